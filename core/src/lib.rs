@@ -1,0 +1,8 @@
+//! Clearline's sans-IO core: a complete SIP user agent that never reads a clock, opens a socket or draws randomness.
+#![forbid(unsafe_code)]
+
+pub mod secret;
+pub mod time;
+
+pub use secret::Secret;
+pub use time::{Duration, Instant};
