@@ -1,0 +1,82 @@
+//! Errors of commands. They say who is at fault and compare equal, so that tests and applications can match them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::io::MediaError;
+
+/// A command that was refused at once; nothing was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// There is no such call, or it has ended.
+    NoSuchCall,
+    /// The id of a new call is in use.
+    DuplicateCall,
+    /// The call is in a state in which this makes no sense, for example answering an outgoing call.
+    WrongState,
+    /// What was dialled is neither a number nor a SIP or tel URI.
+    InvalidTarget,
+    /// A tone that is not one of `0-9 * # A-D , ;`.
+    InvalidTone,
+    /// The agent is stopped, or cannot reach the platform just now.
+    NotConnected,
+    /// As many calls as allowed exist already.
+    TooManyCalls,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchCall => "no such call",
+            Self::DuplicateCall => "the call id is in use",
+            Self::WrongState => "not possible in the call's present state",
+            Self::InvalidTarget => "not a number or a SIP address",
+            Self::InvalidTone => "not a DTMF tone",
+            Self::NotConnected => "not connected to the platform",
+            Self::TooManyCalls => "too many calls",
+        })
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+/// An accepted command that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum OperationError {
+    /// The far end or the platform refused; its SIP status and words.
+    Refused {
+        /// SIP status code.
+        status: u16,
+        /// Reason phrase.
+        reason: String,
+    },
+    /// No answer within the protocol's time.
+    TimedOut,
+    /// The connection was lost and did not come back in time.
+    Disconnected,
+    /// The media backend failed.
+    Media(MediaError),
+    /// The call ended first.
+    CallEnded,
+    /// The user's other command overtook it.
+    Superseded,
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { status, reason } => write!(f, "refused: {status} {reason}"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Disconnected => f.write_str("the connection was lost"),
+            Self::Media(error) => write!(f, "audio failed: {}", error.detail),
+            Self::CallEnded => f.write_str("the call has ended"),
+            Self::Superseded => f.write_str("overtaken by another command"),
+        }
+    }
+}
+
+impl std::error::Error for OperationError {}

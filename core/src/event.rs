@@ -1,0 +1,251 @@
+//! What the agent tells the application. Everything is a whole snapshot of the thing that changed, so that a view
+//! can render it without remembering earlier events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::OperationError;
+use crate::id::{CallId, ConnectionId, OperationId};
+use crate::io::{MediaErrorKind, MediaTransport};
+use crate::time::Instant;
+
+/// A change the application may want to show.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The connection to the platform changed.
+    Connection(ConnectionState),
+    /// The registration changed.
+    Registration(RegistrationState),
+    /// A call appeared or changed; the whole of it. A call in [`CallState::Ended`] is reported once and then forgotten.
+    Call(Box<CallInfo>),
+    /// A tone came in on a call.
+    DtmfReceived {
+        /// The call.
+        call: CallId,
+        /// `0-9 * # A-D`.
+        tone: char,
+    },
+    /// An accepted command has ended; exactly once per [`OperationId`].
+    OperationDone {
+        /// Which command.
+        operation: OperationId,
+        /// How it ended.
+        result: Result<(), OperationError>,
+    },
+    /// The agent has stopped in an orderly way: un-registered, calls ended, connection closed.
+    Stopped,
+    /// A message from the network was dropped. For diagnostics only; drivers limit how many they log.
+    Dropped {
+        /// Where it came from.
+        connection: ConnectionId,
+        /// What was wrong with it.
+        why: &'static str,
+    },
+}
+
+/// The connection to the platform.
+///
+/// ```text
+/// Stopped --start--> Connecting --open--> Connected
+///    ^                   |  ^                 |
+///    |               failed |due              | lost
+///    |                   v  |                 v
+///    +------stop------ Waiting <--------------+
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ConnectionState {
+    /// Not wanted.
+    #[default]
+    Stopped,
+    /// An attempt is under way.
+    Connecting {
+        /// 1 for the first attempt since the last success.
+        attempt: u32,
+    },
+    /// Open.
+    Connected,
+    /// The next attempt is planned.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// How many attempts have failed since the last success.
+        attempt: u32,
+        /// When the next one starts.
+        retry_at: Instant,
+        /// Why the last one failed, for details.
+        reason: String,
+    },
+}
+
+/// The registration of this device at the platform.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum RegistrationState {
+    /// Not registered and not trying.
+    #[default]
+    Unregistered,
+    /// A REGISTER is under way for the first time, or after a loss.
+    Registering,
+    /// This device can be called.
+    #[serde(rename_all = "camelCase")]
+    Registered {
+        /// When the binding ends unless it is refreshed.
+        expires_at: Instant,
+        /// How many devices of the account are registered, this one included.
+        bindings: u32,
+    },
+    /// The platform refused.
+    #[serde(rename_all = "camelCase")]
+    Failed {
+        /// Its answer, or `None` for a time-out.
+        sip_status: Option<u16>,
+        /// Its words.
+        reason: String,
+        /// Whether the account name or password is wrong; then there is no retry.
+        credentials_rejected: bool,
+        /// When the next try is due.
+        retry_at: Option<Instant>,
+    },
+}
+
+/// A call as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallInfo {
+    /// Which call.
+    pub id: CallId,
+    /// Who started it.
+    pub direction: CallDirection,
+    /// The other end: as dialled at first, then as the platform asserts it.
+    pub remote: Identity,
+    /// Where it stands.
+    pub state: CallState,
+    /// The microphone is switched off by the user.
+    pub muted: bool,
+    /// Negotiated: this side holds the other.
+    pub local_hold: bool,
+    /// Negotiated: the other side holds this one.
+    pub remote_hold: bool,
+    /// A change (hold, resume, ICE restart) is being negotiated.
+    pub negotiating: bool,
+    /// The state of the audio path.
+    pub media: MediaTransport,
+    /// The microphone is missing or was refused; the call goes on without it.
+    pub microphone_problem: Option<MediaErrorKind>,
+    /// The platform plays audio before the answer, so no local ringback is due.
+    pub early_media: bool,
+    /// Another call was up when this one came in: a waiting tone, not a ring.
+    pub waiting: bool,
+    /// When the call began to exist here.
+    pub created_at: Instant,
+    /// When it was answered.
+    pub answered_at: Option<Instant>,
+    /// When and how it ended; set in [`CallState::Ended`] only.
+    pub end: Option<CallEnd>,
+}
+
+/// Who started a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallDirection {
+    /// This side.
+    Outgoing,
+    /// The other side.
+    Incoming,
+}
+
+/// A party: text from the network or from the user, to be shown as text only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// The display name, empty if there is none.
+    pub display_name: String,
+    /// The user part of the URI (a number or a name), decoded.
+    pub user: String,
+    /// The whole URI.
+    pub uri: String,
+}
+
+/// Where a call stands.
+///
+/// ```text
+/// outgoing: Preparing -> Calling -> Ringing -> Active -> Ending -> Ended
+/// incoming: Incoming -> Answering -----------> Active -> Ending -> Ended
+/// ```
+/// Any state can go to `Ended` directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallState {
+    /// The microphone is being opened and the offer made.
+    Preparing,
+    /// INVITE is out, nothing has been heard from a telephone yet.
+    Calling,
+    /// The far end rings.
+    Ringing,
+    /// Someone calls here.
+    Incoming,
+    /// The user has answered; the answer is being made or acknowledged.
+    Answering,
+    /// Answered.
+    Active,
+    /// Hanging up; waiting for the far end to agree.
+    Ending,
+    /// Over.
+    Ended,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallEnd {
+    /// When.
+    pub at: Instant,
+    /// Why, as a user understands it.
+    pub cause: EndCause,
+    /// The SIP status behind it, for details.
+    pub sip_status: Option<u16>,
+    /// The platform's words, for details.
+    pub text: String,
+    /// The far end asked to be tried again after so many seconds (RFC 3261 section 20.33).
+    pub retry_after: Option<u32>,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EndCause {
+    /// This side hung up an answered call.
+    LocalHangUp,
+    /// The far end hung up an answered call.
+    RemoteHangUp,
+    /// This side gave up before an answer.
+    Cancelled,
+    /// The caller gave up before this side answered: a missed call.
+    Missed,
+    /// This side declined.
+    Declined,
+    /// The far end declined.
+    Rejected,
+    /// The far end is busy.
+    Busy,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// Another device of this user took the call (RFC 3326).
+    AnsweredElsewhere,
+    /// Another device of this user declined it for all.
+    DeclinedElsewhere,
+    /// No such number.
+    NotFound,
+    /// The far end is not reachable now.
+    Unavailable,
+    /// The platform does not allow it, or the credentials are wrong.
+    Forbidden,
+    /// No common audio format, or the description was refused.
+    NotAcceptable,
+    /// The microphone or the audio engine failed before the call came about.
+    MediaFailed,
+    /// The platform did not answer in time, or the connection was lost for too long.
+    NetworkFailed,
+    /// The platform failed (5xx, or an answer this side cannot use).
+    ServerFailed,
+}

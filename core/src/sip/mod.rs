@@ -1,0 +1,63 @@
+//! SIP messages (RFC 3261): reading, typed headers, URIs, writing, editing and digest authentication.
+//!
+//! A [`Message`] owns the bytes it was read from and remembers where each header lies; typed views ([`NameAddr`],
+//! [`Via`], [`Uri`] ...) borrow from it and are read when asked for, so an unused header costs nothing and unknown
+//! methods and headers are kept as they came. Everything that goes out is made by [`RequestBuilder`],
+//! [`ResponseBuilder`] or [`MessageEditor`], which cannot be talked into writing a header by the text of a value.
+//!
+//! ```
+//! use clearline_core::sip::{HeaderName, Message, Method};
+//!
+//! let invite = Message::parse(
+//!     &b"INVITE sip:bob@example.com SIP/2.0\r\n\
+//!        v: SIP/2.0/WS edge.example.com;branch=z9hG4bK1, SIP/2.0/WS [2001:db8::9]:5060;branch=z9hG4bK0\r\n\
+//!        f: \"Alice\" <sip:alice@example.com>;tag=a1\r\n\
+//!        t: <sip:bob@example.com>\r\n\
+//!        i: c1@example.com\r\n\
+//!        CSeq: 1 INVITE\r\n\
+//!        Supported: 100rel, timer\r\n\r\n"[..],
+//! )?;
+//! assert_eq!(invite.method(), Method::Invite);
+//! assert_eq!(invite.vias().count(), 2);
+//! assert!(invite.lists_token(HeaderName::Supported, "timer"));
+//! # Ok::<(), clearline_core::sip::ParseError>(())
+//! ```
+
+mod build;
+mod challenge;
+mod cseq;
+mod edit;
+mod error;
+mod header_name;
+mod lists;
+mod media_type;
+mod message;
+mod method;
+mod name_addr;
+mod params;
+mod parse;
+mod reason;
+mod reason_phrase;
+mod text;
+mod uri;
+mod validate;
+mod via;
+
+pub use build::{RequestBuilder, ResponseBuilder};
+pub use challenge::{AuthenticationKind, Challenge, Credentials};
+pub use cseq::CSeq;
+pub use edit::MessageEditor;
+pub use error::{HeaderError, Malformed, ParseError, UriError};
+pub use header_name::HeaderName;
+pub use media_type::MediaType;
+pub use message::Message;
+pub use method::Method;
+pub use name_addr::{Contact, DisplayName, NameAddr};
+pub use params::Params;
+pub use parse::{MAX_HEADER_LINES, MAX_MESSAGE_BYTES};
+pub use reason::Reason;
+pub use reason_phrase::reason_phrase;
+pub use text::quote;
+pub use uri::{Scheme, Uri, UriBuf};
+pub use validate::Defect;
+pub use via::Via;
