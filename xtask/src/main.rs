@@ -1,0 +1,81 @@
+//! `cargo xtask`: sets this repository up, builds it, runs it and checks it, for people and for CI alike.
+//!
+//! Standard library only, so that the first command on a fresh machine speaks after seconds.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to its terminal"
+)]
+
+mod build;
+#[cfg(test)]
+mod dependency_arrows;
+mod end_to_end;
+mod exec;
+mod fail;
+mod needs;
+mod setup;
+mod size;
+mod suites;
+mod tally;
+mod wasm_module;
+mod workspace;
+
+use std::env;
+use std::process::ExitCode;
+
+use fail::Result;
+use workspace::Workspace;
+
+const HELP: &str = "\
+cargo xtask COMMAND [OPTIONS]
+
+  run [--release] [SERVER OPTIONS]   build everything and start the server (default: 127.0.0.1:8080)
+                                     server options: --port N  --listen ADDRESS  --users FILE
+                                     --tls-cert FILE --tls-key FILE  --local-ca
+  test [--only A,B] [--skip A,B]     every check; ends with one line `N passed, N failed`
+  e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
+  bench                              call set-up times beside JsSIP's, in the same Chromium
+  size                               bytes a browser downloads, and the budget
+  build                              everything that `run` starts, and the terminal program
+  wasm                               the WebAssembly module and its bindings only
+  setup                              only install what the other commands need
+  help                               this text
+
+Every command first installs what it needs (as root by apt; otherwise it prints the one line to run).
+CLEARLINE_CACHE names another folder for the tools and, when CI is set, for build results.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", arguments),
+    };
+    let done = Ok(ExitCode::SUCCESS);
+    match command {
+        "run" => build::run(&Workspace::find()?, rest).and(done),
+        "build" => build::everything(&Workspace::find()?).and(done),
+        "wasm" => build::wasm_only(&Workspace::find()?).and(done),
+        "setup" => setup::everything(&Workspace::find()?).and(done),
+        "size" => size::command(&Workspace::find()?),
+        "test" => suites::command(&Workspace::find()?, rest),
+        "e2e" => end_to_end::command(&Workspace::find()?, rest),
+        "bench" => end_to_end::bench(&Workspace::find()?, rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            done
+        }
+        unknown => Err(format!("there is no command `{unknown}`; `cargo xtask help` lists them").into()),
+    }
+}
