@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod secret;
+pub mod sip;
 pub mod time;
 
 pub use secret::Secret;

@@ -139,13 +139,16 @@ header_names! {
 
 impl KnownHeader {
     pub(crate) fn find(text: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(known, _)| *known)
+        Self::ALL
+            .iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(text))
+            .map(|(known, _)| *known)
     }
 }
 
 impl<'a> From<&'a str> for HeaderName<'a> {
     fn from(text: &'a str) -> Self {
-        KnownHeader::find(text).map_or(HeaderName::Other(text), KnownHeader::name)
+        KnownHeader::find(text).map_or(HeaderName::Other(text), |known| known.name())
     }
 }
 
@@ -162,7 +165,7 @@ impl Eq for HeaderName<'_> {}
 
 impl Hash for HeaderName<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let canonical = self.known().map_or(*self, KnownHeader::name);
+        let canonical = self.known().map_or(*self, |known| known.name());
         for byte in canonical.as_str().bytes() {
             state.write_u8(byte.to_ascii_lowercase());
         }
@@ -201,7 +204,9 @@ mod tests {
     #[test]
     fn no_name_is_listed_twice() {
         for (index, (_, name)) in KnownHeader::ALL.iter().enumerate() {
-            let first = KnownHeader::ALL.iter().position(|(_, other)| other.eq_ignore_ascii_case(name));
+            let first = KnownHeader::ALL
+                .iter()
+                .position(|(_, other)| other.eq_ignore_ascii_case(name));
             assert_eq!(first, Some(index), "{name}");
         }
     }

@@ -29,7 +29,6 @@ mod cseq;
 mod edit;
 mod error;
 mod header_name;
-mod lists;
 mod media_type;
 mod message;
 mod method;

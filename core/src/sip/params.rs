@@ -16,7 +16,9 @@ impl<'a> Params<'a> {
         if text.is_empty() {
             return Some(Self::default());
         }
-        let params = Self { text: text.strip_prefix(';')? };
+        let params = Self {
+            text: text.strip_prefix(';')?,
+        };
         split(params.text, b';').all(is_param).then_some(params)
     }
 
@@ -43,10 +45,12 @@ impl<'a> Params<'a> {
 
     /// All parameters in order: name, and value as written.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        split(self.text, b';').filter(|param| !param.is_empty()).map(|param| match param.split_once('=') {
-            Some((name, value)) => (trim(name), Some(trim(value))),
-            None => (param, None),
-        })
+        split(self.text, b';')
+            .filter(|param| !param.is_empty())
+            .map(|param| match param.split_once('=') {
+                Some((name, value)) => (trim(name), Some(trim(value))),
+                None => (param, None),
+            })
     }
 
     /// Whether there is no parameter.
@@ -60,7 +64,9 @@ impl<'a> Params<'a> {
     }
 
     fn find(&self, name: &str) -> Option<Option<&'a str>> {
-        self.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 }
 
@@ -105,7 +111,17 @@ mod tests {
 
     #[test]
     fn malformed_parameters_are_refused() {
-        for text in [";;", ";", "x", ";a b", ";=1", ";a=\"open", ";a=\"b\"c", ";a=b c", ";a=<b>"] {
+        for text in [
+            ";;",
+            ";",
+            "x",
+            ";a b",
+            ";=1",
+            ";a=\"open",
+            ";a=\"b\"c",
+            ";a=b c",
+            ";a=<b>",
+        ] {
             assert!(Params::after_value(text).is_none(), "{text}");
         }
         assert!(Params::after_value("").is_some_and(|params| params.is_empty()));

@@ -33,7 +33,10 @@ impl fmt::Display for Quoted<'_> {
 /// Whether `byte` may stand in a token (RFC 3261 25.1).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        || matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
 }
 
 /// Whether `text` is a token (RFC 3261 25.1).
@@ -86,7 +89,10 @@ pub(crate) fn unquote(raw: &str) -> Cow<'_, str> {
 
 /// Cuts `text` at each `separator` outside quotes (and, for lists, outside angle brackets).
 pub(crate) fn split(text: &str, separator: u8) -> Split<'_> {
-    Split { rest: Some(text), separator }
+    Split {
+        rest: Some(text),
+        separator,
+    }
 }
 
 /// See [`split`]. Elements come trimmed, empty ones included.

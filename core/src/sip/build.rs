@@ -1,0 +1,391 @@
+use std::fmt::{self, Write as _};
+
+use super::header_name::{HeaderName, KnownHeader};
+use super::message::Message;
+use super::method::Method;
+use super::name_addr::NameAddr;
+use super::parse::{HeaderLine, Parsed, Span, StartLine};
+use super::reason_phrase::reason_phrase;
+use super::text::is_token_byte;
+use super::uri::Uri;
+
+/// Writes a request. Headers come out in the order of the calls, Content-Length last and always.
+///
+/// Control characters in a value become spaces and characters that no name may have become `-`: no text, whoever
+/// typed it, can end a header line and start another.
+///
+/// ```
+/// use clearline_core::sip::{HeaderName, Method, RequestBuilder, UriBuf, quote};
+///
+/// let uri = UriBuf::sip("bob", "example.com")?;
+/// let request = RequestBuilder::new(Method::Message, uri.as_uri())
+///     .header(HeaderName::MaxForwards, 70)
+///     .header(HeaderName::From, format_args!("{} <sip:alice@example.com>;tag=1", quote("Alice\r\nEvil: 1")))
+///     .body("text/plain", b"Hello")
+///     .build();
+/// assert_eq!(request.header(HeaderName::Other("Evil")), None);
+/// assert_eq!(request.body(), b"Hello");
+/// # Ok::<(), clearline_core::sip::UriError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct RequestBuilder {
+    start: Lines,
+    line: StartLine,
+    headers: Lines,
+    body: Vec<u8>,
+}
+
+impl RequestBuilder {
+    /// Starts a request.
+    pub fn new(method: Method<'_>, uri: Uri<'_>) -> Self {
+        let mut start = Lines::default();
+        let line = start.request_line(method, uri.as_str());
+        Self {
+            start,
+            line,
+            headers: Lines::default(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Adds a header line. Content-Length is left out: it is written by [`RequestBuilder::build`].
+    pub fn header(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
+        self.headers.header(name, value);
+        self
+    }
+
+    /// Adds all lines called `name` of `message`, as they are.
+    pub fn headers_from(mut self, message: &Message, name: HeaderName<'_>) -> Self {
+        self.headers.copy(message, name);
+        self
+    }
+
+    /// Sets the body and adds its Content-Type.
+    pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
+        self.headers.header(HeaderName::ContentType, content_type);
+        self.body = body.to_vec();
+        self
+    }
+
+    /// The finished request.
+    pub fn build(self) -> Message {
+        let mut lines = self.start;
+        lines.append(&self.headers);
+        lines.finish(self.line, &self.body)
+    }
+}
+
+/// Writes a response. Via, From, To, Call-ID and CSeq are the request's (RFC 3261 8.2.6.2), the other headers follow
+/// in the order of the calls, Content-Length last and always. Values are cleaned as [`RequestBuilder`] does.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct ResponseBuilder {
+    request: Message,
+    status: u16,
+    reason: Option<String>,
+    to_tag: Option<String>,
+    headers: Lines,
+    body: Vec<u8>,
+}
+
+impl ResponseBuilder {
+    /// Starts a response with the standard reason phrase of `status`, which must lie between 100 and 699: anything
+    /// else becomes 500.
+    pub fn for_request(request: &Message, status: u16) -> Self {
+        Self {
+            request: request.clone(),
+            status: if (100..700).contains(&status) { status } else { 500 },
+            reason: None,
+            to_tag: None,
+            headers: Lines::default(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Replaces the reason phrase.
+    pub fn reason(mut self, reason: &str) -> Self {
+        self.reason = Some(reason.to_owned());
+        self
+    }
+
+    /// Adds `tag` to To, unless the request's To has one.
+    pub fn to_tag(mut self, tag: &str) -> Self {
+        self.to_tag = Some(tag.to_owned());
+        self
+    }
+
+    /// Adds the Record-Route lines of `request`, as responses that make a dialog need (RFC 3261 12.1.1).
+    pub fn record_routes_from(self, request: &Message) -> Self {
+        self.headers_from(request, HeaderName::RecordRoute)
+    }
+
+    /// Adds all lines called `name` of `message`, as they are.
+    pub fn headers_from(mut self, message: &Message, name: HeaderName<'_>) -> Self {
+        self.headers.copy(message, name);
+        self
+    }
+
+    /// Adds a header line. Content-Length is left out: it is written by [`ResponseBuilder::build`].
+    pub fn header(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
+        self.headers.header(name, value);
+        self
+    }
+
+    /// Sets the body and adds its Content-Type.
+    pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
+        self.headers.header(HeaderName::ContentType, content_type);
+        self.body = body.to_vec();
+        self
+    }
+
+    /// The finished response.
+    pub fn build(self) -> Message {
+        let mut lines = Lines::default();
+        let reason = self
+            .reason
+            .as_deref()
+            .unwrap_or_else(|| reason_phrase(self.status));
+        let start = lines.status_line(self.status, reason);
+        lines.copy(&self.request, HeaderName::Via);
+        lines.copy_first(&self.request, HeaderName::From);
+        self.write_to(&mut lines);
+        lines.copy_first(&self.request, HeaderName::CallId);
+        lines.copy_first(&self.request, HeaderName::CSeq);
+        lines.append(&self.headers);
+        lines.finish(start, &self.body)
+    }
+
+    fn write_to(&self, lines: &mut Lines) {
+        let Some(to) = self.request.header(HeaderName::To) else {
+            return;
+        };
+        match &self.to_tag {
+            Some(tag) if !has_tag(to) => {
+                lines.raw_header(HeaderName::To, format_args!("{to};tag={}", Token(tag)));
+            }
+            _ => lines.raw_header(HeaderName::To, to),
+        }
+    }
+}
+
+impl fmt::Debug for RequestBuilder {
+    /// Header names only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBuilder")
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ResponseBuilder {
+    /// Status and header names only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBuilder")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a To value has a tag; a malformed one is searched for it, so that no second tag is added.
+fn has_tag(to: &str) -> bool {
+    NameAddr::parse(to).map_or_else(|_| to.contains(";tag="), |to| to.params.has("tag"))
+}
+
+/// Header lines under construction, and where they are.
+#[derive(Clone, Default)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    headers: Vec<HeaderLine>,
+}
+
+impl Lines {
+    pub(super) fn request_line(&mut self, method: Method<'_>, uri: &str) -> StartLine {
+        let method = self.span(|bytes| bytes.push_text(Token(method.as_str())));
+        self.bytes.push(b' ');
+        let uri = self.span(|bytes| bytes.push_text(RequestUri(uri)));
+        self.bytes.push(b' ');
+        let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
+        self.bytes.extend_from_slice(b"\r\n");
+        StartLine::Request { method, uri, version }
+    }
+
+    pub(super) fn status_line(&mut self, status: u16, reason: &str) -> StartLine {
+        let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
+        self.bytes.push_text(format_args!(" {status} "));
+        let reason = self.span(|bytes| bytes.push_text(Cleaned(reason)));
+        self.bytes.extend_from_slice(b"\r\n");
+        StartLine::Response {
+            version,
+            status,
+            reason: reason.trimmed(&self.bytes),
+        }
+    }
+
+    /// A header with a cleaned value; Content-Length is left to [`Lines::finish`].
+    pub(super) fn header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
+        if name != HeaderName::ContentLength {
+            self.raw_header(name, Cleaned(value));
+        }
+    }
+
+    /// A header with a value that is known to hold no line end.
+    pub(super) fn raw_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
+        let known = name.known();
+        let name = self.span(|bytes| bytes.push_text(Token(name.as_str())));
+        self.bytes.extend_from_slice(b": ");
+        let value = self.span(|bytes| bytes.push_text(value)).trimmed(&self.bytes);
+        self.bytes.extend_from_slice(b"\r\n");
+        self.headers.push(HeaderLine { known, name, value });
+    }
+
+    pub(super) fn copy(&mut self, message: &Message, name: HeaderName<'_>) {
+        if name != HeaderName::ContentLength {
+            message
+                .header_all(name)
+                .for_each(|value| self.raw_header(name, value));
+        }
+    }
+
+    /// A line of a received message: its name as written there.
+    pub(super) fn keep(&mut self, message: &Message, line: &HeaderLine) {
+        if line.known != Some(KnownHeader::ContentLength) {
+            let name = line.name.text(&message.parsed().data);
+            let name = self.span(|bytes| bytes.extend_from_slice(name.as_bytes()));
+            self.bytes.extend_from_slice(b": ");
+            let value = self.span(|bytes| bytes.extend_from_slice(message.value_of(line).as_bytes()));
+            self.bytes.extend_from_slice(b"\r\n");
+            self.headers.push(HeaderLine {
+                known: line.known,
+                name,
+                value,
+            });
+        }
+    }
+
+    fn copy_first(&mut self, message: &Message, name: HeaderName<'_>) {
+        if let Some(value) = message.header(name) {
+            self.raw_header(name, value);
+        }
+    }
+
+    fn append(&mut self, other: &Self) {
+        let shift = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.headers.extend(other.headers.iter().map(|line| HeaderLine {
+            known: line.known,
+            name: line.name.shifted(shift),
+            value: line.value.shifted(shift),
+        }));
+    }
+
+    pub(super) fn finish(mut self, start: StartLine, body: &[u8]) -> Message {
+        self.raw_header(HeaderName::ContentLength, body.len());
+        self.bytes.extend_from_slice(b"\r\n");
+        let body_start = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        let body = Span::new(body_start, self.bytes.len());
+        Message::from_parsed(Parsed {
+            data: self.bytes.into(),
+            start,
+            headers: self.headers,
+            body,
+        })
+    }
+
+    fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        Span::new(start, self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.headers.iter().map(|line| line.name.text(&self.bytes)))
+            .finish()
+    }
+}
+
+/// Writing formatted text into bytes.
+trait PushText {
+    fn push_text(&mut self, text: impl fmt::Display);
+}
+
+impl PushText for Vec<u8> {
+    fn push_text(&mut self, text: impl fmt::Display) {
+        use std::io::Write as _;
+        // Writing to a vector cannot fail, and a Display that gives up half-way has still written clean text.
+        let _ = write!(self, "{text}");
+    }
+}
+
+/// A value without control characters: each becomes a space.
+struct Cleaned<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Cleaned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            Replacing {
+                out: f,
+                is_bad: |c| c.is_ascii_control(),
+                substitute: ' '
+            },
+            "{}",
+            self.0
+        )
+    }
+}
+
+/// A token: characters no token may have become `-`, as does an empty one.
+struct Token<'a>(&'a str);
+
+impl fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.0.is_empty() { "-" } else { self.0 };
+        let is_bad = |c: char| !u8::try_from(c).is_ok_and(is_token_byte);
+        Replacing {
+            out: f,
+            is_bad,
+            substitute: '-',
+        }
+        .write_str(text)
+    }
+}
+
+/// A Request-URI: white space and control characters, which would end it, are percent-escaped.
+struct RequestUri<'a>(&'a str);
+
+impl fmt::Display for RequestUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c == ' ' || c.is_ascii_control() {
+                write!(f, "%{:02X}", u32::from(c))?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Replacing<'a, 'f> {
+    out: &'a mut fmt::Formatter<'f>,
+    is_bad: fn(char) -> bool,
+    substitute: char,
+}
+
+impl fmt::Write for Replacing<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(self.is_bad) {
+            self.out.write_str(&rest[..at])?;
+            self.out.write_char(self.substitute)?;
+            let after = rest[at..].chars().next().map_or(1, char::len_utf8);
+            rest = &rest[at + after..];
+        }
+        self.out.write_str(rest)
+    }
+}
