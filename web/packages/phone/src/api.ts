@@ -1,0 +1,278 @@
+/**
+ * The public API of Clearline's phone: what an embedder sees. Everything here is plain data, promises and
+ * subscriptions; where the signalling runs (shared worker, dedicated worker, page) makes no difference.
+ */
+
+/** Identifies one call: 16 hexadecimal digits. */
+export type CallId = string;
+
+/** A party: text from the network or the user. Show it as text, never as HTML. */
+export interface Identity {
+  readonly displayName: string;
+  /** The user part of the address: a number or a name. */
+  readonly user: string;
+  readonly uri: string;
+}
+
+/** The connection to the platform. Times are milliseconds since the Unix epoch. */
+export type ConnectionState =
+  | { readonly type: 'stopped' }
+  | { readonly type: 'connecting'; readonly attempt: number }
+  | { readonly type: 'connected' }
+  | { readonly type: 'waiting'; readonly attempt: number; readonly retryAt: number; readonly reason: string };
+
+/** The registration of this device. */
+export type RegistrationState =
+  | { readonly type: 'unregistered' }
+  | { readonly type: 'registering' }
+  | { readonly type: 'registered'; readonly expiresAt: number; readonly bindings: number }
+  | {
+      readonly type: 'failed';
+      readonly sipStatus: number | null;
+      readonly reason: string;
+      readonly credentialsRejected: boolean;
+      readonly retryAt: number | null;
+    };
+
+export type CallStatus =
+  | 'preparing'
+  | 'calling'
+  | 'ringing'
+  | 'incoming'
+  | 'answering'
+  | 'active'
+  | 'ending'
+  | 'ended';
+
+export type EndCause =
+  | 'local-hang-up'
+  | 'remote-hang-up'
+  | 'cancelled'
+  | 'missed'
+  | 'declined'
+  | 'rejected'
+  | 'busy'
+  | 'no-answer'
+  | 'answered-elsewhere'
+  | 'declined-elsewhere'
+  | 'not-found'
+  | 'unavailable'
+  | 'forbidden'
+  | 'not-acceptable'
+  | 'media-failed'
+  | 'network-failed'
+  | 'server-failed';
+
+export type MediaTransportState = 'new' | 'connecting' | 'connected' | 'disconnected' | 'failed';
+
+export type MicrophoneProblem =
+  | 'permission-denied'
+  | 'no-device'
+  | 'device-failed'
+  | 'description-rejected'
+  | 'unavailable'
+  | 'failed';
+
+/** An immutable snapshot of one call. */
+export interface CallState {
+  readonly id: CallId;
+  readonly direction: 'outgoing' | 'incoming';
+  readonly remote: Identity;
+  readonly state: CallStatus;
+  readonly muted: boolean;
+  /** Negotiated: this side holds the other. */
+  readonly localHold: boolean;
+  /** Negotiated: the other side holds this one. */
+  readonly remoteHold: boolean;
+  /** A change (hold, resume) is being negotiated. */
+  readonly negotiating: boolean;
+  readonly media: MediaTransportState;
+  readonly microphoneProblem: MicrophoneProblem | null;
+  /** The platform plays audio before the answer: no local ringback is due. */
+  readonly earlyMedia: boolean;
+  /** Another call was up when this one came in: a waiting tone, not a ring. */
+  readonly waiting: boolean;
+  readonly createdAt: number;
+  readonly answeredAt: number | null;
+  readonly end: {
+    readonly at: number;
+    readonly cause: EndCause;
+    readonly sipStatus: number | null;
+    readonly text: string;
+    readonly retryAfter: number | null;
+  } | null;
+}
+
+/** An immutable snapshot of the whole phone; a new object whenever anything changed. */
+export interface PhoneState {
+  readonly connection: ConnectionState;
+  readonly registration: RegistrationState;
+  /** Live calls in order of creation. Ended calls leave after `callEnded` has been delivered. */
+  readonly calls: readonly CallState[];
+  /** How the signalling is hosted. */
+  readonly host: HostMode;
+  /** Whether this window carries the media of the calls. */
+  readonly ownsMedia: boolean;
+}
+
+export type HostMode = 'shared-worker' | 'worker' | 'page';
+
+export type PhoneErrorCode =
+  | 'no-such-call'
+  | 'duplicate-call'
+  | 'wrong-state'
+  | 'invalid-target'
+  | 'invalid-tone'
+  | 'not-connected'
+  | 'too-many-calls'
+  | 'refused'
+  | 'timed-out'
+  | 'disconnected'
+  | 'media'
+  | 'call-ended'
+  | 'superseded'
+  | 'unsupported'
+  | 'worker-failed';
+
+/** Every rejected promise of this package carries one of these. */
+export declare class PhoneErrorShape extends Error {
+  readonly code: PhoneErrorCode;
+  readonly sipStatus: number | undefined;
+  readonly microphone: MicrophoneProblem | undefined;
+}
+
+/** How to reach the platform and as whom. */
+export interface PhoneConfig {
+  /** For example `sip:alice@example.com`. */
+  readonly addressOfRecord: string;
+  readonly password: string;
+  /** `ws:`/`wss:` URLs in order of preference. */
+  readonly servers: readonly string[];
+  /** User name for digest authentication; default: the user part of the address. */
+  readonly authUser?: string;
+  readonly displayName?: string;
+  /** `urn:uuid:...` of this device; default: made once and kept in IndexedDB. */
+  readonly instanceId?: string;
+  readonly iceServers?: readonly RTCIceServer[];
+  /** Where the signalling runs; default: the best available of shared worker, worker, page. */
+  readonly host?: HostMode;
+  /** Key for worker name, locks and storage: one per account; default: the address of record. */
+  readonly accountKey?: string;
+  /** URL of the worker module when the bundler's own is not wanted (same origin). */
+  readonly workerModule?: string | URL;
+  /** Replaces the `RTCPeerConnection` engine: redirection, tests. */
+  readonly media?: MediaEngineFactory;
+  /** Receives diagnostic lines without secrets or numbers. */
+  readonly logger?: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
+}
+
+export interface CallOptions {
+  /** Shown until the platform says otherwise. */
+  readonly displayName?: string;
+}
+
+/** A call. Methods resolve when the change is negotiated and reject with a `PhoneError`. */
+export interface Call {
+  readonly id: CallId;
+  /** The latest snapshot; stays at the final one after the end. */
+  readonly state: CallState;
+  subscribe(listener: (state: CallState) => void): () => void;
+  /** Resolves when answered, rejects when it ended before that. */
+  readonly answered: Promise<void>;
+  /** Resolves with the final snapshot. Never rejects. */
+  readonly ended: Promise<CallState>;
+  answer(options?: { readonly others?: 'hold' | 'end' }): Promise<void>;
+  reject(reason?: 'declined' | 'busy'): Promise<void>;
+  hangUp(): Promise<void>;
+  hold(): Promise<void>;
+  resume(): Promise<void>;
+  mute(): Promise<void>;
+  unmute(): Promise<void>;
+  /** `0-9 * # A-D`; `,` and `;` pause two seconds. */
+  sendDtmf(tones: string): Promise<void>;
+}
+
+export interface PhoneEvents {
+  /** A call came in. */
+  incoming: Call;
+  /** A call (either direction) is over; its state has `end`. */
+  callEnded: CallState;
+  dtmf: { readonly call: CallId; readonly tone: string };
+}
+
+/** Levels of one call's audio, 0..1 (root mean square), for meters; only in the window that owns the media. */
+export interface AudioLevels {
+  readonly microphone: number;
+  readonly speaker: number;
+}
+
+/** Which devices to use; `undefined`: the system's default. Stored per account by the phone. */
+export interface AudioDevices {
+  readonly microphone?: string;
+  readonly speaker?: string;
+  /** Where it rings; used by the application's ringer. */
+  readonly ring?: string;
+}
+
+export interface Phone {
+  /** The latest snapshot. Same object until something changes (fits `useSyncExternalStore`, signals ...). */
+  readonly state: PhoneState;
+  subscribe(listener: () => void): () => void;
+  on<K extends keyof PhoneEvents>(event: K, listener: (event: PhoneEvents[K]) => void): () => void;
+  /** Connects and registers; resolves when registered, rejects when credentials are refused. */
+  start(): Promise<void>;
+  /** Ends calls, un-registers, disconnects. */
+  stop(): Promise<void>;
+  /** Gives an object at once; a refusal rejects `call.answered`. */
+  call(target: string, options?: CallOptions): Call;
+  /** The live object of a call in `state.calls`. */
+  callById(id: CallId): Call | undefined;
+  /** Renewed credentials or ICE servers. */
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void;
+  setDevices(devices: AudioDevices): Promise<void>;
+  readonly devices: AudioDevices;
+  /** Current levels, or `null` when the call's media is not in this window. Cheap: call per animation frame. */
+  levels(call: CallId): AudioLevels | null;
+  /** WebRTC statistics of a call, or `null` when its media is not in this window. */
+  stats(call: CallId): Promise<RTCStatsReport | null>;
+  /** Leaves this window without ending anything that other windows still carry. */
+  dispose(): void;
+}
+
+/** One session's job, mirroring the core's `MediaAction` (clearline_core::io). */
+export type MediaAction =
+  | { readonly type: 'create-offer'; readonly direction: RTCRtpTransceiverDirection; readonly ice_restart: boolean }
+  | { readonly type: 'create-answer'; readonly offer: string; readonly direction: RTCRtpTransceiverDirection }
+  | { readonly type: 'apply-answer'; readonly answer: string; readonly provisional: boolean }
+  | { readonly type: 'rollback' }
+  | { readonly type: 'set-muted'; readonly muted: boolean }
+  | { readonly type: 'send-dtmf'; readonly tones: string; readonly duration_ms: number }
+  | { readonly type: 'close' };
+
+export type MediaOutcome = { readonly type: 'description'; readonly sdp: string } | { readonly type: 'done' };
+
+export type MediaEvent =
+  | { readonly type: 'transport'; readonly state: MediaTransportState }
+  | { readonly type: 'microphone-lost'; readonly kind: MicrophoneProblem }
+  | { readonly type: 'microphone-restored' };
+
+/** A media session as the phone drives it: one peer connection. Actions arrive one at a time, in order. */
+export interface MediaSession {
+  /** Rejects with `{ kind, detail }`, kind being a `MicrophoneProblem`. */
+  perform(action: MediaAction): Promise<MediaOutcome>;
+  levels(): AudioLevels;
+  stats(): Promise<RTCStatsReport | null>;
+  setDevices(devices: AudioDevices): Promise<void>;
+}
+
+export interface MediaEngineContext {
+  readonly iceServers: readonly RTCIceServer[];
+  readonly devices: AudioDevices;
+  emit(event: MediaEvent): void;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
+}
+
+export type MediaEngineFactory = (context: MediaEngineContext) => MediaSession;
+
+/** Loads the module and gives a phone; nothing is connected before `start()`. */
+export type CreatePhone = (config: PhoneConfig) => Promise<Phone>;
