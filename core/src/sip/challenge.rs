@@ -120,16 +120,12 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// `name=value` parameters after a scheme, separated by commas. Also the whole value of Authentication-Info.
+/// `name=value` parameters after a scheme, separated by commas.
 #[derive(Clone, Copy)]
-pub(crate) struct AuthParams<'a>(&'a str);
+struct AuthParams<'a>(&'a str);
 
 impl<'a> AuthParams<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self(text)
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+    fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         split(self.0, b',').find_map(|param| {
             let (own, value) = param.split_once('=')?;
             trim(own).eq_ignore_ascii_case(name).then(|| unquote(trim(value)))

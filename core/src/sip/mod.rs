@@ -26,6 +26,7 @@
 mod build;
 mod challenge;
 mod cseq;
+pub mod digest;
 mod edit;
 mod error;
 mod header_name;
