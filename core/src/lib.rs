@@ -1,6 +1,7 @@
 //! Clearline's sans-IO core: a complete SIP user agent that never reads a clock, opens a socket or draws randomness.
 #![forbid(unsafe_code)]
 
+pub mod media;
 pub mod secret;
 pub mod sip;
 pub mod time;
