@@ -1,0 +1,210 @@
+// The app as a person uses it: everything goes through names that are on the screen or told to a screen reader. All
+// of them stand in `labels`, in English.
+
+import { openBrowser } from "./chromium.mjs";
+import { voice } from "./speech.mjs";
+import { recordPage } from "./tap.mjs";
+import { eventually } from "./wait.mjs";
+
+/** @typedef {import("./wav.mjs").Sound} Sound */
+
+/**
+ * @typedef {object} UserOptions
+ * @property {import("./speech.mjs").Voice | null} [voice] what the microphone hears; null: there is no microphone
+ * @property {"granted" | "ask"} [microphone]
+ * @property {boolean} [signIn] false: only open the sign-in page
+ * @property {string} [query] appended to the address, for instance `?host=page`
+ * @property {(page: import("playwright-core").Page) => Promise<void>} [prepare] runs before the page is opened
+ */
+
+export const labels = {
+  password: "Password",
+  signIn: "Sign in",
+  target: "Name or number",
+  call: "Call",
+  answer: "Answer",
+  endAndAnswer: "End & answer",
+  decline: "Decline",
+  end: "End",
+  mute: "Mute",
+  unmute: "Unmute",
+  hold: "Hold",
+  resume: "Resume",
+  keypad: "Keypad",
+};
+
+/** @param {string} name */
+const exactly = (name) => new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`, "i");
+
+/** One window of the app. */
+export class AppWindow {
+  /** @param {import("playwright-core").Page} page @param {string} url */
+  constructor(page, url) {
+    this.page = page;
+    this.url = url;
+    /** What the page wrote to its console, and its uncaught errors. @type {string[]} */
+    this.messages = [];
+    /** @type {string[]} */
+    this.errors = [];
+    page.on("console", (message) => this.messages.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => {
+      this.errors.push(String(error));
+      this.messages.push(`uncaught: ${error.stack ?? error}`);
+    });
+  }
+
+  /** @param {string} [password] */
+  async signIn(password = "demo") {
+    await this.page.goto(this.url);
+    await this.submitPassword(password);
+    await this.registered();
+  }
+
+  /** @param {string} password */
+  async submitPassword(password) {
+    await this.page.getByLabel(labels.password, { exact: true }).fill(password);
+    await this.button(labels.signIn).click();
+  }
+
+  /** Waits until the header says that calls can be made. @param {number} [timeout] ms */
+  registered(timeout) {
+    return this.connection("registered", timeout);
+  }
+
+  /** Waits for a state of the connection. @param {string} state @param {number} [timeout] ms */
+  async connection(state, timeout = 20_000) {
+    await this.page.locator(`[data-testid="connection"][data-state="${state}"]`).waitFor({ timeout });
+  }
+
+  /** @param {string} name */
+  button(name) {
+    return this.page.getByRole("button", { name: exactly(name) }).first();
+  }
+
+  /** Types a target and calls it. @param {string} target */
+  async dial(target) {
+    const field = this.page.getByLabel(labels.target, { exact: true });
+    await field.fill(target);
+    await field.press("Enter");
+  }
+
+  /** Waits for a call that comes in from somebody. @param {string | RegExp} who */
+  async incoming(who) {
+    const card = this.card(who);
+    await card.waitFor();
+    await card.getByRole("button", { name: exactly(labels.answer) }).waitFor();
+    return card;
+  }
+
+  /** Clicks a button of the only card there is. @param {keyof typeof labels} action */
+  async press(action) {
+    await this.button(labels[action]).click();
+  }
+
+  async answer() {
+    await this.press("answer");
+    await this.active();
+  }
+
+  /** The region of the call with somebody. @param {string | RegExp} who */
+  card(who) {
+    const name = typeof who === "string" ? new RegExp(who, "i") : who;
+    return this.page.getByRole("region", { name }).or(this.page.getByRole("alertdialog", { name })).first();
+  }
+
+  /** Any card of a call, by its state as the phone package names it. @param {string} state */
+  cards(state) {
+    return this.page.locator(`[data-testid="call"][data-state="${state}"]`);
+  }
+
+  /** Waits until a call is up and its media flows. */
+  async active() {
+    await this.cards("active").first().waitFor();
+    await eventually(`${this.url}: media is connected`, async () => {
+      const open = await this.connections();
+      return open.length > 0 && open.every((connection) => connection.state === "connected");
+    });
+  }
+
+  /** Waits until no call is left. */
+  async idle() {
+    await eventually(`${this.url}: no call is left`, async () => {
+      const states = ["preparing", "calling", "ringing", "incoming", "answering", "active", "ending"];
+      const counts = await Promise.all(states.map((state) => this.cards(state).count()));
+      return counts.every((count) => count === 0);
+    });
+  }
+
+  /** Waits until the words are on the screen. @param {string | RegExp} words */
+  async says(words) {
+    await this.page.getByText(words).first().waitFor();
+  }
+
+  /** Presses keys of the keypad that belongs to the call. @param {string} keys */
+  async keys(keys) {
+    await this.press("keypad");
+    const pad = this.page.locator('[data-testid="call-keypad"]');
+    for (const key of keys) await pad.locator(`[data-key="${key}"]`).click();
+  }
+
+  /** What this window hears, when exactly one call is up. @param {number} [duration] seconds @returns {Promise<Sound>} */
+  async hear(duration = 3) {
+    const sounds = await recordPage(this.page, duration);
+    if (sounds.length !== 1) throw new Error(`${this.url} hears ${sounds.length} tracks instead of one`);
+    return sounds[0];
+  }
+
+  /** Peer connections that are open. */
+  connections() {
+    return this.page.evaluate(() => window.__tap.connections());
+  }
+
+  /** Microphone tracks that are open. */
+  microphones() {
+    return this.page.evaluate(() => window.__tap.microphones());
+  }
+}
+
+/** Somebody with a browser of their own; its first window is the user itself. */
+export class AppUser extends AppWindow {
+  /** @param {import("./server.mjs").Server} server @param {string} name @param {UserOptions} [options] */
+  static async open(server, name, options = {}) {
+    const microphone = options.voice === undefined ? voice(/** @type {any} */ (name)) : (options.voice ?? undefined);
+    const browser = await openBrowser({ voice: microphone, microphone: options.microphone });
+    const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+    await options.prepare?.(page);
+    const user = new AppUser(name, page, browser, `${server.url}/u/${name}${options.query ?? ""}`);
+    if (options.signIn === false) await page.goto(user.url);
+    return user;
+  }
+
+  /** @param {string} name @param {any} page @param {any} browser @param {string} url */
+  constructor(name, page, browser, url) {
+    super(page, url);
+    this.name = name;
+    this.browser = browser;
+    /** What the microphone hears. */
+    this.voice = ["alice", "bob", "carol"].includes(name) ? voice(/** @type {any} */ (name)).sound : null;
+  }
+
+  /** Opens another window of the same browser. @param {string} [url] default: the same account */
+  async newWindow(url = this.url) {
+    const window = new AppWindow(await this.browser.context.newPage(), url);
+    await window.page.goto(url);
+    return window;
+  }
+
+  close() {
+    return this.browser.close();
+  }
+}
+
+/**
+ * Calls and is answered. @param {AppUser} caller @param {AppUser} callee @param {string} [target]
+ */
+export async function connect(caller, callee, target = callee.name) {
+  await caller.dial(target);
+  await callee.incoming(caller.name);
+  await callee.answer();
+  await caller.active();
+}
