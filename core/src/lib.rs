@@ -3,6 +3,7 @@
 
 pub mod media;
 pub mod secret;
+pub mod session_description;
 pub mod sip;
 pub mod time;
 
