@@ -242,8 +242,11 @@ pub enum MediaEvent {
         /// `0-9 * # A-D`.
         tone: char,
     },
-    /// The microphone is gone (unplugged, taken away); silence is sent until it is back.
-    MicrophoneLost,
+    /// There is no usable microphone (refused, absent, unplugged); silence is sent until there is one. The call goes on.
+    MicrophoneLost {
+        /// What is wrong with it.
+        kind: MediaErrorKind,
+    },
     /// The microphone is back, or another took its place.
     MicrophoneRestored,
 }

@@ -1,4 +1,16 @@
 //! Clearline's sans-IO core: a complete SIP user agent that never reads a clock, opens a socket or draws randomness.
+//!
+//! An application, or rather a driver for it, owns one [`UserAgent`] per account. It tells the agent the time and what
+//! has happened ([`Input`]), gives commands, and does what the agent asks for ([`Output`]): open connections, send
+//! messages, run media, show events. [`UserAgent`]'s module has the loop.
+//!
+//! | module | what it is | source |
+//! |---|---|---|
+//! | [`sip`] | messages, typed headers, URIs, digest | RFC 3261, 7616 |
+//! | [`session_description`] | reading session descriptions | RFC 8866, 3264 |
+//! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
+//! | `dialog`, `call`, `registration` | the user agent's parts | RFC 3261, 3264, 5626, 5627 |
+//! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
 pub mod media;
@@ -6,6 +18,33 @@ pub mod secret;
 pub mod session_description;
 pub mod sip;
 pub mod time;
+pub mod transaction;
 
+mod call;
+mod config;
+mod dialog;
+mod error;
+mod event;
+mod id;
+mod io;
+mod registration;
+mod rng;
+mod user_agent;
+
+pub use call::{CallOptions, RejectReason};
+pub use config::Config;
+pub use error::{CommandError, OperationError};
+pub use event::{
+    CallDirection, CallEnd, CallInfo, CallState, ConnectionState, EndCause, Event, Identity,
+    RegistrationState,
+};
+pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
+pub use io::{
+    Deadline, Environment, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
+    MediaTransport, Output, Timer,
+};
+pub use rng::Rng;
 pub use secret::Secret;
+pub use session_description::Direction;
 pub use time::{Duration, Instant};
+pub use user_agent::{CallHandle, Snapshot, UserAgent};

@@ -43,6 +43,14 @@ impl Instant {
         self.0 / 1_000
     }
 
+    /// The moment `span` before this one, but not before the origin.
+    pub fn saturating_sub(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// Time since `earlier`, zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -96,14 +104,26 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Instant::from_millis(5) - Instant::from_millis(9), Duration::ZERO);
-        assert_eq!(Instant::from_micros(u64::MAX) + Duration::from_secs(1), Instant::from_micros(u64::MAX));
-        assert_eq!(Instant::from_millis(9) - Instant::from_millis(5), Duration::from_millis(4));
+        assert_eq!(
+            Instant::from_micros(u64::MAX) + Duration::from_secs(1),
+            Instant::from_micros(u64::MAX)
+        );
+        assert_eq!(
+            Instant::from_millis(9) - Instant::from_millis(5),
+            Duration::from_millis(4)
+        );
     }
 
     #[test]
     fn earlier_prefers_the_pending_deadline() {
-        assert_eq!(earlier(None, Some(Instant::from_secs(2))), Some(Instant::from_secs(2)));
-        assert_eq!(earlier(Some(Instant::from_secs(1)), Some(Instant::from_secs(2))), Some(Instant::from_secs(1)));
+        assert_eq!(
+            earlier(None, Some(Instant::from_secs(2))),
+            Some(Instant::from_secs(2))
+        );
+        assert_eq!(
+            earlier(Some(Instant::from_secs(1)), Some(Instant::from_secs(2))),
+            Some(Instant::from_secs(1))
+        );
         assert_eq!(earlier(None, None), None);
     }
 

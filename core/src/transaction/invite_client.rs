@@ -48,7 +48,13 @@ impl InviteClient {
             timers.retransmit_from(now, T1, Duration::MAX);
         }
         timers.end_after(now, TRANSACTION_TIMEOUT);
-        Self { state: State::Calling, flow, request, ack: None, timers }
+        Self {
+            state: State::Calling,
+            flow,
+            request,
+            ack: None,
+            timers,
+        }
     }
 
     pub(super) fn receive(&mut self, now: Instant, response: &Message) -> ClientStep {
@@ -72,9 +78,10 @@ impl InviteClient {
             // RFC 6026 section 7.2: each further 2xx is another fork's, or a retransmission the TU acknowledges.
             (State::Accepted, 200..=299) => ClientStep::deliver(),
             (State::Completed, 300..=699) => ClientStep::send(self.ack.clone()),
-            (State::Calling | State::Proceeding | State::Completed | State::Accepted | State::Terminated, _) => {
-                ClientStep::default()
-            }
+            (
+                State::Calling | State::Proceeding | State::Completed | State::Accepted | State::Terminated,
+                _,
+            ) => ClientStep::default(),
         }
     }
 
@@ -149,7 +156,10 @@ impl InviteClient {
             .headers_from(invite, HeaderName::From)
             .headers_from(to_source, HeaderName::To)
             .headers_from(invite, HeaderName::CallId)
-            .header(HeaderName::CSeq, format_args!("{} {}", invite.cseq().ok()?.number, method.as_str()))
+            .header(
+                HeaderName::CSeq,
+                format_args!("{} {}", invite.cseq().ok()?.number, method.as_str()),
+            )
             .build();
         Some(request)
     }

@@ -42,7 +42,13 @@ pub(super) struct InviteServer {
 
 impl InviteServer {
     pub(super) fn new(flow: Flow, request: Message) -> Self {
-        Self { state: State::Proceeding, flow, request, last_response: None, timers: Timers::default() }
+        Self {
+            state: State::Proceeding,
+            flow,
+            request,
+            last_response: None,
+            timers: Timers::default(),
+        }
     }
 
     /// The TU responds; returns what is to be sent. A response that comes too late is swallowed.
@@ -63,7 +69,10 @@ impl InviteServer {
                 }
                 self.timers.end_after(now, TRANSACTION_TIMEOUT);
             }
-            (State::Proceeding | State::Completed | State::Confirmed | State::Accepted | State::Terminated, _) => {
+            (
+                State::Proceeding | State::Completed | State::Confirmed | State::Accepted | State::Terminated,
+                _,
+            ) => {
                 return None;
             }
         }

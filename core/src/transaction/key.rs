@@ -18,7 +18,10 @@ pub(super) enum Key {
 pub(super) fn client_key(message: &Message) -> Result<Key, HeaderError> {
     let via = message.top_via()?;
     let branch = via.branch().unwrap_or_default();
-    Ok(Key::Client(branch.to_owned(), message.cseq()?.method.as_str().to_owned()))
+    Ok(Key::Client(
+        branch.to_owned(),
+        message.cseq()?.method.as_str().to_owned(),
+    ))
 }
 
 /// The key of the server transaction of `request`, where an ACK or CANCEL names the INVITE by `method`.

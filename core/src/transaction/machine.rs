@@ -19,15 +19,24 @@ pub(super) struct ClientStep {
 
 impl ClientStep {
     pub(super) fn deliver() -> Self {
-        Self { deliver: true, send: None }
+        Self {
+            deliver: true,
+            send: None,
+        }
     }
 
     pub(super) fn send(message: Option<Message>) -> Self {
-        Self { deliver: false, send: message }
+        Self {
+            deliver: false,
+            send: message,
+        }
     }
 
     pub(super) fn deliver_and_send(message: Option<Message>) -> Self {
-        Self { deliver: true, send: message }
+        Self {
+            deliver: true,
+            send: message,
+        }
     }
 }
 

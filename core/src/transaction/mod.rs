@@ -43,7 +43,10 @@ pub struct Flow {
 impl Flow {
     /// A flow over a reliable transport.
     pub const fn reliable(connection: ConnectionId) -> Self {
-        Self { connection, reliable: true }
+        Self {
+            connection,
+            reliable: true,
+        }
     }
 }
 
@@ -135,9 +138,10 @@ impl Transactions {
     ) -> Result<TransactionId, HeaderError> {
         let key = client_key(&request)?;
         out.push((flow.connection, request.clone()));
-        let machine = match request.method() {
-            Method::Invite => Machine::InviteClient(InviteClient::new(now, flow, request)),
-            _ => Machine::NonInviteClient(NonInviteClient::new(now, flow, request)),
+        let machine = if request.method() == Method::Invite {
+            Machine::InviteClient(InviteClient::new(now, flow, request))
+        } else {
+            Machine::NonInviteClient(NonInviteClient::new(now, flow, request))
         };
         Ok(self.insert(key, machine))
     }
@@ -147,7 +151,9 @@ impl Transactions {
     /// A 2xx to INVITE is retransmitted by the TU until the ACK comes (RFC 3261 section 13.3.1.4), by calling this
     /// again with the same response.
     pub fn respond(&mut self, now: Instant, id: TransactionId, response: Message, out: &mut Outbox) {
-        let Some(machine) = self.machines.get_mut(&id) else { return };
+        let Some(machine) = self.machines.get_mut(&id) else {
+            return;
+        };
         let connection = machine.flow().connection;
         let sent = match machine {
             Machine::InviteServer(server) => server.respond(now, response),
@@ -177,7 +183,10 @@ impl Transactions {
             .map(|(id, _)| *id)
             .collect();
         failed.iter().for_each(|id| self.remove(*id));
-        failed.into_iter().map(TransactionEvent::TransportFailed).collect()
+        failed
+            .into_iter()
+            .map(TransactionEvent::TransportFailed)
+            .collect()
     }
 
     /// When [`Self::handle_timeout`] has something to do.
@@ -245,9 +254,10 @@ impl Transactions {
         out: &mut Outbox,
     ) -> Result<Received, HeaderError> {
         let method = request.method();
-        let matching = match method {
-            Method::Ack => Method::Invite,
-            _ => method,
+        let matching = if method == Method::Ack {
+            Method::Invite
+        } else {
+            method
         };
         let key = server_key(&request, matching)?;
         if let Some(&id) = self.by_key.get(&key) {
@@ -259,17 +269,33 @@ impl Transactions {
         if method == Method::Cancel {
             let invite = self.by_key.get(&server_key(&request, Method::Invite)?).copied();
             let server = Machine::NonInviteServer(NonInviteServer::new(flow, request.clone()));
-            return Ok(Received::Cancel { transaction: self.insert(key, server), request, invite });
+            return Ok(Received::Cancel {
+                transaction: self.insert(key, server),
+                request,
+                invite,
+            });
         }
-        let server = match method {
-            Method::Invite => Machine::InviteServer(InviteServer::new(flow, request.clone())),
-            _ => Machine::NonInviteServer(NonInviteServer::new(flow, request.clone())),
+        let server = if method == Method::Invite {
+            Machine::InviteServer(InviteServer::new(flow, request.clone()))
+        } else {
+            Machine::NonInviteServer(NonInviteServer::new(flow, request.clone()))
         };
-        Ok(Received::Request { transaction: self.insert(key, server), request })
+        Ok(Received::Request {
+            transaction: self.insert(key, server),
+            request,
+        })
     }
 
-    fn receive_again(&mut self, now: Instant, id: TransactionId, request: Message, out: &mut Outbox) -> Received {
-        let Some(machine) = self.machines.get_mut(&id) else { return Received::Absorbed };
+    fn receive_again(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        request: Message,
+        out: &mut Outbox,
+    ) -> Received {
+        let Some(machine) = self.machines.get_mut(&id) else {
+            return Received::Absorbed;
+        };
         let connection = machine.flow().connection;
         let step = match machine {
             Machine::InviteServer(server) => server.receive(now, request.method() == Method::Ack),
@@ -296,7 +322,9 @@ impl Transactions {
         let Some(&id) = self.by_key.get(&client_key(&response)?) else {
             return Ok(Received::StrayResponse { response });
         };
-        let Some(machine) = self.machines.get_mut(&id) else { return Ok(Received::StrayResponse { response }) };
+        let Some(machine) = self.machines.get_mut(&id) else {
+            return Ok(Received::StrayResponse { response });
+        };
         let connection = machine.flow().connection;
         let step = match machine {
             Machine::InviteClient(client) => client.receive(now, &response),
@@ -305,11 +333,26 @@ impl Transactions {
         };
         out.extend(step.send.map(|message| (connection, message)));
         self.settle(id);
-        Ok(if step.deliver { Received::Response { transaction: id, response } } else { Received::Absorbed })
+        Ok(if step.deliver {
+            Received::Response {
+                transaction: id,
+                response,
+            }
+        } else {
+            Received::Absorbed
+        })
     }
 
-    fn expire(&mut self, now: Instant, id: TransactionId, out: &mut Outbox, events: &mut Vec<TransactionEvent>) {
-        let Some(machine) = self.machines.get_mut(&id) else { return self.settle(id) };
+    fn expire(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        out: &mut Outbox,
+        events: &mut Vec<TransactionEvent>,
+    ) {
+        let Some(machine) = self.machines.get_mut(&id) else {
+            return self.settle(id);
+        };
         let connection = machine.flow().connection;
         match machine.expire(now) {
             Expiry::None | Expiry::Terminated => {}

@@ -41,7 +41,12 @@ impl NonInviteClient {
             timers.retransmit_from(now, T1, T2);
         }
         timers.end_after(now, TRANSACTION_TIMEOUT);
-        Self { state: State::Trying, flow, request, timers }
+        Self {
+            state: State::Trying,
+            flow,
+            request,
+            timers,
+        }
     }
 
     pub(super) fn receive(&mut self, now: Instant, response: &Message) -> ClientStep {
@@ -64,7 +69,9 @@ impl NonInviteClient {
                 }
                 ClientStep::deliver()
             }
-            (State::Trying | State::Proceeding | State::Completed | State::Terminated, _) => ClientStep::default(),
+            (State::Trying | State::Proceeding | State::Completed | State::Terminated, _) => {
+                ClientStep::default()
+            }
         }
     }
 

@@ -36,7 +36,13 @@ pub(super) struct NonInviteServer {
 
 impl NonInviteServer {
     pub(super) fn new(flow: Flow, request: Message) -> Self {
-        Self { state: State::Trying, flow, request, last_response: None, timers: Timers::default() }
+        Self {
+            state: State::Trying,
+            flow,
+            request,
+            last_response: None,
+            timers: Timers::default(),
+        }
     }
 
     /// The TU responds; returns what is to be sent. A response that comes too late is swallowed.

@@ -18,7 +18,7 @@ pub(super) const D_UNRELIABLE: Duration = Duration::from_secs(32);
 /// Every machine waits for at most two things: to send again, and to end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
-    /// When the last message is sent again: A, E or G. Never set over reliable transports, except for G's absence.
+    /// When the last message is sent again: A, E or G. Never set over reliable transports.
     retransmit: Option<Retransmit>,
     /// When the present state ends: B, D or M; F or K; H, I or L; J.
     end: Option<Instant>,
@@ -42,11 +42,11 @@ pub(super) enum Due {
 
 impl Timers {
     pub(super) fn retransmit_from(&mut self, now: Instant, interval: Duration, ceiling: Duration) {
-        self.retransmit = Some(Retransmit { at: now + interval, interval, ceiling });
-    }
-
-    pub(super) fn stop_retransmitting(&mut self) {
-        self.retransmit = None;
+        self.retransmit = Some(Retransmit {
+            at: now + interval,
+            interval,
+            ceiling,
+        });
     }
 
     pub(super) fn end_after(&mut self, now: Instant, delay: Duration) {

@@ -1,0 +1,92 @@
+//! Hanging up, and the one place where a call ends.
+
+use super::{
+    Call, CallEnd, CallState, CommandError, EndCause, Endpoint, MediaAction, OperationError, OperationId,
+    RejectReason, Stage,
+};
+
+impl Call {
+    /// Ends the call in the way its stage needs: CANCEL, a failure response or BYE.
+    pub(crate) fn hang_up(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
+        if !self.is_live() {
+            return Err(CommandError::WrongState);
+        }
+        let operation = endpoint.new_operation();
+        self.hang_up_operation = Some(operation);
+        match &self.stage {
+            Stage::Offering(_) => self.end_without_answer(endpoint, EndCause::Cancelled),
+            Stage::Inviting(_) => self.cancel(endpoint, EndCause::Cancelled),
+            Stage::Alerting(_) => {
+                self.respond_final(endpoint, RejectReason::Declined.status());
+                self.end_without_answer(endpoint, EndCause::Declined);
+            }
+            Stage::Established(_) => self.hang_up_because(endpoint, EndCause::LocalHangUp),
+            Stage::Leaving(_) | Stage::Over => {}
+        }
+        Ok(operation)
+    }
+
+    /// The connection has been gone for too long, or its INVITE is lost with it.
+    pub(crate) fn connection_lost(&mut self, endpoint: &mut Endpoint) {
+        if matches!(self.stage, Stage::Alerting(_)) {
+            // The answer could not reach the caller any more; the platform ends the call there.
+            self.end_without_answer(endpoint, EndCause::NetworkFailed);
+        }
+    }
+
+    /// Ends a call that has been without platform and without audio for too long.
+    pub(crate) fn give_up(&mut self, endpoint: &mut Endpoint) {
+        self.end_without_answer(endpoint, EndCause::NetworkFailed);
+    }
+
+    pub(super) fn end_without_answer(&mut self, endpoint: &mut Endpoint, cause: EndCause) {
+        self.end_with(endpoint, cause, None, "");
+    }
+
+    /// The call is over: media closed, every command ended, the reason recorded.
+    pub(super) fn end_with(
+        &mut self,
+        endpoint: &mut Endpoint,
+        cause: EndCause,
+        sip_status: Option<u16>,
+        text: &str,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        self.abandon(endpoint, &OperationError::CallEnded);
+        self.fail_dtmf(endpoint, &OperationError::CallEnded);
+        if let Some(operation) = self.take_answer_operation() {
+            endpoint.finish(operation, Err(OperationError::CallEnded));
+        }
+        if let Some(operation) = self.hang_up_operation.take() {
+            endpoint.finish(operation, Ok(()));
+        }
+        if !matches!(self.stage, Stage::Leaving(_)) {
+            self.close_media(endpoint);
+        }
+        self.stage = Stage::Over;
+        self.info.state = CallState::Ended;
+        self.info.end = Some(CallEnd {
+            at: endpoint.now,
+            cause,
+            sip_status,
+            text: text.to_owned(),
+            retry_after: None,
+        });
+    }
+
+    pub(super) fn close_media(&mut self, endpoint: &mut Endpoint) {
+        self.request_media(endpoint, MediaAction::Close);
+    }
+}
+
+impl RejectReason {
+    /// The SIP status that says it.
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Self::Declined => 603,
+            Self::Busy => 486,
+        }
+    }
+}

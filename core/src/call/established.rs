@@ -1,0 +1,299 @@
+//! The answered call: acknowledging and repeating 2xx (RFC 3261 section 13), requests from the far end, leaving.
+
+use super::negotiation::{Negotiation, Wanted};
+use super::{
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationError,
+    OperationId, RemoteMedia, Stage, dtmf, session_description,
+};
+use crate::event::Event;
+use crate::io::Timer;
+use crate::sip::Method;
+use crate::time::{Duration, Instant};
+use crate::transaction::{T1, T2, TRANSACTION_TIMEOUT, TransactionId};
+use crate::user_agent::Purpose;
+
+/// A call whose dialog is confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Established {
+    pub(crate) dialog: Dialog,
+    pub(crate) remote_media: Option<RemoteMedia>,
+    pub(super) negotiation: Negotiation,
+    pub(crate) wanted: Wanted,
+    /// Our 2xx that has not been acknowledged.
+    unacknowledged: Option<Unacknowledged>,
+    /// The last ACK, with the number of its INVITE, for a 2xx that comes again.
+    last_ack: Option<(u32, Message)>,
+    /// The `answer()` that made this call; ends when the caller has acknowledged.
+    pub(super) answer_operation: Option<OperationId>,
+    /// Hang up as soon as the ACK is there (section 15: not before).
+    leave_when_acknowledged: Option<EndCause>,
+}
+
+/// A 2xx to INVITE, repeated until the ACK comes (section 13.3.1.4), over reliable transports too: another hop may lose it.
+#[derive(Clone, Debug)]
+struct Unacknowledged {
+    transaction: TransactionId,
+    response: Message,
+    repeat_at: Instant,
+    interval: Duration,
+    give_up_at: Instant,
+}
+
+/// BYE is out.
+#[derive(Clone, Debug)]
+pub(super) struct Leaving {
+    pub(super) dialog: Dialog,
+    cause: EndCause,
+}
+
+impl Established {
+    pub(crate) fn new(dialog: Dialog) -> Self {
+        Self {
+            dialog,
+            remote_media: None,
+            negotiation: Negotiation::Idle,
+            wanted: Wanted::default(),
+            unacknowledged: None,
+            last_ack: None,
+            answer_operation: None,
+            leave_when_acknowledged: None,
+        }
+    }
+
+    pub(super) fn is_negotiating(&self) -> bool {
+        !matches!(self.negotiation, Negotiation::Idle)
+    }
+
+    pub(super) fn awaits_ack(&self) -> bool {
+        self.unacknowledged.is_some()
+    }
+
+    pub(super) fn answers(&self, transaction: TransactionId) -> bool {
+        self.unacknowledged
+            .as_ref()
+            .is_some_and(|sent| sent.transaction == transaction)
+            || self.negotiation.answers(transaction)
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
+        let repeat = self.unacknowledged.as_ref();
+        let repeat = repeat.map(|sent| (sent.repeat_at.min(sent.give_up_at), Timer::Retransmit2xx));
+        let retry = self.wanted.not_before.map(|at| (at, Timer::Retry));
+        [repeat, retry].into_iter().flatten().min()
+    }
+
+    /// Acknowledges the 2xx to the INVITE with the number `cseq`.
+    pub(super) fn acknowledge(&mut self, endpoint: &mut Endpoint, cseq: u32) {
+        let ack = endpoint.send_ack(self.dialog.ack(cseq));
+        self.last_ack = Some((cseq, ack));
+    }
+
+    /// The same 2xx again: the ACK was lost.
+    pub(super) fn acknowledge_again(&mut self, endpoint: &mut Endpoint, cseq: u32) {
+        if let Some((number, ack)) = &self.last_ack
+            && *number == cseq
+        {
+            endpoint.send_again(&ack.clone());
+        }
+    }
+
+    /// Our 2xx is out; it is repeated until acknowledged.
+    pub(super) fn answer_sent(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        response: Message,
+        late_offer: bool,
+    ) {
+        self.unacknowledged = Some(Unacknowledged {
+            transaction,
+            response,
+            repeat_at: now + T1,
+            interval: T1,
+            give_up_at: now + TRANSACTION_TIMEOUT,
+        });
+        if late_offer {
+            self.negotiation = Negotiation::AwaitingAnswerInAck;
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn establish(&mut self, _endpoint: &mut Endpoint, dialog: Dialog) {
+        self.stage = Stage::Established(Box::new(Established::new(dialog)));
+    }
+
+    /// Takes note of what the far end's description says.
+    pub(super) fn remote_description(&mut self, sdp: &str) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        established.remote_media = RemoteMedia::read(sdp);
+    }
+
+    pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let Some(sent) = &mut established.unacknowledged else {
+            return;
+        };
+        if sent.give_up_at <= endpoint.now {
+            // Section 13.3.1.4: no ACK within 64*T1, the session is ended.
+            established.unacknowledged = None;
+            self.hang_up_because(endpoint, EndCause::NetworkFailed);
+        } else if sent.repeat_at <= endpoint.now {
+            sent.interval = (sent.interval * 2).min(T2);
+            sent.repeat_at = endpoint.now + sent.interval;
+            let (transaction, response) = (sent.transaction, sent.response.clone());
+            endpoint.respond(transaction, response);
+        }
+    }
+
+    /// An ACK for one of our 2xx.
+    pub(crate) fn acknowledged(&mut self, endpoint: &mut Endpoint, ack: &Message) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if established.unacknowledged.take().is_none() {
+            return;
+        }
+        if let Some(operation) = established.answer_operation.take() {
+            endpoint.finish(operation, Ok(()));
+        }
+        if let Some(cause) = established.leave_when_acknowledged.take() {
+            return self.hang_up_because(endpoint, cause);
+        }
+        if self.info.state == CallState::Answering {
+            self.info.state = CallState::Active;
+            self.info.answered_at = Some(endpoint.now);
+        }
+        self.answer_in_ack(endpoint, session_description(ack));
+    }
+
+    /// A request inside the dialog, other than ACK and CANCEL.
+    pub(crate) fn request(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
+        if !self.accepts(request) {
+            // Section 12.2.2: out of order.
+            return endpoint.reject(transaction, request, 500);
+        }
+        match request.method() {
+            Method::Bye => self.bye_received(endpoint, transaction, request),
+            Method::Invite => self.reinvite_received(endpoint, transaction, request),
+            Method::Info => self.info_received(endpoint, transaction, request),
+            Method::Options => {
+                let response = endpoint
+                    .response(request, 200)
+                    .header(HeaderName::Allow, crate::user_agent::ALLOW)
+                    .header(HeaderName::Supported, crate::user_agent::SUPPORTED)
+                    .build();
+                endpoint.respond(transaction, response);
+            }
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Prack
+            | Method::Update
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => endpoint.reject(transaction, request, 405),
+        }
+    }
+
+    /// BYE was answered, or was not: the call is over either way (section 15.1.1).
+    pub(crate) fn bye_done(&mut self, endpoint: &mut Endpoint) {
+        if let Stage::Leaving(leaving) = &self.stage {
+            let cause = leaving.cause;
+            self.end_without_answer(endpoint, cause);
+        }
+    }
+
+    /// Hangs up an established call, now or when its ACK has come.
+    pub(super) fn hang_up_because(&mut self, endpoint: &mut Endpoint, cause: EndCause) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if established.awaits_ack() && self.info.state == CallState::Answering {
+            established.leave_when_acknowledged = Some(cause);
+            self.info.state = CallState::Ending;
+            return;
+        }
+        let dialog = established.dialog.clone();
+        self.leave(endpoint, dialog, cause);
+    }
+
+    /// Sends BYE. What is still open in the dialog ends with it.
+    pub(super) fn leave(&mut self, endpoint: &mut Endpoint, mut dialog: Dialog, cause: EndCause) {
+        self.abandon(endpoint, &OperationError::CallEnded);
+        self.info.state = CallState::Ending;
+        // Nobody listens any more: the microphone is released before the far end has agreed.
+        self.close_media(endpoint);
+        match endpoint.send(Purpose::Bye(self.id()), dialog.request(Method::Bye)) {
+            Ok(_) => self.stage = Stage::Leaving(Box::new(Leaving { dialog, cause })),
+            Err(_) => self.end_without_answer(endpoint, cause),
+        }
+    }
+
+    pub(super) fn transport_changed(&mut self, endpoint: &mut Endpoint, state: MediaTransport) {
+        self.info.media = state;
+        if let Stage::Established(established) = &mut self.stage
+            && state == MediaTransport::Failed
+            && endpoint.is_connected()
+        {
+            established.wanted.ice_restart = true;
+        }
+    }
+
+    /// The request with credentials has another number.
+    pub(crate) fn renumbered(&mut self, cseq: u32) {
+        match &mut self.stage {
+            Stage::Established(established) => established.dialog.renumbered(cseq),
+            Stage::Leaving(leaving) => leaving.dialog.renumbered(cseq),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Alerting(_) | Stage::Over => {}
+        }
+    }
+
+    fn accepts(&mut self, request: &Message) -> bool {
+        match &mut self.stage {
+            Stage::Established(established) => established.dialog.accepts(request),
+            Stage::Leaving(leaving) => leaving.dialog.accepts(request),
+            Stage::Alerting(alerting) => alerting.dialog.accepts(request),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => true,
+        }
+    }
+
+    fn bye_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
+        let ok = endpoint.response(request, 200).build();
+        endpoint.respond(transaction, ok);
+        match &self.stage {
+            // BYE from a caller in the early dialog ends the INVITE too (section 15.1.2).
+            Stage::Alerting(_) => {
+                self.respond_final(endpoint, 487);
+                self.end_without_answer(endpoint, EndCause::Missed);
+            }
+            Stage::Leaving(leaving) => {
+                let cause = leaving.cause;
+                self.end_without_answer(endpoint, cause);
+            }
+            Stage::Established(_) => {
+                self.answer_pending_invite(endpoint, 487);
+                self.end_without_answer(endpoint, EndCause::RemoteHangUp);
+            }
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}
+        }
+    }
+
+    fn info_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
+        let ok = endpoint.response(request, 200).build();
+        endpoint.respond(transaction, ok);
+        if let Some(tone) = dtmf::tone_in_info(request) {
+            endpoint.emit(Event::DtmfReceived {
+                call: self.id(),
+                tone,
+            });
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The callee's side until the answer (RFC 3261 section 13.3): ringing, answering, declining, being cancelled.
+
+use super::{
+    Call, CallDirection, CallState, CommandError, Dialog, Direction, EndCause, Endpoint, HeaderName,
+    MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, OperationError,
+    OperationId, RejectReason, Stage, asserted_identity, identity, session_description,
+};
+use crate::id::CallId;
+use crate::sip::HeaderError;
+use crate::time::Instant;
+use crate::transaction::TransactionId;
+use crate::user_agent::{ALLOW, SUPPORTED};
+
+/// Not answered yet.
+#[derive(Clone, Debug)]
+pub(super) struct Alerting {
+    pub(super) transaction: TransactionId,
+    pub(super) dialog: Dialog,
+    invite: Message,
+    /// When the caller's own limit is over (RFC 3261 section 13.3.1: Expires), if it set one.
+    expires_at: Option<Instant>,
+    making: Option<Making>,
+}
+
+/// The user has answered; the description is being made.
+#[derive(Clone, Copy, Debug)]
+struct Making {
+    request: MediaRequestId,
+    operation: OperationId,
+}
+
+impl Alerting {
+    pub(super) fn is_making(&self, request: MediaRequestId) -> bool {
+        self.making.is_some_and(|making| making.request == request)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.expires_at
+    }
+}
+
+impl Call {
+    /// A call comes in: it rings here, and the caller is told so.
+    ///
+    /// # Errors
+    /// When the INVITE lacks what a dialog needs; it has not been answered then.
+    pub(crate) fn incoming(
+        endpoint: &mut Endpoint,
+        id: CallId,
+        transaction: TransactionId,
+        invite: Message,
+    ) -> Result<Self, HeaderError> {
+        let remote = match asserted_identity(&invite) {
+            Some(identity) => identity,
+            None => identity(&invite.from()?),
+        };
+        let local_tag = endpoint.rng.token(6);
+        let dialog = Dialog::from_request(&invite, &local_tag)?;
+        let expires = invite.expires().ok().flatten();
+        let ringing = response(endpoint, &invite, 180, &local_tag).build();
+        endpoint.respond(transaction, ringing);
+        let alerting = Alerting {
+            transaction,
+            dialog,
+            invite,
+            expires_at: expires.map(|secs| endpoint.now + std::time::Duration::from_secs(u64::from(secs))),
+            making: None,
+        };
+        let stage = Stage::Alerting(Box::new(alerting));
+        Ok(Self::new(endpoint, id, CallDirection::Incoming, remote, stage))
+    }
+
+    /// Whether `invite` is one this call has been made from already, along another path (section 8.2.2.2).
+    pub(crate) fn is_merged_with(&self, invite: &Message) -> bool {
+        let Stage::Alerting(alerting) = &self.stage else {
+            return false;
+        };
+        let same_tag = match (alerting.invite.from(), invite.from()) {
+            (Ok(known), Ok(new)) => known.tag() == new.tag(),
+            _ => false,
+        };
+        let same_cseq = match (alerting.invite.cseq(), invite.cseq()) {
+            (Ok(known), Ok(new)) => known.number == new.number,
+            _ => false,
+        };
+        same_tag && same_cseq && alerting.invite.call_id().ok() == invite.call_id().ok()
+    }
+
+    /// The user answers: the description is made first, then the 200 goes out.
+    pub(crate) fn answer(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
+        let Stage::Alerting(alerting) = &mut self.stage else {
+            return Err(CommandError::WrongState);
+        };
+        if alerting.making.is_some() {
+            return Err(CommandError::WrongState);
+        }
+        let action = match session_description(&alerting.invite) {
+            Some(offer) => MediaAction::CreateAnswer {
+                offer: offer.to_owned(),
+                direction: Direction::SendRecv,
+            },
+            // No offer in the INVITE: ours goes into the 200 (section 13.2.1).
+            None => MediaAction::CreateOffer {
+                direction: Direction::SendRecv,
+                ice_restart: false,
+            },
+        };
+        let request = endpoint.request_media(self.info.id, self.session, action);
+        let operation = endpoint.new_operation();
+        alerting.making = Some(Making { request, operation });
+        self.info.state = CallState::Answering;
+        Ok(operation)
+    }
+
+    /// The user declines.
+    pub(crate) fn reject(
+        &mut self,
+        endpoint: &mut Endpoint,
+        reason: RejectReason,
+    ) -> Result<OperationId, CommandError> {
+        if !matches!(self.stage, Stage::Alerting(_)) {
+            return Err(CommandError::WrongState);
+        }
+        let status = reason.status();
+        self.respond_final(endpoint, status);
+        self.end_with(endpoint, EndCause::Declined, Some(status), "");
+        let operation = endpoint.new_operation();
+        endpoint.finish(operation, Ok(()));
+        Ok(operation)
+    }
+
+    /// The description for the 200 is there, or is not to be had.
+    pub(super) fn answer_made(&mut self, endpoint: &mut Endpoint, result: Result<MediaOutcome, MediaError>) {
+        let Stage::Alerting(alerting) = &self.stage else {
+            return;
+        };
+        let Some(making) = alerting.making else { return };
+        let sdp = match result {
+            Ok(MediaOutcome::Description { sdp }) => sdp,
+            Ok(MediaOutcome::Done) => String::new(),
+            Err(error) => return self.answer_failed(endpoint, making.operation, error),
+        };
+        let Alerting {
+            transaction,
+            dialog,
+            invite,
+            ..
+        } = (**alerting).clone();
+        let contact = endpoint.contact();
+        let answer = response(endpoint, &invite, 200, dialog.local_tag())
+            .header(HeaderName::Contact, contact)
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, SUPPORTED)
+            .body("application/sdp", sdp.as_bytes())
+            .build();
+        endpoint.respond(transaction, answer.clone());
+        let late_offer = session_description(&invite).is_none();
+        self.establish(endpoint, dialog);
+        if let Stage::Established(established) = &mut self.stage {
+            established.answer_sent(endpoint.now, transaction, answer, late_offer);
+            established.answer_operation = Some(making.operation);
+        }
+        if let Some(offer) = session_description(&invite) {
+            self.remote_description(offer);
+            self.note_remote_hold(false);
+        }
+    }
+
+    /// A CANCEL for this call (section 9.2). One that comes after the answer has no effect.
+    pub(crate) fn cancelled(&mut self, endpoint: &mut Endpoint, cancel: &Message) {
+        if !matches!(self.stage, Stage::Alerting(_)) {
+            return;
+        }
+        self.respond_final(endpoint, 487);
+        let reason = cancel
+            .reason_cause()
+            .flatten()
+            .find(|reason| reason.protocol.eq_ignore_ascii_case("SIP"));
+        // RFC 3326 section 3.1 and RFC 7131: why the platform stopped the ringing here.
+        let cause = match reason.and_then(|reason| reason.cause()) {
+            Some(200) => EndCause::AnsweredElsewhere,
+            Some(600 | 603) => EndCause::DeclinedElsewhere,
+            Some(_) | None => EndCause::Missed,
+        };
+        self.end_with(endpoint, cause, Some(487), "");
+    }
+
+    /// The caller's own time limit is over (section 13.3.1).
+    pub(super) fn wake_incoming(&mut self, endpoint: &mut Endpoint) {
+        let Stage::Alerting(alerting) = &self.stage else {
+            return;
+        };
+        if alerting.expires_at.is_some_and(|at| at <= endpoint.now) {
+            self.respond_final(endpoint, 487);
+            self.end_with(endpoint, EndCause::Missed, Some(487), "");
+        }
+    }
+
+    /// Ends the INVITE with a failure.
+    pub(super) fn respond_final(&mut self, endpoint: &mut Endpoint, status: u16) {
+        let Stage::Alerting(alerting) = &self.stage else {
+            return;
+        };
+        let response = response(endpoint, &alerting.invite, status, alerting.dialog.local_tag()).build();
+        endpoint.respond(alerting.transaction, response);
+    }
+
+    fn answer_failed(&mut self, endpoint: &mut Endpoint, operation: OperationId, error: MediaError) {
+        let (status, cause) = match error.kind {
+            MediaErrorKind::DescriptionRejected => (488, EndCause::NotAcceptable),
+            MediaErrorKind::PermissionDenied
+            | MediaErrorKind::NoDevice
+            | MediaErrorKind::DeviceFailed
+            | MediaErrorKind::Unavailable
+            | MediaErrorKind::Failed => (480, EndCause::MediaFailed),
+        };
+        self.info.microphone_problem = super::outgoing::microphone_problem(&error);
+        self.respond_final(endpoint, status);
+        let detail = error.detail.clone();
+        if let Stage::Alerting(alerting) = &mut self.stage {
+            alerting.making = None;
+        }
+        endpoint.finish(operation, Err(OperationError::Media(error)));
+        self.end_with(endpoint, cause, Some(status), &detail);
+    }
+
+    /// The operation of an answer that is still being made, when the call ends before.
+    pub(super) fn take_answer_operation(&mut self) -> Option<OperationId> {
+        match &mut self.stage {
+            Stage::Alerting(alerting) => alerting.making.take().map(|making| making.operation),
+            Stage::Established(established) => established.answer_operation.take(),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Leaving(_) | Stage::Over => None,
+        }
+    }
+}
+
+/// A response that establishes or ends the dialog of an INVITE.
+pub(super) fn response(
+    endpoint: &Endpoint,
+    invite: &Message,
+    status: u16,
+    local_tag: &str,
+) -> crate::sip::ResponseBuilder {
+    let response = endpoint.response(invite, status).to_tag(local_tag);
+    match status {
+        // Section 12.1.1: responses that make a dialog carry the route and where this side is.
+        101..=199 => response
+            .record_routes_from(invite)
+            .header(HeaderName::Contact, endpoint.contact()),
+        200..=299 => response.record_routes_from(invite),
+        _ => response,
+    }
+}

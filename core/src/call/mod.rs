@@ -1,0 +1,343 @@
+//! Calls: the INVITE session (RFC 3261 section 13) with its offers and answers (RFC 3264), one file per verb.
+//!
+//! ```text
+//!            +--> Offering --> Inviting --+
+//!  outgoing -+                            +--> Established --> Leaving --> Over
+//!  incoming -----> Alerting --------------+
+//! ```
+//! Every stage can go to `Over` directly. What the user sees of it is [`CallInfo`]; what is negotiated, and only that,
+//! is shown there.
+
+mod dtmf;
+mod end;
+mod established;
+mod incoming;
+mod negotiation;
+mod outgoing;
+mod restore;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialog::Dialog;
+use crate::error::{CommandError, OperationError};
+use crate::event::{CallDirection, CallEnd, CallInfo, CallState, EndCause, Identity};
+use crate::id::{CallId, MediaRequestId, MediaSessionId, OperationId};
+use crate::io::{MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaTransport};
+use crate::session_description::{Direction, SessionDescription};
+use crate::sip::{HeaderName, Message, NameAddr};
+use crate::time::Instant;
+use crate::transaction::TransactionId;
+use crate::user_agent::Endpoint;
+use dtmf::Dtmf;
+pub(crate) use established::Established;
+use established::Leaving;
+use incoming::Alerting;
+use outgoing::{Inviting, Offering};
+pub(crate) use restore::Restored;
+
+/// How an incoming call is declined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectReason {
+    /// 603: stop ringing everywhere.
+    #[default]
+    Declined,
+    /// 486: this device is busy, others may go on ringing.
+    Busy,
+}
+
+/// Choices for an outgoing call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// Shown until the platform asserts a name.
+    pub display_name: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) info: CallInfo,
+    /// What was last told to the application.
+    reported: Option<CallInfo>,
+    session: MediaSessionId,
+    stage: Stage,
+    dtmf: Dtmf,
+    hang_up_operation: Option<OperationId>,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Outgoing: the offer is being made.
+    Offering(Offering),
+    /// Outgoing: INVITE is out.
+    Inviting(Box<Inviting>),
+    /// Incoming: not answered yet.
+    Alerting(Box<Alerting>),
+    /// A 2xx has been sent or received.
+    Established(Box<Established>),
+    /// BYE is out.
+    Leaving(Box<Leaving>),
+    /// Ended; waits to be reported and removed.
+    Over,
+}
+
+impl Call {
+    fn new(
+        endpoint: &mut Endpoint,
+        id: CallId,
+        direction: CallDirection,
+        remote: Identity,
+        stage: Stage,
+    ) -> Self {
+        let state = match direction {
+            CallDirection::Outgoing => CallState::Preparing,
+            CallDirection::Incoming => CallState::Incoming,
+        };
+        Self {
+            info: CallInfo {
+                id,
+                direction,
+                remote,
+                state,
+                muted: false,
+                local_hold: false,
+                remote_hold: false,
+                negotiating: false,
+                media: MediaTransport::New,
+                microphone_problem: None,
+                early_media: false,
+                waiting: false,
+                created_at: endpoint.now,
+                answered_at: None,
+                end: None,
+            },
+            reported: None,
+            session: endpoint.new_media_session(),
+            stage,
+            dtmf: Dtmf::default(),
+            hang_up_operation: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> CallId {
+        self.info.id
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Whether it occupies the user: neither ended nor on its way there.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self.info.state, CallState::Ending | CallState::Ended)
+    }
+
+    /// The call's view, if it differs from what was told last.
+    pub(crate) fn take_report(&mut self) -> Option<CallInfo> {
+        self.info.negotiating = match &self.stage {
+            Stage::Established(established) => established.is_negotiating(),
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => false,
+        };
+        if self.reported.as_ref() == Some(&self.info) {
+            return None;
+        }
+        self.reported = Some(self.info.clone());
+        self.reported.clone()
+    }
+
+    /// The confirmed dialog, for a snapshot.
+    pub(crate) fn established(&self) -> Option<&Established> {
+        match &self.stage {
+            Stage::Established(established) => Some(established),
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => None,
+        }
+    }
+
+    /// When [`Self::wake`] has something to do, and why.
+    pub(crate) fn deadline(&self) -> Option<(Instant, crate::io::Timer)> {
+        use crate::io::Timer;
+        let stage = match &self.stage {
+            Stage::Inviting(inviting) => inviting.deadline().map(|at| (at, Timer::Call)),
+            Stage::Alerting(alerting) => alerting.deadline().map(|at| (at, Timer::Call)),
+            Stage::Established(established) => established.deadline(),
+            Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => None,
+        };
+        let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
+        [stage, dtmf].into_iter().flatten().min()
+    }
+
+    /// Lets time do its work.
+    pub(crate) fn wake(&mut self, endpoint: &mut Endpoint) {
+        match &self.stage {
+            Stage::Inviting(_) => self.wake_outgoing(endpoint),
+            Stage::Alerting(_) => self.wake_incoming(endpoint),
+            Stage::Established(_) => self.wake_established(endpoint),
+            Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => {}
+        }
+        self.advance_dtmf(endpoint);
+    }
+
+    /// Starts what is wanted and possible now. Called after every step.
+    pub(crate) fn advance(&mut self, endpoint: &mut Endpoint) {
+        self.advance_negotiation(endpoint);
+        self.advance_dtmf(endpoint);
+    }
+
+    /// Whether a received request inside a dialog is this call's.
+    pub(crate) fn owns(&self, request: &Message) -> bool {
+        match &self.stage {
+            Stage::Inviting(inviting) => inviting.owns(request),
+            Stage::Alerting(alerting) => alerting.dialog.matches(request),
+            Stage::Established(established) => established.dialog.matches(request),
+            Stage::Leaving(leaving) => leaving.dialog.matches(request),
+            Stage::Offering(_) | Stage::Over => false,
+        }
+    }
+
+    /// Whether an INVITE server transaction is this call's.
+    pub(crate) fn owns_transaction(&self, transaction: TransactionId) -> bool {
+        match &self.stage {
+            Stage::Alerting(alerting) => alerting.transaction == transaction,
+            Stage::Established(established) => established.answers(transaction),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Leaving(_) | Stage::Over => false,
+        }
+    }
+
+    /// The media backend has answered.
+    pub(crate) fn media_done(
+        &mut self,
+        endpoint: &mut Endpoint,
+        request: MediaRequestId,
+        result: Result<MediaOutcome, MediaError>,
+    ) {
+        if self.dtmf_sent(endpoint, request, &result) {
+            return;
+        }
+        match &self.stage {
+            Stage::Offering(offering) if offering.request == request => self.offer_made(endpoint, result),
+            Stage::Alerting(alerting) if alerting.is_making(request) => self.answer_made(endpoint, result),
+            Stage::Established(_) => self.negotiation_media_done(endpoint, request, result),
+            // An early answer that cannot be used does no harm: the final one decides.
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => {}
+        }
+    }
+
+    /// The media backend has seen something.
+    pub(crate) fn media_event(
+        &mut self,
+        endpoint: &mut Endpoint,
+        session: MediaSessionId,
+        event: &MediaEvent,
+    ) {
+        if session != self.session {
+            return;
+        }
+        match event {
+            MediaEvent::Transport { state } => self.transport_changed(endpoint, *state),
+            MediaEvent::DtmfReceived { tone } => {
+                endpoint.emit(crate::event::Event::DtmfReceived {
+                    call: self.id(),
+                    tone: *tone,
+                });
+            }
+            MediaEvent::MicrophoneLost { kind } => self.info.microphone_problem = Some(*kind),
+            MediaEvent::MicrophoneRestored => self.info.microphone_problem = None,
+        }
+    }
+
+    /// Switches the microphone; the truth until the call ends, whatever happens to its media.
+    pub(crate) fn set_muted(
+        &mut self,
+        endpoint: &mut Endpoint,
+        muted: bool,
+    ) -> Result<OperationId, CommandError> {
+        if !self.is_live() {
+            return Err(CommandError::WrongState);
+        }
+        self.info.muted = muted;
+        self.request_media(endpoint, MediaAction::SetMuted { muted });
+        let operation = endpoint.new_operation();
+        endpoint.finish(operation, Ok(()));
+        Ok(operation)
+    }
+
+    fn request_media(&self, endpoint: &mut Endpoint, action: MediaAction) -> MediaRequestId {
+        endpoint.request_media(self.id(), self.session, action)
+    }
+
+    /// Leaves the present media session for a new one, and carries the mute state over.
+    fn renew_session(&mut self, endpoint: &mut Endpoint) {
+        self.request_media(endpoint, MediaAction::Close);
+        self.session = endpoint.new_media_session();
+        self.info.media = MediaTransport::New;
+        if self.info.muted {
+            self.request_media(endpoint, MediaAction::SetMuted { muted: true });
+        }
+    }
+}
+
+/// Who a message is from or to, as far as it tells: the asserted identity (RFC 3325) before the claimed one.
+fn asserted_identity(message: &Message) -> Option<Identity> {
+    let asserted = message.header_list(HeaderName::PAssertedIdentity).next()?;
+    NameAddr::parse(asserted).ok().map(|address| identity(&address))
+}
+
+fn identity(address: &NameAddr<'_>) -> Identity {
+    Identity {
+        display_name: address
+            .display_name
+            .as_ref()
+            .map(|name| name.decode().into_owned())
+            .unwrap_or_default(),
+        user: address.uri.user_decoded().into_owned(),
+        uri: address.uri.as_str().to_owned(),
+    }
+}
+
+/// The session description a message carries, if it carries one.
+fn session_description(message: &Message) -> Option<&str> {
+    let is_sdp = message
+        .content_type()
+        .is_some_and(|media_type| media_type.is("application/sdp"));
+    if message.body().is_empty() || !is_sdp {
+        return None;
+    }
+    std::str::from_utf8(message.body()).ok()
+}
+
+/// What the core reads from the far end's description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RemoteMedia {
+    /// From the far end's view.
+    direction: Direction,
+    /// It understands tones in RTP (RFC 4733).
+    telephone_event: bool,
+}
+
+impl RemoteMedia {
+    fn read(sdp: &str) -> Option<Self> {
+        let description = SessionDescription::parse(sdp).ok()?;
+        let audio = description.media().find(|media| media.kind() == "audio")?;
+        let telephone_event = audio
+            .codecs()
+            .any(|codec| codec.name.eq_ignore_ascii_case("telephone-event"));
+        Some(Self {
+            direction: audio.direction(),
+            telephone_event,
+        })
+    }
+}

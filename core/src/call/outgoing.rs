@@ -1,0 +1,386 @@
+//! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, forks, CANCEL.
+
+use super::{
+    Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
+    MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
+    session_description,
+};
+use crate::id::CallId;
+use crate::sip::{Method, RequestBuilder, UriBuf};
+use crate::time::Instant;
+use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
+use crate::user_agent::{ALLOW, Purpose, Resent, SUPPORTED};
+
+/// Early dialogs kept per call; a hostile platform could announce any number.
+const MAX_FORKS: usize = 16;
+
+/// The offer is being made.
+#[derive(Clone, Debug)]
+pub(super) struct Offering {
+    pub(super) request: MediaRequestId,
+    target: UriBuf,
+}
+
+/// INVITE is out.
+#[derive(Clone, Debug)]
+pub(super) struct Inviting {
+    transaction: TransactionId,
+    /// Early dialogs, for requests that come in on them.
+    early: Vec<Dialog>,
+    /// The fork whose early answer was applied. A peer connection takes the answer of one fork only.
+    early_answer_from: Option<String>,
+    cancel: Cancel,
+    /// When nobody has answered.
+    give_up_at: Instant,
+}
+
+/// ```text
+/// No --hang up--> Wanted --first 1xx--> Sent --487--> over
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum Cancel {
+    No,
+    /// Waits for a provisional response, before which no CANCEL may be sent (section 9.1).
+    Wanted(EndCause),
+    Sent(EndCause),
+}
+
+impl Inviting {
+    pub(super) fn owns(&self, request: &Message) -> bool {
+        self.early.iter().any(|dialog| dialog.matches(request))
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        Some(self.give_up_at)
+    }
+
+    fn remember(&mut self, dialog: Dialog) {
+        let known = self
+            .early
+            .iter()
+            .any(|early| early.remote_tag() == dialog.remote_tag());
+        if !known && self.early.len() < MAX_FORKS {
+            self.early.push(dialog);
+        }
+    }
+}
+
+impl Call {
+    /// Starts a call to `target`: the offer first.
+    pub(crate) fn outgoing(
+        endpoint: &mut Endpoint,
+        id: CallId,
+        target: UriBuf,
+        options: CallOptions,
+    ) -> Self {
+        let remote = Identity {
+            display_name: options.display_name.unwrap_or_default(),
+            user: target.as_uri().user_decoded().into_owned(),
+            uri: target.as_str().to_owned(),
+        };
+        let mut call = Self::new(endpoint, id, CallDirection::Outgoing, remote, Stage::Over);
+        let offer = MediaAction::CreateOffer {
+            direction: Direction::SendRecv,
+            ice_restart: false,
+        };
+        let request = call.request_media(endpoint, offer);
+        call.stage = Stage::Offering(Offering { request, target });
+        call
+    }
+
+    pub(super) fn offer_made(&mut self, endpoint: &mut Endpoint, result: Result<MediaOutcome, MediaError>) {
+        let Stage::Offering(offering) = &self.stage else {
+            return;
+        };
+        let sdp = match result {
+            Ok(MediaOutcome::Description { sdp }) => sdp,
+            Ok(MediaOutcome::Done) => return self.end_without_answer(endpoint, EndCause::MediaFailed),
+            Err(error) => {
+                self.info.microphone_problem = microphone_problem(&error);
+                return self.end_with(endpoint, EndCause::MediaFailed, None, &error.detail);
+            }
+        };
+        let invite = invite(endpoint, &offering.target).body("application/sdp", sdp.as_bytes());
+        let Ok(transaction) = endpoint.send(Purpose::Invite(self.id()), invite) else {
+            return self.end_without_answer(endpoint, EndCause::NetworkFailed);
+        };
+        self.info.state = CallState::Calling;
+        self.stage = Stage::Inviting(Box::new(Inviting {
+            transaction,
+            early: Vec::new(),
+            early_answer_from: None,
+            cancel: Cancel::No,
+            give_up_at: endpoint.now + endpoint.config.no_answer_timeout,
+        }));
+    }
+
+    /// The INVITE was sent again with credentials.
+    pub(crate) fn invite_resent(&mut self, resent: &Resent) {
+        if let Stage::Inviting(inviting) = &mut self.stage {
+            inviting.transaction = resent.transaction;
+        }
+    }
+
+    /// A response to the INVITE that started this call.
+    pub(crate) fn invite_response(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        response: &Message,
+    ) {
+        match response.status().unwrap_or(0) {
+            100..=199 => self.provisional(endpoint, transaction, response),
+            200..=299 => self.success(endpoint, transaction, response),
+            status => self.failure(endpoint, transaction, response, status),
+        }
+    }
+
+    /// The INVITE got no final response: time-out or lost connection.
+    pub(crate) fn invite_unanswered(&mut self, endpoint: &mut Endpoint, transaction: TransactionId) {
+        let Stage::Inviting(inviting) = &self.stage else {
+            return;
+        };
+        if inviting.transaction == transaction {
+            let cause = match inviting.cancel {
+                Cancel::No => EndCause::NetworkFailed,
+                Cancel::Wanted(cause) | Cancel::Sent(cause) => cause,
+            };
+            self.end_without_answer(endpoint, cause);
+        }
+    }
+
+    /// Nobody has answered, or a CANCEL has brought no answer.
+    pub(super) fn wake_outgoing(&mut self, endpoint: &mut Endpoint) {
+        let Stage::Inviting(inviting) = &self.stage else {
+            return;
+        };
+        if inviting.give_up_at > endpoint.now {
+            return;
+        }
+        match inviting.cancel {
+            Cancel::No => self.cancel(endpoint, EndCause::NoAnswer),
+            Cancel::Wanted(cause) | Cancel::Sent(cause) => self.end_without_answer(endpoint, cause),
+        }
+    }
+
+    /// Gives up a call that has not been answered.
+    pub(super) fn cancel(&mut self, endpoint: &mut Endpoint, cause: EndCause) {
+        let Stage::Inviting(inviting) = &mut self.stage else {
+            return;
+        };
+        if !matches!(inviting.cancel, Cancel::No) {
+            return;
+        }
+        self.info.state = CallState::Ending;
+        // Section 9.1: without a final response within 64*T1 the transaction counts as cancelled.
+        inviting.give_up_at = endpoint.now + TRANSACTION_TIMEOUT;
+        if endpoint.transactions.is_proceeding(inviting.transaction) {
+            inviting.cancel = Cancel::Sent(cause);
+            let transaction = inviting.transaction;
+            endpoint.cancel(transaction, None);
+        } else {
+            inviting.cancel = Cancel::Wanted(cause);
+        }
+    }
+
+    fn provisional(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
+        let Stage::Inviting(inviting) = &mut self.stage else {
+            return;
+        };
+        if let Cancel::Wanted(cause) = inviting.cancel {
+            inviting.cancel = Cancel::Sent(cause);
+            return endpoint.cancel(transaction, None);
+        }
+        let status = response.status().unwrap_or(0);
+        let has_tag = response.to().is_ok_and(|to| to.tag().is_some());
+        if status == 100 || !has_tag || !matches!(inviting.cancel, Cancel::No) {
+            return;
+        }
+        if let Some(dialog) = early_dialog(endpoint, transaction, response) {
+            inviting.remember(dialog);
+        }
+        if matches!(status, 180..=183) {
+            self.info.state = CallState::Ringing;
+        }
+        if let Some(identity) = asserted_identity(response) {
+            self.info.remote = identity;
+        }
+        self.apply_early_answer(endpoint, response);
+    }
+
+    /// RFC 3960: the first fork that sends early media is heard.
+    fn apply_early_answer(&mut self, endpoint: &mut Endpoint, response: &Message) {
+        let Stage::Inviting(inviting) = &mut self.stage else {
+            return;
+        };
+        let (Some(sdp), Ok(to)) = (session_description(response), response.to()) else {
+            return;
+        };
+        if inviting.early_answer_from.is_some() {
+            return;
+        }
+        inviting.early_answer_from = to.tag().map(str::to_owned);
+        self.info.early_media = true;
+        let action = MediaAction::ApplyAnswer {
+            answer: sdp.to_owned(),
+            provisional: true,
+        };
+        self.request_media(endpoint, action);
+    }
+
+    fn success(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
+        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
+            return;
+        };
+        let Ok(mut dialog) = Dialog::from_response(&invite, response) else {
+            // A 2xx without a usable Contact cannot be acknowledged: the call cannot be had.
+            if matches!(self.stage, Stage::Inviting(_)) {
+                self.end_with(
+                    endpoint,
+                    EndCause::ServerFailed,
+                    response.status(),
+                    "unusable answer",
+                );
+            }
+            return;
+        };
+        let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
+        match &mut self.stage {
+            Stage::Established(established) if established.dialog.remote_tag() == dialog.remote_tag() => {
+                established.acknowledge_again(endpoint, cseq);
+            }
+            Stage::Inviting(inviting) if matches!(inviting.cancel, Cancel::No) => {
+                self.answered(endpoint, dialog, cseq, response);
+            }
+            Stage::Inviting(inviting) => {
+                // The answer crossed our CANCEL (RFC 5407 section 3.1.2): acknowledge and hang up.
+                let (Cancel::Wanted(cause) | Cancel::Sent(cause)) = inviting.cancel else {
+                    return;
+                };
+                endpoint.send_ack(dialog.ack(cseq));
+                self.leave(endpoint, dialog, cause);
+            }
+            Stage::Offering(_)
+            | Stage::Alerting(_)
+            | Stage::Established(_)
+            | Stage::Leaving(_)
+            | Stage::Over => {
+                release(endpoint, &mut dialog, cseq);
+            }
+        }
+    }
+
+    /// A fork that answers after the call is over.
+    pub(crate) fn release_late_fork(endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
+        let Some(invite) = endpoint.sent_request(transaction) else {
+            return;
+        };
+        let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
+        if let Ok(mut dialog) = Dialog::from_response(invite, response) {
+            release(endpoint, &mut dialog, cseq);
+        }
+    }
+
+    fn answered(&mut self, endpoint: &mut Endpoint, dialog: Dialog, cseq: u32, response: &Message) {
+        let Stage::Inviting(inviting) = &self.stage else {
+            return;
+        };
+        let early_answer_from = inviting.early_answer_from.clone();
+        let other_fork_was_heard = early_answer_from
+            .as_deref()
+            .is_some_and(|tag| tag != dialog.remote_tag());
+        if let Some(identity) = asserted_identity(response) {
+            self.info.remote = identity;
+        }
+        self.info.state = CallState::Active;
+        self.info.answered_at = Some(endpoint.now);
+        self.info.early_media = false;
+        self.establish(endpoint, dialog);
+        if let Stage::Established(established) = &mut self.stage {
+            established.acknowledge(endpoint, cseq);
+        }
+        match session_description(response) {
+            Some(_) if other_fork_was_heard => self.want_fresh_media(endpoint),
+            Some(sdp) => self.apply_first_answer(endpoint, sdp),
+            // The answer came early and reliably enough for this fork: it stands (section 13.2.1).
+            None if early_answer_from.is_some() && !other_fork_was_heard => {}
+            None => self.hang_up_because(endpoint, EndCause::NotAcceptable),
+        }
+    }
+
+    fn failure(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        response: &Message,
+        status: u16,
+    ) {
+        let Stage::Inviting(inviting) = &self.stage else {
+            return;
+        };
+        if inviting.transaction != transaction {
+            return;
+        }
+        let cause = match inviting.cancel {
+            Cancel::Wanted(cause) | Cancel::Sent(cause) => cause,
+            Cancel::No => cause_of(status),
+        };
+        let reason = response.reason().unwrap_or_default().to_owned();
+        self.end_with(endpoint, cause, Some(status), &reason);
+        if let Some(end) = &mut self.info.end {
+            end.retry_after = response.retry_after();
+        }
+    }
+}
+
+fn invite(endpoint: &mut Endpoint, target: &UriBuf) -> RequestBuilder {
+    let from = endpoint.local_name_addr();
+    let (tag, call_id) = (endpoint.rng.token(4), endpoint.rng.token(12));
+    let cseq = 1;
+    RequestBuilder::new(Method::Invite, target.as_uri())
+        .header(HeaderName::MaxForwards, 70)
+        .header(HeaderName::From, format_args!("{from};tag={tag}"))
+        .header(HeaderName::To, format_args!("<{}>", target.as_str()))
+        .header(HeaderName::CallId, call_id)
+        .header(HeaderName::CSeq, format_args!("{cseq} INVITE"))
+        .header(HeaderName::Contact, endpoint.contact())
+        .header(HeaderName::Allow, ALLOW)
+        .header(HeaderName::Supported, SUPPORTED)
+}
+
+/// Another fork answered as well (section 13.2.2.4): it gets its ACK and a BYE.
+fn release(endpoint: &mut Endpoint, dialog: &mut Dialog, cseq: u32) {
+    endpoint.send_ack(dialog.ack(cseq));
+    // Whether it hears the BYE or times out makes no difference here.
+    let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
+}
+
+fn early_dialog(endpoint: &Endpoint, transaction: TransactionId, response: &Message) -> Option<Dialog> {
+    Dialog::from_response(endpoint.sent_request(transaction)?, response).ok()
+}
+
+/// What a final response to INVITE means to the caller.
+fn cause_of(status: u16) -> EndCause {
+    match status {
+        404 | 410 | 484 | 485 | 604 => EndCause::NotFound,
+        486 | 600 => EndCause::Busy,
+        603 | 607 => EndCause::Rejected,
+        408 => EndCause::NoAnswer,
+        480 | 430 => EndCause::Unavailable,
+        401 | 403 | 407 => EndCause::Forbidden,
+        415 | 488 | 606 => EndCause::NotAcceptable,
+        487 => EndCause::Cancelled,
+        500..=599 => EndCause::ServerFailed,
+        _ => EndCause::Unavailable,
+    }
+}
+
+/// Failures the user can mend at the microphone.
+pub(super) fn microphone_problem(error: &MediaError) -> Option<MediaErrorKind> {
+    match error.kind {
+        MediaErrorKind::PermissionDenied | MediaErrorKind::NoDevice | MediaErrorKind::DeviceFailed => {
+            Some(error.kind)
+        }
+        MediaErrorKind::DescriptionRejected | MediaErrorKind::Unavailable | MediaErrorKind::Failed => None,
+    }
+}

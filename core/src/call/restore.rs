@@ -1,0 +1,74 @@
+//! A call across a restart of the agent.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Call, CallInfo, CallState, Endpoint, Established, MediaAction, MediaTransport, RemoteMedia, Stage,
+};
+use crate::dialog::Dialog;
+use crate::time::{Duration, Instant};
+
+/// Requests that may have been sent after the snapshot was taken; their numbers are skipped.
+const UNSEEN_REQUESTS: u32 = 16;
+
+/// What is kept of an answered call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Restored {
+    info: CallInfo,
+    dialog: Dialog,
+    remote_media: Option<RemoteMedia>,
+    hold: bool,
+}
+
+impl Call {
+    /// `None` for a call that is not answered or on its way out: it cannot be brought back.
+    pub(crate) fn to_snapshot(&self) -> Option<Restored> {
+        let established = self
+            .established()
+            .filter(|_| self.info.state == CallState::Active)?;
+        Some(Restored {
+            info: self.info.clone(),
+            dialog: established.dialog.clone(),
+            remote_media: established.remote_media,
+            hold: established.wanted.hold,
+        })
+    }
+
+    pub(crate) fn restore(
+        endpoint: &mut Endpoint,
+        restored: Restored,
+        taken_at: Instant,
+        now: Instant,
+        asleep: Duration,
+    ) -> Self {
+        let Restored {
+            mut info,
+            mut dialog,
+            remote_media,
+            hold,
+        } = restored;
+        // The clock may have another origin now: moments are moved by their age.
+        let moved = |at: Instant| now.saturating_sub(taken_at.saturating_since(at) + asleep);
+        info.answered_at = info.answered_at.map(moved);
+        info.created_at = moved(info.created_at);
+        info.media = MediaTransport::New;
+        dialog.skip_numbers(UNSEEN_REQUESTS);
+        let mut established = Established::new(dialog);
+        established.remote_media = remote_media;
+        established.wanted.hold = hold;
+        established.wanted.refresh = true;
+        let call = Self {
+            session: endpoint.new_media_session(),
+            info,
+            reported: None,
+            stage: Stage::Established(Box::new(established)),
+            dtmf: super::Dtmf::default(),
+            hang_up_operation: None,
+        };
+        if call.info.muted {
+            call.request_media(endpoint, MediaAction::SetMuted { muted: true });
+        }
+        call
+    }
+}

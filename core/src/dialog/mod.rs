@@ -1,0 +1,166 @@
+//! Dialogs (RFC 3261 section 12): who talks to whom, along which route, with which sequence numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, UriBuf, quote};
+
+/// A dialog from this side's view, early or confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Dialog {
+    call_id: String,
+    local_tag: String,
+    remote_tag: String,
+    /// This side's name-addr without the tag.
+    local: String,
+    /// The far side's name-addr without the tag.
+    remote: String,
+    local_cseq: u32,
+    remote_cseq: Option<u32>,
+    route_set: Vec<String>,
+    remote_target: UriBuf,
+}
+
+impl Dialog {
+    /// The dialog that a 1xx or 2xx with a To tag creates at the caller (section 12.1.2).
+    pub(crate) fn from_response(request: &Message, response: &Message) -> Result<Self, HeaderError> {
+        let from = request.from()?;
+        let to = response.to()?;
+        let mut route_set: Vec<_> = response
+            .header_list(HeaderName::RecordRoute)
+            .map(str::to_owned)
+            .collect();
+        route_set.reverse();
+        Ok(Self {
+            call_id: request.call_id()?.to_owned(),
+            local_tag: from.tag().unwrap_or_default().to_owned(),
+            remote_tag: to.tag().unwrap_or_default().to_owned(),
+            local: without_tag(&from),
+            remote: without_tag(&to),
+            local_cseq: request.cseq()?.number,
+            remote_cseq: None,
+            route_set,
+            remote_target: contact(response)?,
+        })
+    }
+
+    /// The dialog that `request` creates at the callee, who chose `local_tag` (section 12.1.1).
+    pub(crate) fn from_request(request: &Message, local_tag: &str) -> Result<Self, HeaderError> {
+        let from = request.from()?;
+        Ok(Self {
+            call_id: request.call_id()?.to_owned(),
+            local_tag: local_tag.to_owned(),
+            remote_tag: from.tag().unwrap_or_default().to_owned(),
+            local: without_tag(&request.to()?),
+            remote: without_tag(&from),
+            // Any start below 2^31 will do; 0 makes the first request number 1.
+            local_cseq: 0,
+            remote_cseq: Some(request.cseq()?.number),
+            route_set: request
+                .header_list(HeaderName::RecordRoute)
+                .map(str::to_owned)
+                .collect(),
+            remote_target: contact(request)?,
+        })
+    }
+
+    pub(crate) fn local_tag(&self) -> &str {
+        &self.local_tag
+    }
+
+    pub(crate) fn remote_tag(&self) -> &str {
+        &self.remote_tag
+    }
+
+    /// Whether `request`, received, belongs to this dialog (section 12.2.2).
+    pub(crate) fn matches(&self, request: &Message) -> bool {
+        request.call_id().is_ok_and(|id| id == self.call_id)
+            && request
+                .to()
+                .is_ok_and(|to| to.tag().unwrap_or_default() == self.local_tag)
+            && request
+                .from()
+                .is_ok_and(|from| from.tag().unwrap_or_default() == self.remote_tag)
+    }
+
+    /// The next request in this dialog (section 12.2.1.1), without Via and Contact, which the endpoint adds.
+    pub(crate) fn request(&mut self, method: Method<'_>) -> RequestBuilder {
+        self.local_cseq += 1;
+        self.numbered_request(method, self.local_cseq)
+    }
+
+    /// The ACK for a 2xx to the INVITE that had the number `cseq` (section 13.2.2.4).
+    pub(crate) fn ack(&self, cseq: u32) -> RequestBuilder {
+        self.numbered_request(Method::Ack, cseq)
+    }
+
+    /// A request was sent again with credentials and another number.
+    pub(crate) fn renumbered(&mut self, cseq: u32) {
+        self.local_cseq = self.local_cseq.max(cseq);
+    }
+
+    /// Leaves room for requests that a snapshot may not have seen, so that no number is used twice.
+    pub(crate) fn skip_numbers(&mut self, count: u32) {
+        self.local_cseq = self.local_cseq.saturating_add(count);
+    }
+
+    /// Takes note of a received request's number; `false` if it is out of order and must be answered 500
+    /// (section 12.2.2).
+    pub(crate) fn accepts(&mut self, request: &Message) -> bool {
+        let Ok(cseq) = request.cseq() else { return false };
+        if self.remote_cseq.is_some_and(|last| cseq.number <= last) {
+            return false;
+        }
+        self.remote_cseq = Some(cseq.number);
+        true
+    }
+
+    /// A target refresh request or its 2xx names the far side's new address (section 12.2).
+    pub(crate) fn refresh_target(&mut self, message: &Message) {
+        if let Ok(target) = contact(message) {
+            self.remote_target = target;
+        }
+    }
+
+    fn numbered_request(&self, method: Method<'_>, cseq: u32) -> RequestBuilder {
+        let mut request = RequestBuilder::new(method, self.remote_target.as_uri());
+        for route in &self.route_set {
+            request = request.header(HeaderName::Route, route);
+        }
+        request
+            .header(HeaderName::MaxForwards, 70)
+            .header(
+                HeaderName::From,
+                format_args!("{};tag={}", self.local, self.local_tag),
+            )
+            .header(HeaderName::To, tagged(&self.remote, &self.remote_tag))
+            .header(HeaderName::CallId, &self.call_id)
+            .header(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()))
+    }
+}
+
+/// RFC 2543 peers may have no tag (section 12.2.1.1: then it is left out).
+fn tagged(name_addr: &str, tag: &str) -> String {
+    if tag.is_empty() {
+        name_addr.to_owned()
+    } else {
+        format!("{name_addr};tag={tag}")
+    }
+}
+
+fn without_tag(address: &NameAddr<'_>) -> String {
+    match &address.display_name {
+        Some(name) => format!("{} <{}>", quote(&name.decode()), address.uri.as_str()),
+        None => format!("<{}>", address.uri.as_str()),
+    }
+}
+
+fn contact(message: &Message) -> Result<UriBuf, HeaderError> {
+    let contact = message
+        .contacts()
+        .next()
+        .ok_or(HeaderError::Missing(HeaderName::Contact))??;
+    let address = contact
+        .address()
+        .ok_or(HeaderError::Malformed(HeaderName::Contact))?;
+    Ok(address.uri.to_owned())
+}

@@ -1,0 +1,1 @@
+//! Ladder tests of the transaction layer.

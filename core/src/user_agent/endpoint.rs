@@ -1,0 +1,405 @@
+//! What every part of the agent shares: the time, the queue, transactions, credentials and this device's address.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::purpose::Purpose;
+use crate::config::Config;
+use crate::error::OperationError;
+use crate::event::Event;
+use crate::id::{CallId, MediaRequestId, MediaSessionId, OperationId};
+use crate::io::{MediaAction, Output};
+use crate::rng::Rng;
+use crate::sip::digest::ClientChallengeState;
+use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder};
+use crate::time::Instant;
+use crate::transaction::{Flow, Outbox, TransactionEvent, TransactionId, Transactions};
+
+/// Methods this agent understands (RFC 3261 section 20.5).
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+/// Option tags this agent implements.
+pub(crate) const SUPPORTED: &str = "outbound, gruu, path";
+
+/// The agent without its calls, its registration and its connection policy: what these work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) config: Config,
+    pub(crate) now: Instant,
+    pub(crate) rng: Rng,
+    pub(crate) transactions: Transactions,
+    pub(crate) identity: LocalIdentity,
+    outputs: VecDeque<Output>,
+    flow: Option<Flow>,
+    pending: BTreeMap<TransactionId, Pending>,
+    digest: ClientChallengeState,
+    media_requests: BTreeMap<MediaRequestId, CallId>,
+    last_media_request: u64,
+    last_media_session: u64,
+    last_operation: u64,
+}
+
+/// How this device names itself on the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalIdentity {
+    /// Via sent-by and the host of the Contact; `.invalid`, as a browser cannot know its address (RFC 7118 section 5).
+    pub(crate) host: String,
+    /// User part of the Contact.
+    pub(crate) user: String,
+    /// Public GRUU given by the registrar (RFC 5627).
+    pub(crate) public_gruu: Option<String>,
+    /// Transport in Via: WS or WSS.
+    pub(crate) transport: &'static str,
+}
+
+/// A client transaction whose final response somebody awaits.
+#[derive(Clone, Debug)]
+struct Pending {
+    purpose: Purpose,
+    request: Message,
+    challenges_answered: u8,
+}
+
+/// What became of a request that was challenged.
+pub(crate) struct Resent {
+    pub(crate) purpose: Purpose,
+    pub(crate) transaction: TransactionId,
+    /// The number of the new request.
+    pub(crate) cseq: u32,
+}
+
+/// The connection is down; nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotConnected;
+
+impl Endpoint {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut rng = Rng::new(seed);
+        let secure = config.servers.first().is_some_and(|url| url.starts_with("wss:"));
+        let identity = LocalIdentity {
+            host: format!("{}.invalid", rng.token(6)),
+            user: rng.token(4),
+            public_gruu: None,
+            transport: if secure { "WSS" } else { "WS" },
+        };
+        Self {
+            config,
+            now: Instant::ZERO,
+            rng,
+            transactions: Transactions::new(),
+            identity,
+            outputs: VecDeque::new(),
+            flow: None,
+            pending: BTreeMap::new(),
+            digest: ClientChallengeState::default(),
+            media_requests: BTreeMap::new(),
+            last_media_request: 0,
+            last_media_session: 0,
+            last_operation: 0,
+        }
+    }
+
+    // --- the queue -------------------------------------------------------------------------------------------
+
+    pub(crate) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.push(Output::Event(event));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn new_operation(&mut self) -> OperationId {
+        self.last_operation += 1;
+        OperationId(self.last_operation)
+    }
+
+    pub(crate) fn finish(&mut self, operation: OperationId, result: Result<(), OperationError>) {
+        self.emit(Event::OperationDone { operation, result });
+    }
+
+    // --- media -----------------------------------------------------------------------------------------------
+
+    pub(crate) fn new_media_session(&mut self) -> MediaSessionId {
+        self.last_media_session += 1;
+        MediaSessionId(self.last_media_session)
+    }
+
+    pub(crate) fn request_media(
+        &mut self,
+        call: CallId,
+        session: MediaSessionId,
+        action: MediaAction,
+    ) -> MediaRequestId {
+        self.last_media_request += 1;
+        let request = MediaRequestId(self.last_media_request);
+        self.media_requests.insert(request, call);
+        self.push(Output::Media {
+            request,
+            call,
+            session,
+            action,
+        });
+        request
+    }
+
+    /// The call a media answer is for; each request is answered once.
+    pub(crate) fn take_media_request(&mut self, request: MediaRequestId) -> Option<CallId> {
+        self.media_requests.remove(&request)
+    }
+
+    // --- sending ---------------------------------------------------------------------------------------------
+
+    pub(crate) fn set_flow(&mut self, flow: Option<Flow>) {
+        self.flow = flow;
+    }
+
+    pub(crate) fn flow(&self) -> Option<Flow> {
+        self.flow
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.flow.is_some()
+    }
+
+    /// Completes `request` with Via, User-Agent and, where a proxy has challenged before, credentials, and sends it in
+    /// a new client transaction.
+    pub(crate) fn send(
+        &mut self,
+        purpose: Purpose,
+        request: RequestBuilder,
+    ) -> Result<TransactionId, NotConnected> {
+        if self.flow.is_none() {
+            return Err(NotConnected);
+        }
+        let via = self.new_via();
+        let message = request.build();
+        let completed = message
+            .edit()
+            .prepend(HeaderName::Via, via)
+            .append(HeaderName::UserAgent, &self.config.user_agent)
+            .build();
+        let request = self.with_known_credentials(completed);
+        self.transmit(purpose, request, 0)
+    }
+
+    /// Sends an ACK for a 2xx, which has no transaction, and returns it for retransmission.
+    pub(crate) fn send_ack(&mut self, ack: RequestBuilder) -> Message {
+        let message = ack
+            .build()
+            .edit()
+            .prepend(HeaderName::Via, self.new_via())
+            .build();
+        self.send_again(&message);
+        message
+    }
+
+    /// Sends a message without a transaction.
+    pub(crate) fn send_again(&mut self, message: &Message) {
+        if let Some(flow) = self.flow {
+            self.push(Output::Transmit {
+                connection: flow.connection,
+                message: message.as_bytes().to_vec(),
+            });
+        }
+    }
+
+    pub(crate) fn respond(&mut self, transaction: TransactionId, response: Message) {
+        let mut out = Outbox::new();
+        self.transactions
+            .respond(self.now, transaction, response, &mut out);
+        self.flush(out);
+    }
+
+    /// Responds with a bare status line and the standard reason.
+    pub(crate) fn reject(&mut self, transaction: TransactionId, request: &Message, status: u16) {
+        let tag = self.rng.token(4);
+        let response = self.response(request, status).to_tag(&tag).build();
+        self.respond(transaction, response);
+    }
+
+    /// A response with the headers each of ours has.
+    pub(crate) fn response(&self, request: &Message, status: u16) -> ResponseBuilder {
+        let response = ResponseBuilder::for_request(request, status);
+        match status {
+            405 => response.header(HeaderName::Allow, ALLOW),
+            _ => response,
+        }
+    }
+
+    /// Cancels an INVITE, if it still awaits its final response.
+    pub(crate) fn cancel(&mut self, invite: TransactionId, reason: Option<&str>) {
+        let Some(cancel) = self.transactions.cancel_request(invite) else {
+            return;
+        };
+        let cancel = match reason {
+            Some(reason) => cancel.edit().append(HeaderName::Reason, reason).build(),
+            None => cancel,
+        };
+        // Nobody waits for the answer to a CANCEL: what counts is the INVITE's final response.
+        let _ = self.transmit(Purpose::Cancel, cancel, 0);
+    }
+
+    pub(crate) fn flush(&mut self, out: Outbox) {
+        for (connection, message) in out {
+            self.push(Output::Transmit {
+                connection,
+                message: message.as_bytes().to_vec(),
+            });
+        }
+    }
+
+    fn transmit(
+        &mut self,
+        purpose: Purpose,
+        request: Message,
+        challenges_answered: u8,
+    ) -> Result<TransactionId, NotConnected> {
+        let flow = self.flow.ok_or(NotConnected)?;
+        let mut out = Outbox::new();
+        let sent = self.transactions.send(self.now, flow, request.clone(), &mut out);
+        self.flush(out);
+        let transaction = sent.map_err(|_| NotConnected)?;
+        self.pending.insert(
+            transaction,
+            Pending {
+                purpose,
+                request,
+                challenges_answered,
+            },
+        );
+        Ok(transaction)
+    }
+
+    fn new_via(&mut self) -> String {
+        let LocalIdentity { host, transport, .. } = &self.identity;
+        format!("SIP/2.0/{transport} {host};branch=z9hG4bK{}", self.rng.token(8))
+    }
+
+    // --- receiving -------------------------------------------------------------------------------------------
+
+    /// What a response to `transaction` is about. A final response ends the wait, except for a 2xx to INVITE, of which
+    /// there can be several.
+    pub(crate) fn purpose_of(&mut self, transaction: TransactionId, response: &Message) -> Option<Purpose> {
+        let pending = self.pending.get(&transaction)?;
+        let purpose = pending.purpose;
+        let more_may_come = match response.status().unwrap_or(0) {
+            100..=199 => true,
+            200..=299 => pending.request.method() == Method::Invite,
+            _ => false,
+        };
+        if !more_may_come {
+            self.pending.remove(&transaction);
+        }
+        Some(purpose)
+    }
+
+    /// The request of a client transaction, as it was sent.
+    pub(crate) fn sent_request(&self, transaction: TransactionId) -> Option<&Message> {
+        self.pending.get(&transaction).map(|pending| &pending.request)
+    }
+
+    /// What a transaction that ended without a final response was about.
+    pub(crate) fn take_purpose(&mut self, event: TransactionEvent) -> Option<(TransactionId, Purpose)> {
+        let (id, failed) = match event {
+            TransactionEvent::TimedOut(id) | TransactionEvent::TransportFailed(id) => (id, true),
+            TransactionEvent::AckMissing(id) | TransactionEvent::Terminated(id) => (id, false),
+        };
+        let pending = self.pending.remove(&id)?;
+        failed.then_some((id, pending.purpose))
+    }
+
+    // --- credentials -----------------------------------------------------------------------------------------
+
+    /// Sends a challenged request again with credentials (RFC 3261 section 22.2). `None`: there is no use in trying.
+    ///
+    /// A second challenge is answered only if it says that merely the nonce was stale (RFC 7616 section 3.3).
+    pub(crate) fn answer_challenge(
+        &mut self,
+        transaction: TransactionId,
+        response: &Message,
+    ) -> Option<Resent> {
+        let pending = self.pending.get(&transaction)?.clone();
+        let stale = response.challenges().flatten().any(|challenge| {
+            challenge
+                .param("stale")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        });
+        if pending.challenges_answered > 0 && !(stale && pending.challenges_answered < 3) {
+            return None;
+        }
+        self.digest.take_challenges(response);
+        let cseq = pending.request.cseq().ok()?.number + 1;
+        let method = pending.request.method();
+        let renewed = pending
+            .request
+            .edit()
+            .replace_first_element(HeaderName::Via, self.new_via())
+            .set(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()))
+            .remove(HeaderName::Authorization)
+            .remove(HeaderName::ProxyAuthorization)
+            .build();
+        let request = self.with_known_credentials(renewed);
+        request.credentials().next()?.ok()?;
+        self.pending.remove(&transaction);
+        let purpose = pending.purpose;
+        let transaction = self
+            .transmit(purpose, request, pending.challenges_answered + 1)
+            .ok()?;
+        Some(Resent {
+            purpose,
+            transaction,
+            cseq,
+        })
+    }
+
+    /// Adds credentials for every realm that has challenged before: it saves a round trip (RFC 3261 section 22.2).
+    fn with_known_credentials(&mut self, request: Message) -> Message {
+        let cnonce = self.rng.token(8);
+        let headers = self
+            .digest
+            .authorize(&request, &self.config.auth_user, &self.config.password, &cnonce);
+        let mut edit = request.edit();
+        for (name, value) in headers {
+            edit = edit.append(name, value);
+        }
+        edit.build()
+    }
+
+    /// Forgets nonces, because the password changed.
+    pub(crate) fn reset_credentials(&mut self) {
+        self.digest = ClientChallengeState::default();
+    }
+
+    // --- addresses -------------------------------------------------------------------------------------------
+
+    /// The Contact of dialogs: the GRUU where there is one, so that requests find this device on any connection.
+    pub(crate) fn contact(&self) -> String {
+        match &self.identity.public_gruu {
+            Some(gruu) => format!("<{gruu}>"),
+            None => format!("<{};ob>", self.contact_uri()),
+        }
+    }
+
+    /// The address this device registers.
+    pub(crate) fn contact_uri(&self) -> String {
+        let LocalIdentity {
+            user,
+            host,
+            transport,
+            ..
+        } = &self.identity;
+        format!("sip:{user}@{host};transport={}", transport.to_ascii_lowercase())
+    }
+
+    /// This user as a name-addr for From.
+    pub(crate) fn local_name_addr(&self) -> String {
+        let uri = self.config.address_of_record.as_str();
+        match self.config.display_name.as_str() {
+            "" => format!("<{uri}>"),
+            name => format!("{} <{uri}>", crate::sip::quote(name)),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a client transaction was sent for, so that its outcome finds its owner.
+
+use crate::id::CallId;
+
+/// The owner and meaning of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// REGISTER of any kind.
+    Register,
+    /// OPTIONS that shows the connection is alive.
+    KeepAlive,
+    /// The INVITE that starts a call.
+    Invite(CallId),
+    /// An INVITE inside a call's dialog.
+    ReInvite(CallId),
+    /// The BYE that ends a call.
+    Bye(CallId),
+    /// A digit by INFO.
+    Dtmf(CallId),
+    /// BYE to a fork that answered too late.
+    LateFork,
+    /// CANCEL.
+    Cancel,
+}

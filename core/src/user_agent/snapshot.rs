@@ -1,0 +1,77 @@
+//! What survives a restart: the answered calls and the numbers that must not repeat.
+
+use serde::{Deserialize, Serialize};
+
+use super::UserAgent;
+use super::endpoint::Endpoint;
+use crate::call::{Call, Restored};
+use crate::config::Config;
+use crate::registration::{Numbers, Registration};
+use crate::time::{Duration, Instant};
+
+/// The present form of [`Snapshot`].
+const VERSION: u32 = 1;
+/// A call whose agent was away for longer is not worth restoring: the far end has hung up.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
+
+/// The state of an agent that a restart must not lose. It holds no secret, but it does hold dialog identifiers, with
+/// which a call can be taken over: keep it where only the account's owner can read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    version: u32,
+    taken_at: Instant,
+    registration: Numbers,
+    contact_host: String,
+    contact_user: String,
+    public_gruu: Option<String>,
+    calls: Vec<Restored>,
+}
+
+impl UserAgent {
+    /// The state to be kept. Cheap; take it whenever a call is answered or ends, or a dialog has moved on.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let identity = &self.endpoint.identity;
+        Snapshot {
+            version: VERSION,
+            taken_at: now,
+            registration: self.registration.numbers().clone(),
+            contact_host: identity.host.clone(),
+            contact_user: identity.user.clone(),
+            public_gruu: identity.public_gruu.clone(),
+            calls: self.calls.values().filter_map(Call::to_snapshot).collect(),
+        }
+    }
+
+    /// An agent that goes on where another stopped `asleep` ago. It has to be started; once registered, it brings each
+    /// call back with new media and a re-INVITE.
+    ///
+    /// `seed` must be fresh: with the old one, tags and branches would repeat.
+    pub fn restore(
+        config: Config,
+        snapshot: Snapshot,
+        seed: [u8; 32],
+        now: Instant,
+        asleep: Duration,
+    ) -> Self {
+        let mut endpoint = Endpoint::new(config, seed);
+        endpoint.now = now;
+        if snapshot.version != VERSION {
+            return Self::with_endpoint(endpoint);
+        }
+        endpoint.identity.host = snapshot.contact_host;
+        endpoint.identity.user = snapshot.contact_user;
+        endpoint.identity.public_gruu = snapshot.public_gruu;
+        let registration = Registration::with_numbers(&endpoint, snapshot.registration);
+        let mut agent = Self::with_endpoint(endpoint);
+        agent.registration = registration;
+        if asleep <= LONGEST_ABSENCE {
+            for restored in snapshot.calls {
+                let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);
+                agent.calls.insert(call.id(), call);
+            }
+            agent.settle();
+        }
+        agent
+    }
+}

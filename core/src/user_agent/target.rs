@@ -1,0 +1,133 @@
+//! What people type or paste, as a URI: numbers with all their decoration, `tel:` and `sip:` links, names.
+
+use crate::sip::{Scheme, Uri, UriBuf};
+
+/// A dialled target and the tones to be sent after the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) uri: UriBuf,
+    /// Pauses and digits behind the number ("100,,42#").
+    pub(crate) post_dial: Option<String>,
+}
+
+/// Reads what was dialled; `domain` completes plain numbers and names.
+pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+        return None;
+    }
+    if let Ok(uri) = Uri::parse(text) {
+        match uri.scheme() {
+            Scheme::Sip | Scheme::Sips => {
+                return Some(Target {
+                    uri: uri.to_owned(),
+                    post_dial: None,
+                });
+            }
+            Scheme::Tel => return number(text.get(4..)?, domain),
+            Scheme::Other(_) => {}
+        }
+    }
+    if text.contains('@') {
+        let uri = UriBuf::parse(format!("sip:{text}")).ok()?;
+        return Some(Target { uri, post_dial: None });
+    }
+    number(text, domain).or_else(|| name(text, domain))
+}
+
+/// A telephone number in any customary notation (E.123, DIN 5008, RFC 3966 visual separators).
+fn number(text: &str, domain: &str) -> Option<Target> {
+    let text = text
+        .split_once(';')
+        .filter(|(_, rest)| rest.contains('='))
+        .map_or(text, |(number, _)| number);
+    let (number, post_dial) = match text.find([',', ';']) {
+        Some(at) => (&text[..at], Some(&text[at..])),
+        None => (text, None),
+    };
+    let post_dial = match post_dial {
+        Some(tones) if tones.chars().all(|c| c.is_ascii_digit() || ",;*#".contains(c)) => {
+            Some(tones.to_owned())
+        }
+        Some(_) => return None,
+        None => None,
+    };
+    // "+49 (0)89": the bracketed zero is for callers from inside the country only.
+    let international = number.trim_start().starts_with('+');
+    let number = if international {
+        number.replace("(0)", "")
+    } else {
+        number.to_owned()
+    };
+    let digits: String = number.chars().filter(|c| !is_separator(*c)).collect();
+    let plain = digits.strip_prefix('+').unwrap_or(&digits);
+    let valid = !plain.is_empty() && plain.chars().all(|c| c.is_ascii_digit() || c == '*' || c == '#');
+    let uri = valid.then(|| UriBuf::sip(&digits, domain).ok()).flatten()?;
+    Some(Target { uri, post_dial })
+}
+
+fn name(text: &str, domain: &str) -> Option<Target> {
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || "._-+~".contains(c));
+    let uri = is_name.then(|| UriBuf::sip(text, domain).ok()).flatten()?;
+    Some(Target { uri, post_dial: None })
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}')
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn dialled(text: &str) -> Option<String> {
+        parse_target(text, "example.com").map(|target| target.uri.as_str().to_owned())
+    }
+
+    #[test]
+    fn numbers_lose_their_decoration() {
+        for (text, uri) in [
+            ("101", "sip:101@example.com"),
+            ("+49 (0)89 1234-56", "sip:+49891234\u{35}6@example.com"),
+            ("089 / 12 34 56", "sip:089123456@example.com"),
+            ("tel:+49-89-123456", "sip:+4989123456@example.com"),
+            ("tel:101;phone-context=example.com", "sip:101@example.com"),
+            ("*72", "sip:*72@example.com"),
+        ] {
+            assert_eq!(dialled(text).as_deref(), Some(uri), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_names_are_kept() {
+        assert_eq!(dialled("sip:bob@other.org").as_deref(), Some("sip:bob@other.org"));
+        assert_eq!(dialled("bob@other.org").as_deref(), Some("sip:bob@other.org"));
+        assert_eq!(dialled("bob").as_deref(), Some("sip:bob@example.com"));
+    }
+
+    #[test]
+    fn digits_behind_a_pause_are_for_later() {
+        let target = parse_target("100,,42#", "example.com").unwrap();
+        assert_eq!(target.uri.as_str(), "sip:100@example.com");
+        assert_eq!(target.post_dial.as_deref(), Some(",,42#"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in [
+            "",
+            "  ",
+            "bob smith",
+            "a\r\nVia: x",
+            "+",
+            "mailto:bob@example.com",
+            "100,abc",
+            "<script>",
+        ] {
+            assert_eq!(dialled(text), None, "{text:?}");
+        }
+    }
+}
