@@ -68,7 +68,8 @@ fn number(text: &str, domain: &str) -> Option<Target> {
 }
 
 fn name(text: &str, domain: &str) -> Option<Target> {
-    let is_name = text.chars().all(|c| c.is_alphanumeric() || "._-+~".contains(c));
+    let is_name = text.starts_with(char::is_alphabetic)
+        && text.chars().all(|c| c.is_alphanumeric() || "._-+~".contains(c));
     let uri = is_name.then(|| UriBuf::sip(text, domain).ok()).flatten()?;
     Some(Target { uri, post_dial: None })
 }
