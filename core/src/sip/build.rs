@@ -389,3 +389,176 @@ impl fmt::Write for Replacing<'_, '_> {
         self.out.write_str(rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::sip::{UriBuf, quote};
+
+    const INVITE: &[u8] = b"INVITE sip:bob@example.com SIP/2.0\r\n\
+        v: SIP/2.0/WS a;branch=z9hG4bK1, SIP/2.0/WS b;branch=z9hG4bK2\r\n\
+        Via: SIP/2.0/WS c;branch=z9hG4bK3\r\n\
+        f: \"A \\\"x\\\"\" <sip:alice@example.com>;tag=1\r\n\
+        t: <sip:bob@example.com>\r\n\
+        i: c1\r\n\
+        CSeq: 7 INVITE\r\n\
+        Record-Route: <sip:p1;lr>\r\n\
+        Record-Route: <sip:p2;lr>\r\n\r\n";
+
+    fn invite() -> Message {
+        Message::parse(INVITE).unwrap()
+    }
+
+    fn uri() -> UriBuf {
+        UriBuf::parse("sip:bob@example.com").unwrap()
+    }
+
+    fn text(message: &Message) -> &str {
+        std::str::from_utf8(message.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn requests_are_written_in_order() {
+        let request = RequestBuilder::new(Method::Invite, uri().as_uri())
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::Other("X-Own"), format_args!("{}", "a"))
+            .headers_from(&invite(), HeaderName::RecordRoute)
+            .body("text/plain", b"Hi")
+            .build();
+        assert_eq!(
+            text(&request),
+            "INVITE sip:bob@example.com SIP/2.0\r\nMax-Forwards: 70\r\nX-Own: a\r\n\
+             Record-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n\
+             Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nHi"
+        );
+        assert_eq!(request.header(HeaderName::MaxForwards), Some("70"));
+        assert_eq!(request.body(), b"Hi");
+    }
+
+    #[test]
+    fn responses_mirror_the_request() {
+        let response = ResponseBuilder::for_request(&invite(), 180)
+            .to_tag("b1")
+            .record_routes_from(&invite())
+            .header(HeaderName::Contact, "<sip:bob@b>")
+            .build();
+        assert_eq!(
+            text(&response),
+            "SIP/2.0 180 Ringing\r\n\
+             Via: SIP/2.0/WS a;branch=z9hG4bK1, SIP/2.0/WS b;branch=z9hG4bK2\r\n\
+             Via: SIP/2.0/WS c;branch=z9hG4bK3\r\n\
+             From: \"A \\\"x\\\"\" <sip:alice@example.com>;tag=1\r\n\
+             To: <sip:bob@example.com>;tag=b1\r\n\
+             Call-ID: c1\r\nCSeq: 7 INVITE\r\n\
+             Record-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\n\
+             Contact: <sip:bob@b>\r\nContent-Length: 0\r\n\r\n"
+        );
+        assert_eq!(
+            (response.status(), response.method()),
+            (Some(180), Method::Invite)
+        );
+    }
+
+    #[test]
+    fn a_tag_is_added_only_where_there_is_none() {
+        let to = |to: &str| {
+            let request = invite().edit().set(HeaderName::To, to).build();
+            let response = ResponseBuilder::for_request(&request, 200)
+                .to_tag("new tag")
+                .build();
+            response.header(HeaderName::To).unwrap().to_owned()
+        };
+        assert_eq!(to("sip:b@h"), "sip:b@h;tag=new-tag");
+        assert_eq!(to("<sip:b@h>;tag=old"), "<sip:b@h>;tag=old");
+        assert_eq!(to("\"open <sip:b@h>;tag=old"), "\"open <sip:b@h>;tag=old");
+        assert_eq!(to("\"open <sip:b@h>"), "\"open <sip:b@h>;tag=new-tag");
+    }
+
+    #[test]
+    fn a_request_without_headers_can_be_answered() {
+        let request = Message::parse(&b"X sip:h SIP/2.0\r\n\r\n"[..]).unwrap();
+        let response = ResponseBuilder::for_request(&request, 400)
+            .reason("No\r\nVia: x")
+            .to_tag("t")
+            .build();
+        assert_eq!(
+            text(&response),
+            "SIP/2.0 400 No  Via: x\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn impossible_statuses_become_500() {
+        assert_eq!(
+            ResponseBuilder::for_request(&invite(), 99).build().status(),
+            Some(500)
+        );
+        assert_eq!(
+            ResponseBuilder::for_request(&invite(), 700).build().status(),
+            Some(500)
+        );
+    }
+
+    #[test]
+    fn content_length_is_always_right() {
+        let request = RequestBuilder::new(Method::Info, uri().as_uri())
+            .header(HeaderName::ContentLength, 999)
+            .header(HeaderName::Other("l"), 998)
+            .build();
+        assert_eq!(
+            request.header_all(HeaderName::ContentLength).collect::<Vec<_>>(),
+            ["0"]
+        );
+    }
+
+    #[test]
+    fn no_value_can_end_its_line() {
+        const EVIL: &str = "x\r\nEvil: 1\r\n\r\nbody\n\rEvil: 2\u{0}\u{7f}";
+        let request = RequestBuilder::new(Method::Other(EVIL), uri().as_uri())
+            .header(HeaderName::Subject, EVIL)
+            .header(HeaderName::Other(EVIL), EVIL)
+            .header(
+                HeaderName::From,
+                format_args!("{} <{}>", quote(EVIL), UriBuf::sip(EVIL, "h").unwrap()),
+            )
+            .body(EVIL, b"")
+            .build();
+        let edited = request
+            .edit()
+            .set_request_uri(EVIL)
+            .prepend(HeaderName::Via, EVIL)
+            .append(HeaderName::Other(EVIL), EVIL)
+            .set(HeaderName::To, EVIL)
+            .replace_first_element(HeaderName::Subject, EVIL)
+            .body(EVIL, b"")
+            .build();
+        let response = ResponseBuilder::for_request(&edited, 200)
+            .reason(EVIL)
+            .to_tag(EVIL)
+            .header(HeaderName::Warning, EVIL)
+            .headers_from(&edited, HeaderName::Subject)
+            .build();
+        for message in [request, edited, response] {
+            let again = Message::parse(message.as_bytes()).unwrap();
+            assert!(
+                again.headers().all(|(name, _)| name != HeaderName::Other("Evil")),
+                "{}",
+                text(&again)
+            );
+            assert!(again.headers().eq(message.headers()));
+            assert_eq!(again.body(), b"");
+            assert!(!again.as_bytes().contains(&0));
+        }
+    }
+
+    #[test]
+    fn builders_show_no_values_in_debug_output() {
+        let builder = RequestBuilder::new(Method::Info, uri().as_uri()).header(HeaderName::Subject, "secret");
+        assert!(!format!("{builder:?}").contains("secret"));
+        assert!(!format!("{:?}", ResponseBuilder::for_request(&invite(), 200)).contains("alice"));
+        assert!(!format!("{:?}", invite().edit()).contains("alice"));
+    }
+}

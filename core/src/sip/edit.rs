@@ -198,3 +198,154 @@ impl fmt::Debug for MessageEditor {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn message() -> Message {
+        Message::parse(
+            &b"INVITE sip:bob@example.com SIP/2.0\r\n\
+            v: SIP/2.0/WS a , SIP/2.0/WS b\r\n\
+            X-One: 1\r\n\
+            Via: SIP/2.0/WS c\r\n\
+            l: 2\r\n\
+            Content-Type: text/plain\r\n\
+            x-two :  2\r\n\r\nHi"[..],
+        )
+        .unwrap()
+    }
+
+    fn lines(message: &Message) -> Vec<&str> {
+        let text = std::str::from_utf8(message.as_bytes()).unwrap();
+        text.split("\r\n").collect()
+    }
+
+    fn vias(message: &Message) -> Vec<&str> {
+        message.header_list(HeaderName::Via).collect()
+    }
+
+    #[test]
+    fn what_is_not_edited_stays() {
+        let edited = message().edit().build();
+        assert_eq!(
+            lines(&edited),
+            [
+                "INVITE sip:bob@example.com SIP/2.0",
+                "v: SIP/2.0/WS a , SIP/2.0/WS b",
+                "X-One: 1",
+                "Via: SIP/2.0/WS c",
+                "Content-Type: text/plain",
+                "x-two: 2",
+                "Content-Length: 2",
+                "",
+                "Hi"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_proxy_pushes_and_pops_vias() {
+        let pushed = message().edit().prepend(HeaderName::Via, "SIP/2.0/WS z").build();
+        assert_eq!(
+            vias(&pushed),
+            ["SIP/2.0/WS z", "SIP/2.0/WS a", "SIP/2.0/WS b", "SIP/2.0/WS c"]
+        );
+        let popped = pushed
+            .edit()
+            .remove_first_element(HeaderName::Via)
+            .remove_first_element(HeaderName::Via);
+        assert_eq!(vias(&popped.build()), ["SIP/2.0/WS b", "SIP/2.0/WS c"]);
+        let empty = (0..9)
+            .fold(pushed.edit(), |edit, _| {
+                edit.remove_first_element(HeaderName::Via)
+            })
+            .build();
+        assert_eq!(vias(&empty), [""; 0]);
+        assert_eq!(empty.header(HeaderName::Other("X-ONE")), Some("1"));
+    }
+
+    #[test]
+    fn the_first_element_alone_is_replaced() {
+        let edited = message()
+            .edit()
+            .replace_first_element(HeaderName::Via, "SIP/2.0/WS a;received=::1")
+            .build();
+        assert_eq!(
+            vias(&edited),
+            ["SIP/2.0/WS a;received=::1", "SIP/2.0/WS b", "SIP/2.0/WS c"]
+        );
+        let untouched = message()
+            .edit()
+            .replace_first_element(HeaderName::Route, "<sip:h>")
+            .build();
+        assert_eq!(untouched.header(HeaderName::Route), None);
+    }
+
+    #[test]
+    fn elements_end_where_they_end() {
+        let pop = |value: &str| {
+            let message = message().edit().append(HeaderName::Route, value).build();
+            let popped = message.edit().remove_first_element(HeaderName::Route).build();
+            popped.header(HeaderName::Route).map(str::to_owned)
+        };
+        assert_eq!(pop("\"a,b\" <sip:c,d@h;lr>, <sip:e>").as_deref(), Some("<sip:e>"));
+        assert_eq!(
+            pop(", ,<sip:a>,<sip:b>,<sip:c>").as_deref(),
+            Some("<sip:b>,<sip:c>")
+        );
+        assert_eq!(pop("<sip:a>,"), None);
+        assert_eq!(pop(""), None);
+    }
+
+    #[test]
+    fn lines_are_set_added_and_removed() {
+        let edited = message()
+            .edit()
+            .set_request_uri("sip:carol@h\r\n x")
+            .set(HeaderName::Via, "SIP/2.0/WS only")
+            .set(HeaderName::MaxForwards, 69)
+            .append(HeaderName::Other("X-One"), "again")
+            .remove(HeaderName::Other("X-TWO"))
+            .build();
+        assert_eq!(edited.request_uri_text(), Some("sip:carol@h%0D%0A%20x"));
+        assert_eq!(vias(&edited), ["SIP/2.0/WS only"]);
+        assert_eq!(edited.max_forwards(), Ok(Some(69)));
+        assert_eq!(
+            edited.header_all(HeaderName::Other("x-one")).collect::<Vec<_>>(),
+            ["1", "again"]
+        );
+        assert_eq!(edited.header(HeaderName::Other("x-two")), None);
+        assert_eq!(lines(&edited)[1], "Via: SIP/2.0/WS only", "where the first was");
+    }
+
+    #[test]
+    fn bodies_are_replaced_and_removed() {
+        let replaced = message().edit().body("application/sdp", b"v=0").build();
+        assert_eq!(
+            (replaced.body(), replaced.content_length()),
+            (&b"v=0"[..], Ok(Some(3)))
+        );
+        assert!(replaced.content_type().unwrap().is("application/sdp"));
+        let removed = replaced.edit().remove_body().build();
+        assert_eq!(
+            (removed.body(), removed.header(HeaderName::ContentType)),
+            (&b""[..], None)
+        );
+    }
+
+    #[test]
+    fn responses_keep_their_status_line() {
+        let response = Message::parse(&b"SIP/2.0 299 Odd one\r\n\r\n"[..]).unwrap();
+        let edited = response
+            .edit()
+            .set_request_uri("sip:x")
+            .append(HeaderName::Server, "s")
+            .build();
+        assert_eq!(lines(&edited)[..2], ["SIP/2.0 299 Odd one", "Server: s"]);
+        assert_eq!(edited.reason(), Some("Odd one"));
+    }
+}

@@ -319,3 +319,220 @@ fn content_length(data: &[u8], headers: &[HeaderLine]) -> Result<Option<u64>, Pa
     }
     Ok(length)
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::sip::{HeaderName, Message, Method};
+
+    fn parse(text: &str) -> Result<Message, ParseError> {
+        Message::parse(text.as_bytes())
+    }
+
+    fn options(headers: &str) -> Result<Message, ParseError> {
+        parse(&format!("OPTIONS sip:h SIP/2.0\r\n{headers}\r\n"))
+    }
+
+    #[test]
+    fn request_lines_come_apart() {
+        let message = parse("X-%2B sip:a@h;p SIP/7.0\r\n\r\n").unwrap();
+        assert!(message.is_request() && !message.is_response());
+        assert_eq!(message.method(), Method::Other("X-%2B"));
+        assert_eq!(message.request_uri_text(), Some("sip:a@h;p"));
+        assert_eq!((message.status(), message.reason()), (None, None));
+    }
+
+    #[test]
+    fn status_lines_come_apart() {
+        let message = parse("SIP/2.0 486  Busy = \u{442} \r\nCSeq: 1 INVITE\r\n\r\n").unwrap();
+        assert!(message.is_response());
+        assert_eq!(
+            (message.status(), message.reason()),
+            (Some(486), Some("Busy = \u{442}"))
+        );
+        assert_eq!(
+            (message.method(), message.request_uri_text()),
+            (Method::Invite, None)
+        );
+        let silent = parse("SIP/2.0 100\r\n\r\n").unwrap();
+        assert_eq!((silent.reason(), silent.method()), (Some(""), Method::Other("")));
+    }
+
+    #[test]
+    fn other_first_lines_are_refused() {
+        for line in [
+            "INVITE",
+            "INVITE sip:h",
+            "INVITE SIP/2.0",
+            "INVITE  SIP/2.0",
+            "INVITE sip:h HTTP/1.1",
+            "INVITE sip:h SIP/",
+            "INVITE sip:h SIP/x",
+            "IN(VITE sip:h SIP/2.0",
+            "SIP/2.0 OK",
+            "SIP/2.0 20 OK",
+            "SIP/2.0 2000 OK",
+            "SIP/2.0 4294967301 OK",
+            "SIP/2.0 +20 OK",
+            "SIP/2.0",
+            "INVITE sip:h\rx SIP/2.0",
+        ] {
+            assert_eq!(
+                parse(&format!("{line}\r\n\r\n")).unwrap_err(),
+                ParseError::StartLine,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_match_whatever_case_and_form_and_spacing() {
+        let message = options("i : a\r\nCALL-ID:b\r\nX-Own:\tc\t\r\nL:0\r\nSubject:\r\n").unwrap();
+        assert_eq!(
+            message.header_all(HeaderName::CallId).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        assert_eq!(message.header(HeaderName::Other("x-own")), Some("c"));
+        assert_eq!(message.header(HeaderName::Other("call-id")), Some("a"));
+        assert_eq!(message.header(HeaderName::Subject), Some(""));
+        assert_eq!(message.header(HeaderName::Other("Absent")), None);
+        assert_eq!(message.headers().count(), 5);
+    }
+
+    #[test]
+    fn folded_lines_are_joined() {
+        let message = options("Subject: a\r\n b\r\n\tc\nTo:\r\n sip:h\r\n").unwrap();
+        assert_eq!(
+            message
+                .header(HeaderName::Subject)
+                .unwrap()
+                .split_whitespace()
+                .collect::<String>(),
+            "abc"
+        );
+        assert_eq!(message.to().unwrap().uri.as_str(), "sip:h");
+        assert_eq!(
+            Message::parse(message.as_bytes()).unwrap(),
+            message,
+            "reading again changes nothing"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_cost_only_themselves() {
+        let message =
+            Message::parse(&b"OPTIONS sip:h SIP/2.0\r\nSubject: M\xfcller\r\n\r\n\xff\xfe"[..]).unwrap();
+        assert_eq!(message.header(HeaderName::Subject), Some("M?ller"));
+        assert_eq!(message.body(), b"\xff\xfe");
+    }
+
+    #[test]
+    fn lists_span_lines_and_respect_quotes() {
+        let message =
+            options("Allow: INVITE, ACK\r\nAllow:\r\nAllow: , BYE\r\nm: \"a,b\" <sip:c,d@h>, <sip:e@h>\r\n");
+        let message = message.unwrap();
+        assert_eq!(
+            message.header_list(HeaderName::Allow).collect::<Vec<_>>(),
+            ["INVITE", "ACK", "BYE"]
+        );
+        assert_eq!(message.contacts().filter(Result::is_ok).count(), 2);
+        assert!(message.lists_token(HeaderName::Allow, "bye"));
+        assert!(!message.lists_token(HeaderName::Allow, "REFER"));
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_refused() {
+        for line in [
+            "no colon",
+            ": no name",
+            "na me: x",
+            "n\u{e4}me: x",
+            "To: a\rVia: b",
+            "\0: x",
+        ] {
+            assert_eq!(
+                options(&format!("To: x\r\n{line}\r\n")).unwrap_err(),
+                ParseError::HeaderLine(2),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_body_is_as_long_as_content_length_says() {
+        let body =
+            |headers: &str, body: &str| parse(&format!("OPTIONS sip:h SIP/2.0\r\n{headers}\r\n{body}"));
+        assert_eq!(body("", "rest of it").unwrap().body(), b"rest of it");
+        assert_eq!(body("l: 4\r\n", "rest of it").unwrap().body(), b"rest");
+        assert_eq!(
+            body("l: 4\r\nContent-Length: 04\r\n", "rest").unwrap().body(),
+            b"rest"
+        );
+        assert_eq!(
+            body("l: 5\r\n", "rest"),
+            Err(ParseError::BodyTooShort {
+                expected: 5,
+                actual: 4
+            })
+        );
+        for bad in ["", "x", "-1", "+1", "1 1", "99999999999999999999", "4\r\nl: 5"] {
+            assert_eq!(
+                body(&format!("l: {bad}\r\n"), "rest of it"),
+                Err(ParseError::ContentLength),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_head_can_be_read_without_its_body() {
+        let text = b"OPTIONS sip:h SIP/2.0\r\nCall-ID: c\r\nContent-Length: 9999\r\n\r\nshort";
+        let head = Message::parse_head(&text[..]).unwrap();
+        assert_eq!((head.call_id(), head.body()), (Ok("c"), &b""[..]));
+        assert!(Message::parse_head(&text[..20]).is_err());
+    }
+
+    #[test]
+    fn incomplete_messages_are_refused() {
+        assert_eq!(parse(""), Err(ParseError::Empty));
+        assert_eq!(parse("\r\n\r\n"), Err(ParseError::Empty));
+        assert_eq!(parse("OPTIONS sip:h SIP/2.0"), Err(ParseError::Truncated));
+        assert_eq!(
+            parse("OPTIONS sip:h SIP/2.0\r\nTo: x\r\n"),
+            Err(ParseError::Truncated)
+        );
+        assert_eq!(
+            parse("\r\n\r\nOPTIONS sip:h SIP/2.0\n\nbody").unwrap().body(),
+            b"body"
+        );
+    }
+
+    #[test]
+    fn surplus_is_no_part_of_the_message() {
+        let message = parse("\r\nOPTIONS sip:h SIP/2.0\r\nl: 1\r\n\r\nabc").unwrap();
+        assert_eq!(message.as_bytes(), b"OPTIONS sip:h SIP/2.0\r\nl: 1\r\n\r\na");
+        assert_eq!(message, Message::parse(message.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn size_is_bounded() {
+        let lines = |count: usize| options(&"a: b\r\n".repeat(count));
+        assert!(lines(MAX_HEADER_LINES).is_ok());
+        assert_eq!(lines(MAX_HEADER_LINES + 1), Err(ParseError::TooManyHeaders));
+        let sized = |length: usize| {
+            Message::parse([&b"OPTIONS sip:h SIP/2.0\r\n\r\n"[..], &vec![0; length]].concat())
+        };
+        assert!(sized(MAX_MESSAGE_BYTES - 25).is_ok());
+        assert_eq!(sized(MAX_MESSAGE_BYTES - 24), Err(ParseError::TooLong));
+    }
+
+    #[test]
+    fn debug_output_tells_no_numbers() {
+        let request = parse("INVITE sip:+4930123@h SIP/2.0\r\nFrom: <sip:+49301@h>\r\n\r\n").unwrap();
+        assert_eq!(format!("{request:?}"), "Message(INVITE, 55 bytes)");
+        assert!(!format!("{:?}", request.from()).contains("+49301"));
+    }
+}

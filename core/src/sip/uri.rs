@@ -502,3 +502,230 @@ fn is_unreserved(byte: u8) -> bool {
             b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')'
         )
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn uri(text: &str) -> Uri<'_> {
+        Uri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn sip_uris_come_apart() {
+        let all = uri("SIPS:alice:secret@example.com:5061;transport=ws;lr?Subject=a&Priority=b");
+        assert_eq!(all.scheme(), Scheme::Sips);
+        assert_eq!((all.user(), all.password()), (Some("alice"), Some("secret")));
+        assert_eq!((all.host(), all.port()), (Some("example.com"), Some(5061)));
+        assert_eq!(all.params().value("Transport"), Some("ws"));
+        assert!(all.is_loose_router());
+        assert_eq!(all.headers(), Some("Subject=a&Priority=b"));
+
+        let host = uri("sip:example.com");
+        assert_eq!(
+            (host.user(), host.password(), host.port(), host.headers()),
+            (None, None, None, None)
+        );
+        assert!(host.params().is_empty() && !host.is_loose_router());
+        assert_eq!(uri("sip:example.com?a=b").headers(), Some("a=b"));
+        assert_eq!(uri("sip:a:@h").password(), Some(""));
+    }
+
+    #[test]
+    fn users_may_hold_the_delimiters_of_other_parts() {
+        assert_eq!(
+            uri("sip:user;par=u%40example.net@example.com").user(),
+            Some("user;par=u%40example.net")
+        );
+        assert_eq!(uri("sip:a?b/c@example.com").user(), Some("a?b/c"));
+        assert_eq!(
+            uri("sip:sips%3Auser%40example.com@example.net").user_decoded(),
+            "sips:user@example.com"
+        );
+        assert_eq!(uri("sip:Zo%C3%AB@example.net").user_decoded(), "Zoë");
+        assert_eq!(
+            uri("sip:null-%00-null@example.com").user_decoded(),
+            "null-\0-null"
+        );
+        assert_eq!(uri("sip:example.net").user_decoded(), "");
+    }
+
+    #[test]
+    fn ipv6_hosts_keep_their_brackets() {
+        let address = uri("sip:a@[2001:db8::10]:5070;lr");
+        assert_eq!(
+            (address.host(), address.port()),
+            (Some("[2001:db8::10]"), Some(5070))
+        );
+        assert_eq!(address.host_ip(), Some("2001:db8::10".parse().unwrap()));
+        assert_eq!(uri("sip:192.0.2.1").host_ip(), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(uri("sip:192.0.2.1.example").host_ip(), None);
+    }
+
+    #[test]
+    fn tel_and_other_uris_are_kept() {
+        let tel = uri("tel:+1-201-555-0123;phone-context=example.com");
+        assert_eq!(
+            (tel.scheme(), tel.user(), tel.host()),
+            (Scheme::Tel, Some("+1-201-555-0123"), None)
+        );
+        assert_eq!(tel.params().value("phone-context"), Some("example.com"));
+        let other = uri("soap.beep://192.0.2.103:3002");
+        assert_eq!(
+            (other.scheme(), other.user(), other.host()),
+            (Scheme::Other("soap.beep"), None, None)
+        );
+    }
+
+    #[test]
+    fn malformed_uris_say_why() {
+        let cases = [
+            ("", UriError::Scheme),
+            ("alice", UriError::Scheme),
+            ("1sip:alice", UriError::Scheme),
+            ("<sip:user@example.com>", UriError::Scheme),
+            ("sip:a b@example.com", UriError::Character),
+            ("sip:user@example.com; lr", UriError::Character),
+            ("sip:a\r\nVia:x@example.com", UriError::Character),
+            ("sip:\"a\"@example.com", UriError::Character),
+            ("sip:@example.com", UriError::User),
+            ("tel:", UriError::User),
+            ("tel:;ext=1", UriError::User),
+            ("sip:", UriError::Host),
+            ("sip:a@", UriError::Host),
+            ("sip:a@b@c", UriError::Host),
+            ("sip:a@[2001:db8::1", UriError::Host),
+            ("sip:a@[::g]", UriError::Host),
+            ("sip:a@[::1]x", UriError::Host),
+            ("sip:a@hö.example", UriError::Host),
+            ("sip:2001:db8::10", UriError::Port),
+            ("sip:a@h:", UriError::Port),
+            ("sip:a@h:65536", UriError::Port),
+            ("sip:a@h:-1", UriError::Port),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Uri::parse(text).err(), Some(error), "{text}");
+        }
+        assert_eq!(
+            UriBuf::parse(format!("sip:{}@h", "a".repeat(70_000))).err(),
+            Some(UriError::TooLong)
+        );
+    }
+
+    #[test]
+    fn building_escapes_the_user_and_checks_the_host() {
+        let built = UriBuf::sip("a b@c:é\r\nVia: x%", "example.com:5070").unwrap();
+        assert_eq!(
+            built.as_str(),
+            "sip:a%20b%40c%3A%C3%A9%0D%0AVia%3A%20x%25@example.com:5070"
+        );
+        assert_eq!(built.as_uri().user_decoded(), "a b@c:é\r\nVia: x%");
+        assert_eq!(
+            UriBuf::sip("", "example.com").unwrap().as_str(),
+            "sip:example.com"
+        );
+        assert_eq!(
+            UriBuf::sip("*70#;ext=1", "h").unwrap().as_uri().user_decoded(),
+            "*70#;ext=1"
+        );
+        for host in ["", "a b", "h;lr", "h?x", "x@h", "h\r\nVia: x"] {
+            assert!(UriBuf::sip("a", host).is_err(), "{host}");
+            assert!(UriBuf::sip("", host).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_not_shown_in_debug_output() {
+        assert_eq!(format!("{:?}", uri("sip:+4930123@h:5;x=y")), "sip:[redacted]@h");
+        assert_eq!(format!("{:?}", uri("tel:+4930123").to_owned()), "tel:[redacted]");
+        assert_eq!(format!("{:?}", uri("sip:h")), "sip:h");
+    }
+
+    /// The examples of RFC 3261 19.1.4, and some of RFC 3966 and RFC 5954.
+    #[test]
+    fn equivalent_uris() {
+        let pairs = [
+            (
+                "sip:%61lice@atlanta.com;transport=TCP",
+                "sip:alice@AtlanTa.CoM;Transport=tcp",
+            ),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
+            (
+                "sip:carol@chicago.com;newparam=5",
+                "sip:carol@chicago.com;security=on",
+            ),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+            ("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0:0::1]"),
+            ("tel:+1-201-555-0123", "TEL:+1(201)555.0123"),
+            ("tel:1;phone-context=x;ext=2", "tel:1;ext=2;phone-context=X"),
+            ("isbn:2983792873", "ISBN:2983792873"),
+        ];
+        for (a, b) in pairs {
+            assert!(
+                uri(a).equivalent(&uri(b)) && uri(b).equivalent(&uri(a)),
+                "{a} {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn different_uris() {
+        let pairs = [
+            (
+                "SIP:ALICE@AtLanTa.CoM;Transport=udp",
+                "sip:alice@AtLanTa.CoM;Transport=UDP",
+            ),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            (
+                "sip:carol@chicago.com",
+                "sip:carol@chicago.com?Subject=next%20meeting",
+            ),
+            (
+                "sip:carol@chicago.com;security=on",
+                "sip:carol@chicago.com;security=off",
+            ),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
+            ("sip:a%3Bb@h", "sip:a;b@h"),
+            ("sip:a@h", "sip:h"),
+            ("tel:123", "tel:124"),
+            ("tel:123;ext=1", "tel:123"),
+            ("sip:123@h", "tel:123"),
+        ];
+        for (a, b) in pairs {
+            assert!(
+                !uri(a).equivalent(&uri(b)) && !uri(b).equivalent(&uri(a)),
+                "{a} {b}"
+            );
+        }
+    }
+
+    #[test]
+    fn comparing_thousands_of_parameters_is_quick() {
+        let many: String = (0..9_000).map(|index| format!(";p{index}")).collect();
+        let (a, b) = (format!("sip:h{many}"), format!("sip:h{many};last"));
+        assert!(uri(&a).equivalent(&uri(&b)));
+    }
+
+    #[test]
+    fn owned_uris_are_serialised_as_text() {
+        let owned = UriBuf::parse("sip:a@h").unwrap();
+        let json = serde_json::to_string(&owned).unwrap();
+        assert_eq!(json, "\"sip:a@h\"");
+        assert_eq!(serde_json::from_str::<UriBuf>(&json).unwrap(), owned);
+        assert!(serde_json::from_str::<UriBuf>("\"nonsense\"").is_err());
+    }
+}

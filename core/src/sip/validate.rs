@@ -130,3 +130,84 @@ fn check<T>(result: Result<T, HeaderError>, reason: &'static str) -> Result<(), 
 fn bad(reason: &'static str) -> Defect {
     Defect { status: 400, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const SOUND: &str = "INVITE sip:b@h SIP/2.0\r\n\
+        Via: SIP/2.0/WS a;branch=z9hG4bK1\r\n\
+        From: <sip:a@h>;tag=1\r\n\
+        To: <sip:b@h>\r\n\
+        Call-ID: c\r\n\
+        CSeq: 1 INVITE\r\n\
+        Max-Forwards: 70\r\n\
+        Contact: <sip:a@a>\r\n\
+        Route: <sip:p;lr>\r\n\r\n";
+
+    /// The reason for which the sound message is refused once `from` in it has become `to`.
+    fn reason(from: &str, to: &str) -> Option<&'static str> {
+        assert!(SOUND.contains(from), "{from}");
+        let text = SOUND.replacen(from, to, 1);
+        let message = Message::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        message.validate().err().map(|defect| defect.reason)
+    }
+
+    #[test]
+    fn sound_messages_pass() {
+        assert_eq!(reason("h", "h"), None);
+        assert_eq!(reason(";tag=1", ""), None, "RFC 2543");
+        assert_eq!(reason("Max-Forwards: 70\r\n", ""), None, "RFC 2543");
+        assert_eq!(reason("sip:b@h SIP", "unknown:b SIP"), None, "the role's matter");
+        assert_eq!(reason("1 INVITE", "2147483647 INVITE"), None);
+    }
+
+    #[test]
+    fn defects_are_named() {
+        let cases = [
+            ("h SIP/2.0", "h SIP/3.0", "Version Not Supported"),
+            ("INVITE sip:b@h", "INVITE <sip:b@h>", "Bad Request-URI"),
+            (
+                "INVITE sip:b@h",
+                "INVITE sip:b@h?Route=x",
+                "Request-URI with headers",
+            ),
+            ("Via:", "Xia:", "Bad or missing Via"),
+            ("WS a", "WS a, ;;", "Bad Via"),
+            ("SIP/2.0/WS", "SIP/3.0/WS", "Via of another version"),
+            ("From:", "Xrom:", "Bad or missing From"),
+            ("<sip:a@h>", "\"<sip:a@h>", "Bad or missing From"),
+            ("To:", "Xo:", "Bad or missing To"),
+            ("Call-ID: c", "Call-ID:", "Bad or missing Call-ID"),
+            ("Call-ID: c", "Call-ID: c c", "Bad or missing Call-ID"),
+            ("CSeq: 1", "CSeq: x", "Bad or missing CSeq"),
+            ("CSeq: 1", "CSeq: 2147483648", "CSeq out of range"),
+            ("1 INVITE", "1 invite", "CSeq of another method"),
+            ("Max-Forwards: 70", "Max-Forwards: 256", "Bad Max-Forwards"),
+            ("<sip:a@a>", "<sip:a@a>, <x", "Bad Contact"),
+            ("<sip:p;lr>", "<sip:p;lr> x", "Bad Route"),
+            ("To:", "To: sip:x\r\nTo:", "Several To headers"),
+            ("CSeq:", "CSeq: 1 INVITE\r\nCSeq:", "Several CSeq headers"),
+            ("Call-ID:", "i: c\r\nCall-ID:", "Several Call-ID headers"),
+            ("To:", "l: 0\r\nl: 0\r\nTo:", "Several Content-Length headers"),
+        ];
+        for (from, to, expected) in cases {
+            assert_eq!(reason(from, to), Some(expected), "{to}");
+        }
+    }
+
+    #[test]
+    fn statuses_have_a_range() {
+        let status = |status: u16| {
+            let text = SOUND.replacen("INVITE sip:b@h SIP/2.0", &format!("SIP/2.0 {status:03} X"), 1);
+            Message::parse(text.as_bytes()).unwrap().validate()
+        };
+        assert_eq!(status(100), Ok(()));
+        assert_eq!(status(699), Ok(()));
+        assert_eq!(status(99).unwrap_err().reason, "Bad status");
+        assert_eq!(status(700).unwrap_err().reason, "Bad status");
+    }
+}
