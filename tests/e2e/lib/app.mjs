@@ -147,9 +147,12 @@ export class AppWindow {
     for (const key of keys) await pad.locator(`[data-key="${key}"]`).click();
   }
 
-  /** What this window hears, when exactly one call is up. @param {number} [duration] seconds @returns {Promise<Sound>} */
-  async hear(duration = 3) {
-    const sounds = await recordPage(this.page, duration);
+  /**
+   * What this window hears, when exactly one call is up.
+   * @param {number} [duration] seconds @param {() => Promise<unknown>} [meanwhile] @returns {Promise<Sound>}
+   */
+  async hear(duration = 3, meanwhile) {
+    const sounds = await recordPage(this.page, duration, meanwhile);
     if (sounds.length !== 1) throw new Error(`${this.url} hears ${sounds.length} tracks instead of one`);
     return sounds[0];
   }

@@ -87,9 +87,9 @@ export class JsSipPeer {
     return this.page.evaluate((tones) => window.peer.press(tones), keys);
   }
 
-  /** What it hears; exactly one call must be up. @param {number} duration seconds */
-  async hear(duration) {
-    const sounds = await recordPage(this.page, duration);
+  /** What it hears; exactly one call must be up. @param {number} duration seconds @param {() => Promise<unknown>} [meanwhile] */
+  async hear(duration, meanwhile) {
+    const sounds = await recordPage(this.page, duration, meanwhile);
     if (sounds.length !== 1) throw new Error(`JsSIP hears ${sounds.length} tracks instead of one`);
     return sounds[0];
   }

@@ -67,20 +67,19 @@ export function assertSilent(received, what = "the recording") {
 const ROWS = [697, 770, 852, 941];
 const COLUMNS = [1209, 1336, 1477, 1633];
 const KEYS = ["123A", "456B", "789C", "*0#D"];
-const KEY_BLOCK_S = 0.02;
+const KEY_BLOCK = 160;
 
 /**
- * The keys (ITU-T Q.23) that sound for at least 40 ms, in order.
+ * The keys (ITU-T Q.23) that sound for at least 30 ms, in order; a browser plays about half of a tone of 100 ms.
  * @param {Sound} received @returns {string}
  */
 export function dtmfKeys(received) {
   const { samples } = resample(received, 8000);
-  const size = 8000 * KEY_BLOCK_S;
   let keys = "";
   let current = "";
   let length = 0;
-  for (let at = 0; at + size <= samples.length; at += size) {
-    const key = dtmfKey(samples.subarray(at, at + size));
+  for (let at = 0; at + KEY_BLOCK <= samples.length; at += KEY_BLOCK / 2) {
+    const key = dtmfKey(samples.subarray(at, at + KEY_BLOCK));
     length = key === current ? length + 1 : 1;
     current = key;
     if (key && length === 2) keys += key;

@@ -1,6 +1,8 @@
 // What runs in every page under test before its own scripts: remembers peer connections and microphones, and can
 // record what arrives. The page itself is not changed in what it sees.
 
+import { passed } from "./wait.mjs";
+
 /** Installed by `addInitScript`; must not use anything from outside. */
 export function installTap() {
   const RATE = 48000;
@@ -122,13 +124,15 @@ export function installTap() {
 }
 
 /**
- * Records what the page hears for a while; the tracks of several peers are separate.
+ * Records what the page hears for a while; the tracks of several peers are separate. `meanwhile` starts when the
+ * recording runs, and the recording lasts at least as long.
  * @param {import("playwright-core").Page} page @param {number} duration seconds
+ * @param {() => Promise<unknown>} [meanwhile]
  * @returns {Promise<import("./wav.mjs").Sound[]>}
  */
-export async function recordPage(page, duration) {
+export async function recordPage(page, duration, meanwhile = async () => undefined) {
   await page.evaluate(() => window.__tap.record());
-  await new Promise((resolve) => setTimeout(resolve, duration * 1000));
+  await Promise.all([passed(duration * 1000), meanwhile()]);
   const texts = await page.evaluate(() => window.__tap.recorded());
   return texts.map(decodeSamples);
 }
