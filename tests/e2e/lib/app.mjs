@@ -33,6 +33,9 @@ export const labels = {
   keypad: "Keypad",
 };
 
+/** States of a call that is not over. */
+const LIVE = ["preparing", "calling", "ringing", "incoming", "answering", "active", "ending"];
+
 /** @param {string} name */
 const exactly = (name) => new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`, "i");
 
@@ -128,11 +131,31 @@ export class AppWindow {
 
   /** Waits until no call is left. */
   async idle() {
-    await eventually(`${this.url}: no call is left`, async () => {
-      const states = ["preparing", "calling", "ringing", "incoming", "answering", "active", "ending"];
-      const counts = await Promise.all(states.map((state) => this.cards(state).count()));
-      return counts.every((count) => count === 0);
-    });
+    await eventually(`${this.url}: no call is left`, async () => (await this.liveCalls()) === 0);
+  }
+
+  /** How many calls are not over. */
+  async liveCalls() {
+    const counts = await Promise.all(LIVE.map((state) => this.cards(state).count()));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Waits until the call is either up or gone. */
+  async idleOrActive() {
+    const settled = async () => (await this.liveCalls()) === 0 || (await this.cards("active").count()) > 0;
+    await eventually(`${this.url}: the call is up or gone`, settled);
+  }
+
+  /** Waits until the header says that no call can be made. */
+  async notRegistered() {
+    await this.page.locator('[data-testid="connection"]:not([data-state="registered"])').waitFor({ timeout: 20_000 });
+  }
+
+  /** Why the last call ended, as the phone package names it. @returns {Promise<string | null>} */
+  async endCause() {
+    const note = this.page.locator("[data-end-cause]").last();
+    await note.waitFor();
+    return note.getAttribute("data-end-cause");
   }
 
   /** Waits until the words are on the screen. @param {string | RegExp} words */

@@ -1,14 +1,15 @@
 // A phone nobody here wrote: JsSIP in a page of its own, from an origin of its own.
 
-import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { openBrowser } from "./chromium.mjs";
+import { serve } from "./site.mjs";
 import { voice } from "./speech.mjs";
 import { recordPage } from "./tap.mjs";
 import { eventually } from "./wait.mjs";
 
-/** @typedef {{ server: string, uri: string, password: string, displayName?: string, answers?: boolean, status?: number }} PeerOptions */
+/** @typedef {{ server: string, uri: string, password: string, displayName?: string, answers?: boolean, status?: number,
+ *   patience?: number }} PeerOptions patience: seconds until it gives up an incoming call */
 
 let bundled;
 
@@ -19,18 +20,7 @@ export async function peerScript() {
   return (await bundled).outputFiles[0].text;
 }
 
-/** Serves a page with that script on loopback. @param {string} script */
-export async function servePage(script) {
-  const html = `<!doctype html><meta charset="utf-8"><title>peer</title><body><script src="/peer.js"></script>`;
-  const server = createServer((request, response) => {
-    const isScript = request.url === "/peer.js";
-    response.setHeader("Content-Type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : html);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
-}
+const PAGE = `<!doctype html><meta charset="utf-8"><title>peer</title><body><script src="/peer.js"></script>`;
 
 export class JsSipPeer {
   /**
@@ -38,7 +28,7 @@ export class JsSipPeer {
    * @param {import("./speech.mjs").Speaker} speaker @param {PeerOptions} options
    */
   static async open(speaker, options) {
-    const site = await servePage(await peerScript());
+    const site = await serve({ "/": PAGE, "/peer.js": await peerScript() });
     const browser = await openBrowser({ voice: voice(speaker) });
     const page = await browser.context.newPage();
     await page.goto(site.url);

@@ -23,7 +23,7 @@ class Peer {
   /** @type {Record<string, number>} When (performance.now) something happened last; for time measurements. */
   at = {};
 
-  constructor({ server, uri, password, displayName, answers = false, status = null }) {
+  constructor({ server, uri, password, displayName, answers = false, status = null, patience = 60 }) {
     const socket = new JsSIP.WebSocketInterface(server);
     this.answers = answers;
     this.status = status;
@@ -34,6 +34,7 @@ class Peer {
       display_name: displayName,
       register_expires: 120,
       session_timers: false,
+      no_answer_timeout: patience,
     });
     for (const name of ["connected", "registered", "unregistered", "registrationFailed", "disconnected"]) {
       this.agent.on(name, (data) => this.note(name, data?.cause));
