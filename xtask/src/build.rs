@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let mut command = Command::new(program);
     command
         .current_dir(&workspace.root)
-        .arg("--web-root")
+        .arg("--web-dir")
         .arg(workspace.path(APP_DIST));
     command.args(arguments.iter().filter(|word| *word != "--release"));
     become_program(command)
@@ -91,7 +91,7 @@ pub(crate) fn app(workspace: &Workspace) -> Result<()> {
     }
     step("web app", || {
         execute(
-            npm(&web).args(["run", "build", "-w", "app"]),
+            npm(&web).args(["run", "build"]),
             "the app does not build; read the message above",
         )
     })?;

@@ -93,9 +93,8 @@ export class AppWindow {
 
   /** Waits for a call that comes in from somebody. @param {string | RegExp} who */
   async incoming(who) {
-    const card = this.card(who);
+    const card = this.card(who).and(this.cards("incoming"));
     await card.waitFor();
-    await card.getByRole("button", { name: exactly(labels.answer) }).waitFor();
     return card;
   }
 
@@ -112,12 +111,12 @@ export class AppWindow {
   /** The region of the call with somebody. @param {string | RegExp} who */
   card(who) {
     const name = typeof who === "string" ? new RegExp(who, "i") : who;
-    return this.page.getByRole("region", { name }).or(this.page.getByRole("alertdialog", { name })).first();
+    return this.page.getByRole("region", { name });
   }
 
   /** Any card of a call, by its state as the phone package names it. @param {string} state */
   cards(state) {
-    return this.page.locator(`[data-testid="call"][data-state="${state}"]`);
+    return this.page.locator(`[data-call-state="${state}"]`);
   }
 
   /** Waits until a call is up and its media flows. */
@@ -165,9 +164,9 @@ export class AppWindow {
 
   /** Presses keys of the keypad that belongs to the call. @param {string} keys */
   async keys(keys) {
-    await this.press("keypad");
-    const pad = this.page.locator('[data-testid="call-keypad"]');
-    for (const key of keys) await pad.locator(`[data-key="${key}"]`).click();
+    const pad = this.cards("active").locator("cl-keypad button");
+    if ((await pad.count()) === 0) await this.press("keypad");
+    for (const key of keys) await pad.nth("123456789*0#".indexOf(key)).click();
   }
 
   /**

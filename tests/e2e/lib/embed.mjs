@@ -1,0 +1,81 @@
+// The phone package alone in a page, without the app: for what the app does not choose, such as the hosting mode.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { openBrowser } from "./chromium.mjs";
+import { serve } from "./site.mjs";
+import { voice } from "./speech.mjs";
+import { recordPage } from "./tap.mjs";
+import { eventually } from "./wait.mjs";
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>embed</title><script type="module" src="/embed.js"></script>`;
+const PACKAGE = fileURLToPath(new URL("../../../web/packages/phone/", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../page/embed.js", import.meta.url));
+
+export class EmbeddedPhone {
+  /**
+   * Opens a browser and registers; the server must allow other origins.
+   * @param {import("./server.mjs").Server} server @param {import("./speech.mjs").Speaker} user
+   * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean }} [options]
+   */
+  static async open(server, user, options = {}) {
+    const site = await serve({ "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") }, { "/phone/": PACKAGE });
+    const browser = await openBrowser({ voice: voice(user) });
+    const page = browser.context.pages()[0] ?? (await browser.context.newPage());
+    const phone = new EmbeddedPhone(page, async () => {
+      await browser.close();
+      site.close();
+    });
+    page.on("pageerror", (error) => phone.errors.push(String(error)));
+    await page.goto(site.url);
+    await page.waitForFunction(() => "openPhone" in window);
+    const account = { addressOfRecord: `sip:${user}@${server.domain}`, password: "demo", servers: [server.sipUrl] };
+    await page.evaluate((config) => window.openPhone(config), { ...account, ...options });
+    return phone;
+  }
+
+  /** @type {string[]} */
+  errors = [];
+
+  /** @param {import("playwright-core").Page} page @param {() => Promise<void>} close */
+  constructor(page, close) {
+    this.page = page;
+    this.close = close;
+  }
+
+  /** The latest snapshot. */
+  state() {
+    return this.page.evaluate(() => window.phone.state);
+  }
+
+  /** @param {string} target */
+  dial(target) {
+    return this.page.evaluate((to) => window.dial(to), target);
+  }
+
+  /** Calls a method of the current call and waits until it is negotiated. @param {string} method */
+  perform(method) {
+    return this.page.evaluate((name) => window.call[name](), method);
+  }
+
+  /** Waits until its only call is up and its audio flows. */
+  active() {
+    return eventually("the embedded phone's call is up", async () => {
+      const [call] = (await this.state()).calls;
+      return call?.state === "active" && call.media === "connected";
+    });
+  }
+
+  /** Waits for the end of its first (second ...) call and gives the cause. @param {number} [which] @returns {Promise<string>} */
+  ended(which = 1) {
+    const cause = () => this.page.evaluate((index) => window.ended[index], which - 1);
+    return eventually(`the embedded phone's call ${which} is over`, cause);
+  }
+
+  /** What it hears. @param {number} [duration] seconds */
+  async hear(duration = 3) {
+    const sounds = await recordPage(this.page, duration);
+    if (sounds.length !== 1) throw new Error(`the embedded phone hears ${sounds.length} tracks instead of one`);
+    return sounds[0];
+  }
+}

@@ -1,0 +1,22 @@
+// The phone package as an embedding developer uses it, driven from the scenarios through `window`.
+
+import { createPhone } from "/phone/dist/index.js";
+
+/** @param {import("../../../web/packages/phone/src/api").PhoneConfig & { answers?: boolean }} config */
+window.openPhone = async ({ answers = false, ...config }) => {
+  const phone = await createPhone(config);
+  window.phone = phone;
+  window.ended = [];
+  phone.on("callEnded", (call) => window.ended.push(call.end.cause));
+  phone.on("incoming", (call) => {
+    window.call = call;
+    if (answers) void call.answer();
+  });
+  await phone.start();
+};
+
+window.dial = (target) => {
+  window.call = window.phone.call(target);
+  // A refusal is read from `ended`; without this it would be an unhandled rejection as well.
+  window.call.answered.catch(() => undefined);
+};
