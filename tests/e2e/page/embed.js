@@ -2,8 +2,11 @@
 
 import { createPhone } from "/phone/dist/index.js";
 
-/** @param {import("../../../web/packages/phone/src/api").PhoneConfig & { answers?: boolean }} config */
-window.openPhone = async ({ answers = false, ...config }) => {
+/**
+ * Makes a phone that is not started yet.
+ * @param {import("../../../web/packages/phone/src/api").PhoneConfig & { answers?: boolean }} config
+ */
+window.preparePhone = async ({ answers = false, ...config }) => {
   const phone = await createPhone(config);
   window.phone = phone;
   window.ended = [];
@@ -12,7 +15,11 @@ window.openPhone = async ({ answers = false, ...config }) => {
     window.call = call;
     if (answers) void call.answer();
   });
-  await phone.start();
+};
+
+window.openPhone = async (config) => {
+  await window.preparePhone(config);
+  await window.phone.start();
 };
 
 window.dial = (target) => {
