@@ -55,10 +55,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     app(workspace)?;
     let program = server(workspace, mode)?;
     let mut command = Command::new(program);
-    command
-        .current_dir(&workspace.root)
-        .arg("--web-dir")
-        .arg(workspace.path(APP_DIST));
+    if std::env::var_os("CLEARLINE_WEB_DIR").is_none() {
+        command.env("CLEARLINE_WEB_DIR", workspace.path(APP_DIST));
+    }
     command.args(arguments.iter().filter(|word| *word != "--release"));
     become_program(command)
 }
