@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::env;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use clearline_server::{AllowedOrigin, DEFAULT_DOMAIN, Encryption, IceOptions, Options, PublicUrl, Users};
+
+/// Serves the Clearline phone and connects its users.
+///
+/// Without options: a demo on http://127.0.0.1:8080 with the users alice, bob and carol, password `demo`.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// Port; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+
+    /// Address to listen on; 0.0.0.0 for all. Off loopback, encryption and own users are required
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+
+    /// Users file (TOML or JSON: id, number, display_name, password) instead of the demo's users
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+
+    /// Certificate chain for TLS (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "local_ca")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// TLS with a certification authority made for this machine; says how to trust it
+    #[arg(long)]
+    local_ca: bool,
+
+    /// Folder for the database and keys [default: the user's data folder]
+    #[arg(long, value_name = "FOLDER", env = "CLEARLINE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Folder of the built phone [default: web/app/dist, or `web` beside the program]
+    #[arg(long, value_name = "FOLDER", env = "CLEARLINE_WEB_DIR")]
+    web_dir: Option<PathBuf>,
+
+    /// Domain of the users' addresses (sip:alice@DOMAIN)
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_DOMAIN)]
+    domain: String,
+
+    /// Pages of this origin may connect as well (repeatable): https://crm.example.com, null (files), *
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<AllowedOrigin>,
+
+    /// What people open when a reverse proxy on this machine stands before the server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<PublicUrl>,
+
+    /// STUN server for the phones (repeatable): stun:host:3478
+    #[arg(long, value_name = "URL")]
+    stun_url: Vec<String>,
+
+    /// TURN server for the phones (repeatable): turn:host:3478?transport=udp
+    #[arg(long, value_name = "URL", requires = "turn_secret_file")]
+    turn_url: Vec<String>,
+
+    /// File with the secret shared with the TURN server ("REST API" credentials)
+    #[arg(long, value_name = "FILE", requires = "turn_url")]
+    turn_secret_file: Option<PathBuf>,
+
+    /// Without the echo service (600)
+    #[arg(long)]
+    no_echo: bool,
+}
+
+impl Arguments {
+    /// The server's options; an error says in words what to give.
+    pub(crate) fn into_options(self) -> Result<Options, String> {
+        let encryption = match (self.tls_cert, self.tls_key, self.local_ca) {
+            (Some(certificate), Some(key), _) => Encryption::Files { certificate, key },
+            (_, _, true) => Encryption::LocalCa,
+            _ => Encryption::None,
+        };
+        let data_dir = self.data_dir.or_else(default_data_dir);
+        Ok(Options {
+            listen: SocketAddr::new(self.listen, self.port),
+            users: self.users.map_or(Users::Demo, Users::File),
+            encryption,
+            data_dir: data_dir.ok_or("there is no home folder: say where to keep data with --data-dir")?,
+            web_dir: self.web_dir.unwrap_or_else(default_web_dir),
+            domain: self.domain.to_ascii_lowercase(),
+            allowed_origins: self.allow_origin,
+            public_url: self.public_url,
+            ice: IceOptions {
+                stun_urls: self.stun_url,
+                turn_urls: self.turn_url,
+                turn_secret_file: self.turn_secret_file,
+            },
+            echo: !self.no_echo,
+        })
+    }
+}
+
+/// Where the system keeps data of programs, per user.
+fn default_data_dir() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    };
+    base.map(|base| base.join("clearline-server"))
+}
+
+fn default_web_dir() -> PathBuf {
+    let beside = env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("web")));
+    beside
+        .filter(|folder| folder.is_dir())
+        .unwrap_or_else(|| Path::new("web/app/dist").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_options_it_is_the_demo_on_loopback() {
+        let options = Arguments::parse_from(["clearline-server", "--data-dir", "x"])
+            .into_options()
+            .unwrap();
+        assert_eq!(options.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
+        assert_eq!(
+            (options.users, options.encryption),
+            (Users::Demo, Encryption::None)
+        );
+        assert!(options.echo);
+    }
+
+    #[test]
+    fn half_a_certificate_is_refused() {
+        assert!(Arguments::try_parse_from(["clearline-server", "--tls-cert", "x"]).is_err());
+        assert!(Arguments::try_parse_from(["clearline-server", "--turn-url", "turn:x"]).is_err());
+    }
+}

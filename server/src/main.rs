@@ -1,0 +1,76 @@
+//! `clearline-server`: see `--help`.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program tells its terminal what to open"
+)]
+
+mod arguments;
+mod banner;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clearline_server::{Server, StartError};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use arguments::Arguments;
+
+/// Exit code of a configuration that is refused, as of a command line that is wrong.
+const REFUSED: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    log_to_stderr();
+    let options = match Arguments::parse().into_options() {
+        Ok(options) => options,
+        Err(words) => return fail(&words, ExitCode::from(REFUSED)),
+    };
+    let server = match Server::start(options).await {
+        Ok(server) => server,
+        Err(error @ StartError::Refused(_)) => return fail(&error.to_string(), ExitCode::from(REFUSED)),
+        Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
+    };
+    println!("{}", banner::text(server.summary()));
+    if let Err(error) = asked_to_stop().await {
+        return fail(&format!("cannot wait for signals: {error}"), ExitCode::FAILURE);
+    }
+    tokio::select! {
+        () = server.stop() => ExitCode::SUCCESS,
+        // Asked twice: at once.
+        _ = asked_to_stop() => ExitCode::FAILURE,
+    }
+}
+
+fn fail(words: &str, code: ExitCode) -> ExitCode {
+    eprintln!("clearline-server: {words}");
+    code
+}
+
+/// `RUST_LOG` as `level` or `target=level,...`; default `info`.
+fn log_to_stderr() {
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result,
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
