@@ -100,7 +100,7 @@ impl Platform {
         self.users.set(user)
     }
 
-    /// Removes a user, their credentials and devices. Calls that are up go on.
+    /// Removes a user, their credentials and devices. Calls that are up go on. This leaves events to be polled.
     pub fn remove_user(&mut self, user: &UserId) {
         self.users.remove(user);
         self.credentials.remove_user(user);
@@ -114,6 +114,7 @@ impl Platform {
     }
 
     /// Revokes a credential: devices that registered with it are removed, connections lose the trust it gave them.
+    /// This leaves events to be polled.
     pub fn remove_credential(&mut self, credential: CredentialId) {
         self.credentials.remove(credential);
         self.drop_revoked();

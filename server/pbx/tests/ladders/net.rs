@@ -151,6 +151,11 @@ impl Net {
         request
     }
 
+    /// How many frames were sent on a connection and not looked at yet.
+    pub(crate) fn waiting(&self, connection: u64) -> usize {
+        self.inboxes.get(&connection).map_or(0, VecDeque::len)
+    }
+
     #[track_caller]
     pub(crate) fn nothing(&self, connection: u64) {
         let Some(frame) = self.inboxes.get(&connection).and_then(VecDeque::front) else {
@@ -174,10 +179,10 @@ impl Net {
     }
 
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        match self.platform.poll_output() {
-            Output::Idle(deadline) => deadline.map(|deadline| deadline.at),
-            other => panic!("outputs are drained, but: {other:?}"),
-        }
+        let Output::Idle(deadline) = self.platform.poll_output() else {
+            panic!("outputs are drained")
+        };
+        deadline.map(|deadline| deadline.at)
     }
 
     fn input(&mut self, input: Input) {

@@ -80,10 +80,10 @@ fn a_wrong_password_is_challenged_again_and_soon_closes_the_connection() {
     assert!(matches!(net.events[..], [Event::AuthenticationFailed { .. }]));
     assert_eq!(net.platform.device_count(&UserId::new("alice")), 0);
 
-    for _ in 0..30 {
-        if net.closed.is_empty() {
-            phone.register(&mut net, "");
-        }
+    let wrong = phone.registration(&mut net, "");
+    for _ in 0..10 {
+        let wrong = phone.authorized(&mut net, &wrong);
+        net.send(phone.connection, &wrong);
     }
     assert_eq!(
         net.closed[&phone.connection],
@@ -372,7 +372,7 @@ fn revoked_credentials_take_their_devices_with_them() {
     assert_eq!(net.platform.device_count(&alice), 2);
 
     net.platform.remove_credential(laptop_credential);
-    net.pass(seconds(0));
+    net.drain();
     assert_eq!(net.platform.device_count(&alice), 1);
     assert!(matches!(
         net.events.last(),
@@ -383,7 +383,7 @@ fn revoked_credentials_take_their_devices_with_them() {
     ));
 
     net.platform.remove_user(&alice);
-    net.pass(seconds(0));
+    net.drain();
     assert_eq!(net.platform.device_count(&alice), 0);
     net.platform.set_user(User::new("alice")).unwrap();
     let mut back = Phone::new(&mut net, "alice", 1);
