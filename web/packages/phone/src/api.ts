@@ -87,6 +87,7 @@ export interface CallState {
   /** A change (hold, resume) is being negotiated. */
   readonly negotiating: boolean;
   readonly media: MediaTransportState;
+  /** The call goes on without a microphone, and why; it is opened as soon as that becomes possible. */
   readonly microphoneProblem: MicrophoneProblem | null;
   /** The platform plays audio before the answer: no local ringback is due. */
   readonly earlyMedia: boolean;
@@ -111,7 +112,10 @@ export interface PhoneState {
   readonly calls: readonly CallState[];
   /** How the signalling is hosted. */
   readonly host: HostMode;
-  /** Whether this window carries the media of the calls. */
+  /**
+   * Whether this window carries the media of a call, or would be given it: among all windows of the account at least
+   * one has it, and exactly one while no call is up. Ring in this window only.
+   */
   readonly ownsMedia: boolean;
 }
 
@@ -133,13 +137,6 @@ export type PhoneErrorCode =
   | 'superseded'
   | 'unsupported'
   | 'worker-failed';
-
-/** Every rejected promise of this package carries one of these. */
-export declare class PhoneErrorShape extends Error {
-  readonly code: PhoneErrorCode;
-  readonly sipStatus: number | undefined;
-  readonly microphone: MicrophoneProblem | undefined;
-}
 
 /** How to reach the platform and as whom. */
 export interface PhoneConfig {
@@ -229,6 +226,7 @@ export interface Phone {
   callById(id: CallId): Call | undefined;
   /** Renewed credentials or ICE servers. */
   update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void;
+  /** Sets all of them. Also tries again to open a microphone that could not be opened before. */
   setDevices(devices: AudioDevices): Promise<void>;
   readonly devices: AudioDevices;
   /** Current levels, or `null` when the call's media is not in this window. Cheap: call per animation frame. */
@@ -256,10 +254,15 @@ export type MediaEvent =
   | { readonly type: 'microphone-lost'; readonly kind: MicrophoneProblem }
   | { readonly type: 'microphone-restored' };
 
-/** A media session as the phone drives it: one peer connection. Actions arrive one at a time, in order. */
+/** A media session as the phone drives it: one peer connection. Actions arrive one at a time, in order, `close` last. */
 export interface MediaSession {
-  /** Rejects with `{ kind, detail }`, kind being a `MicrophoneProblem`. */
+  /**
+   * Rejects with `{ kind, detail }`, kind being a `MicrophoneProblem`. `close` may overtake an action that still runs;
+   * that one's outcome is ignored then. A session whose first action is `close` was prepared in vain.
+   */
   perform(action: MediaAction): Promise<MediaOutcome>;
+  /** The call is being answered here: the first action is near, the microphone may be opened. */
+  prepare?(): void;
   levels(): AudioLevels;
   stats(): Promise<RTCStatsReport | null>;
   setDevices(devices: AudioDevices): Promise<void>;

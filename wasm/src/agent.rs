@@ -1,0 +1,382 @@
+//! The core's `UserAgent` for JavaScript.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use clearline_core::{
+    CallId, CallOptions, CommandError, Duration, Environment, Input, Instant, MediaError, MediaErrorKind,
+    MediaEvent, MediaOutcome, MediaTransport, OperationId, Output, RejectReason, Secret, Snapshot, UserAgent,
+};
+use serde::de::DeserializeOwned;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::StrDeserializer;
+use wasm_bindgen::prelude::*;
+
+use crate::config::AgentConfig;
+use crate::host::Host;
+use crate::outputs::deliver;
+use crate::panic;
+
+/// A SIP user agent. Commands return the identifier of their operation, which ends in `Host.operationDone`, or throw
+/// the reason of their refusal as a string such as `"wrong-state"`.
+#[wasm_bindgen]
+pub struct Agent {
+    core: RefCell<UserAgent>,
+    host: Host,
+    draining: Cell<bool>,
+}
+
+#[wasm_bindgen]
+impl Agent {
+    /// An agent at rest. `seed` is 32 random bytes.
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: Host, config: AgentConfig, seed: &[u8]) -> Result<Agent, JsValue> {
+        panic::report_on_the_console();
+        let core = UserAgent::new(config.into_config(), seed_of(seed)?);
+        Ok(Self::around(core, host))
+    }
+
+    /// The agent that `snapshot` was taken of, `asleep` milliseconds ago. It has to be started.
+    pub fn restore(
+        host: Host,
+        config: AgentConfig,
+        snapshot: &[u8],
+        seed: &[u8],
+        now: f64,
+        asleep: f64,
+    ) -> Result<Agent, JsValue> {
+        panic::report_on_the_console();
+        let snapshot: Snapshot = postcard::from_bytes(snapshot).map_err(|_| "the snapshot cannot be read")?;
+        let config = config.into_config();
+        let core = UserAgent::restore(config, snapshot, seed_of(seed)?, instant(now), millis(asleep));
+        Ok(Self::around(core, host))
+    }
+
+    /// Connects and registers.
+    pub fn start(&self, now: f64) {
+        self.drive(|core| core.start(instant(now)));
+    }
+
+    /// Ends all calls, un-registers and disconnects; `Host.stopped` follows.
+    pub fn stop(&self, now: f64) {
+        self.drive(|core| core.stop(instant(now)));
+    }
+
+    /// The deadline has come.
+    pub fn wake(&self, now: f64) {
+        self.input(now, Input::Wake);
+    }
+
+    /// A connection asked for is open.
+    pub fn connected(&self, now: f64, connection: &str) -> Result<(), JsValue> {
+        self.input(
+            now,
+            Input::Connected {
+                connection: id(connection)?,
+            },
+        );
+        Ok(())
+    }
+
+    /// A connection failed or closed.
+    pub fn disconnected(&self, now: f64, connection: &str, reason: String) -> Result<(), JsValue> {
+        self.input(
+            now,
+            Input::Disconnected {
+                connection: id(connection)?,
+                reason,
+            },
+        );
+        Ok(())
+    }
+
+    /// A text frame came in.
+    #[wasm_bindgen(js_name = receivedText)]
+    pub fn received_text(&self, now: f64, connection: &str, message: String) -> Result<(), JsValue> {
+        self.input(
+            now,
+            Input::Received {
+                connection: id(connection)?,
+                message: message.into_bytes(),
+            },
+        );
+        Ok(())
+    }
+
+    /// A binary frame came in.
+    #[wasm_bindgen(js_name = receivedBinary)]
+    pub fn received_binary(&self, now: f64, connection: &str, message: Vec<u8>) -> Result<(), JsValue> {
+        self.input(
+            now,
+            Input::Received {
+                connection: id(connection)?,
+                message,
+            },
+        );
+        Ok(())
+    }
+
+    /// The machine or the page changed state; `state` as `clearline_core::Environment` has it.
+    pub fn environment(&self, now: f64, state: &str) -> Result<(), JsValue> {
+        self.input(now, Input::Environment(named::<Environment>(state)?));
+        Ok(())
+    }
+
+    /// A media request ended with a local description.
+    #[wasm_bindgen(js_name = mediaDescription)]
+    pub fn media_description(&self, now: f64, request: &str, sdp: String) -> Result<(), JsValue> {
+        self.media_answer(now, request, Ok(MediaOutcome::Description { sdp }))
+    }
+
+    /// A media request ended with nothing to tell.
+    #[wasm_bindgen(js_name = mediaDone)]
+    pub fn media_done(&self, now: f64, request: &str) -> Result<(), JsValue> {
+        self.media_answer(now, request, Ok(MediaOutcome::Done))
+    }
+
+    /// A media request failed; `kind` as `MediaErrorKind` has it.
+    #[wasm_bindgen(js_name = mediaFailed)]
+    pub fn media_failed(&self, now: f64, request: &str, kind: &str, detail: String) -> Result<(), JsValue> {
+        let kind = named::<MediaErrorKind>(kind)?;
+        self.media_answer(now, request, Err(MediaError { kind, detail }))
+    }
+
+    /// The media transport changed state; `state` as `MediaTransport` has it.
+    #[wasm_bindgen(js_name = transportChanged)]
+    pub fn transport_changed(&self, now: f64, session: &str, state: &str) -> Result<(), JsValue> {
+        let state = named::<MediaTransport>(state)?;
+        self.media_event(now, session, MediaEvent::Transport { state })
+    }
+
+    /// There is no usable microphone; `kind` as `MediaErrorKind` has it.
+    #[wasm_bindgen(js_name = microphoneLost)]
+    pub fn microphone_lost(&self, now: f64, session: &str, kind: &str) -> Result<(), JsValue> {
+        let kind = named::<MediaErrorKind>(kind)?;
+        self.media_event(now, session, MediaEvent::MicrophoneLost { kind })
+    }
+
+    /// The microphone is back.
+    #[wasm_bindgen(js_name = microphoneRestored)]
+    pub fn microphone_restored(&self, now: f64, session: &str) -> Result<(), JsValue> {
+        self.media_event(now, session, MediaEvent::MicrophoneRestored)
+    }
+
+    /// Calls `target`; the caller has drawn the identifier of the call at random.
+    #[wasm_bindgen(js_name = placeCall)]
+    pub fn place_call(
+        &self,
+        now: f64,
+        call: &str,
+        target: &str,
+        display_name: Option<String>,
+    ) -> Result<(), JsValue> {
+        let call: CallId = id(call)?;
+        let mut options = CallOptions::default();
+        options.display_name = display_name;
+        self.drive(|core| core.call(instant(now), call, target, options))
+            .map_err(refusal)
+    }
+
+    /// Answers an incoming call.
+    pub fn answer(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.answer())
+    }
+
+    /// Ends every other call, then answers.
+    #[wasm_bindgen(js_name = endAndAnswer)]
+    pub fn end_and_answer(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| core.end_and_answer(instant(now), call))
+    }
+
+    /// Holds the active call, then answers.
+    #[wasm_bindgen(js_name = holdAndAnswer)]
+    pub fn hold_and_answer(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| core.hold_and_answer(instant(now), call))
+    }
+
+    /// Refuses an incoming call; `busy` lets the platform try elsewhere, otherwise it is declined.
+    pub fn reject(&self, now: f64, call: &str, busy: bool) -> Result<String, JsValue> {
+        let reason = if busy {
+            RejectReason::Busy
+        } else {
+            RejectReason::Declined
+        };
+        self.on_call(now, call, |call| call.reject(reason))
+    }
+
+    /// Ends a call whatever its state.
+    #[wasm_bindgen(js_name = hangUp)]
+    pub fn hang_up(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.hang_up())
+    }
+
+    /// Puts the far end on hold.
+    pub fn hold(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.hold())
+    }
+
+    /// Takes the far end off hold.
+    pub fn resume(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.resume())
+    }
+
+    /// Silences the microphone or lets it be heard again.
+    #[wasm_bindgen(js_name = setMuted)]
+    pub fn set_muted(&self, now: f64, call: &str, muted: bool) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.set_muted(muted))
+    }
+
+    /// Sends digits; `,` and `;` are pauses.
+    #[wasm_bindgen(js_name = sendDtmf)]
+    pub fn send_dtmf(&self, now: f64, call: &str, tones: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.send_dtmf(tones))
+    }
+
+    /// Asks for a fresh media session, because another window is to carry the call.
+    #[wasm_bindgen(js_name = moveMedia)]
+    pub fn move_media(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.move_media())
+    }
+
+    /// Uses another password from now on.
+    #[wasm_bindgen(js_name = setPassword)]
+    pub fn set_password(&self, now: f64, password: String) {
+        self.drive(|core| core.set_password(instant(now), Secret::new(password)));
+    }
+
+    /// All an agent needs to go on elsewhere. Holds no password, but keys to its calls.
+    pub fn snapshot(&self, now: f64) -> Result<Vec<u8>, JsValue> {
+        let snapshot = self.core.borrow().snapshot(instant(now));
+        postcard::to_allocvec(&snapshot).map_err(|_| "the state cannot be written".into())
+    }
+}
+
+impl Agent {
+    fn around(core: UserAgent, host: Host) -> Self {
+        Self {
+            core: RefCell::new(core),
+            host,
+            draining: Cell::new(false),
+        }
+    }
+
+    fn input(&self, now: f64, input: Input) {
+        self.drive(|core| core.handle_input(instant(now), input));
+    }
+
+    fn media_event(&self, now: f64, session: &str, event: MediaEvent) -> Result<(), JsValue> {
+        let session = id(session)?;
+        self.input(now, Input::Media { session, event });
+        Ok(())
+    }
+
+    fn media_answer(
+        &self,
+        now: f64,
+        request: &str,
+        result: Result<MediaOutcome, MediaError>,
+    ) -> Result<(), JsValue> {
+        self.input(
+            now,
+            Input::MediaDone {
+                request: id(request)?,
+                result,
+            },
+        );
+        Ok(())
+    }
+
+    fn on_call(
+        &self,
+        now: f64,
+        call: &str,
+        act: impl FnOnce(&mut clearline_core::CallHandle<'_>) -> Result<OperationId, CommandError>,
+    ) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| act(&mut core.call_handle(instant(now), call)?))
+    }
+
+    fn command(
+        &self,
+        act: impl FnOnce(&mut UserAgent) -> Result<OperationId, CommandError>,
+    ) -> Result<String, JsValue> {
+        let operation = self.drive(act).map_err(refusal)?;
+        Ok(operation.to_string())
+    }
+
+    /// The core is borrowed only while it works, never while JavaScript runs.
+    fn drive<T>(&self, act: impl FnOnce(&mut UserAgent) -> T) -> T {
+        let result = act(&mut self.core.borrow_mut());
+        self.drain();
+        result
+    }
+
+    fn drain(&self) {
+        if self.draining.replace(true) {
+            return;
+        }
+        let deadline = loop {
+            let output = self.core.borrow_mut().poll_output();
+            if let Output::Idle(deadline) = output {
+                break deadline;
+            }
+            if let Err(error) = deliver(&self.host, output) {
+                self.host_failed(error);
+            }
+        };
+        self.draining.set(false);
+        let deadline = deadline.map(|deadline| to_millis(deadline.at));
+        if let Err(error) = self.host.idle(deadline) {
+            self.host_failed(error);
+        }
+    }
+
+    fn host_failed(&self, error: JsValue) {
+        // The last resort of error reporting: when it throws as well, nobody is left to be told.
+        let _ = self.host.host_failed(error);
+    }
+}
+
+/// A moment from milliseconds. `as` saturates, so that no number of JavaScript's can do harm.
+fn instant(millis: f64) -> Instant {
+    Instant::from_micros((millis * 1_000.0) as u64)
+}
+
+fn to_millis(at: Instant) -> f64 {
+    at.as_micros() as f64 / 1_000.0
+}
+
+fn millis(millis: f64) -> Duration {
+    Duration::from_micros((millis * 1_000.0) as u64)
+}
+
+fn seed_of(bytes: &[u8]) -> Result<[u8; 32], JsValue> {
+    bytes.try_into().map_err(|_| "the seed is not 32 bytes".into())
+}
+
+fn id<T: FromStr<Err: Display>>(text: &str) -> Result<T, JsValue> {
+    text.parse().map_err(|_| JsValue::from_str("not an identifier"))
+}
+
+/// A unit variant by the name it has in JSON.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, JsValue> {
+    let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    T::deserialize(name).map_err(|_| JsValue::from_str("unknown name"))
+}
+
+/// `PhoneErrorCode` of the TypeScript side.
+fn refusal(error: CommandError) -> JsValue {
+    JsValue::from_str(match error {
+        CommandError::NoSuchCall => "no-such-call",
+        CommandError::DuplicateCall => "duplicate-call",
+        CommandError::WrongState => "wrong-state",
+        CommandError::InvalidTarget => "invalid-target",
+        CommandError::InvalidTone => "invalid-tone",
+        CommandError::NotConnected => "not-connected",
+        CommandError::TooManyCalls => "too-many-calls",
+        _ => "refused",
+    })
+}

@@ -1,0 +1,73 @@
+/** The core as the host sees it: the exports of the WebAssembly module, replaceable by a fake in tests. */
+
+/** What the agent asks of its host; mirrors `Host` of the module. */
+export interface AgentHost {
+  connect(connection: string, url: string): void;
+  transmit(connection: string, message: string | Uint8Array): void;
+  disconnect(connection: string): void;
+  media(request: string, call: string, session: string, action: string): void;
+  connection(state: string): void;
+  registration(state: string): void;
+  call(id: string, info: string): void;
+  dtmf(call: string, tone: string): void;
+  operationDone(operation: string, error: string | undefined): void;
+  stopped(): void;
+  dropped(connection: string, why: string): void;
+  idle(deadline: number | undefined): void;
+  hostFailed(error: unknown): void;
+}
+
+/** A running agent; `now` is the host clock's. Commands return an operation or throw a `PhoneErrorCode`. */
+export interface Agent {
+  start(now: number): void;
+  stop(now: number): void;
+  wake(now: number): void;
+  connected(now: number, connection: string): void;
+  disconnected(now: number, connection: string, reason: string): void;
+  receivedText(now: number, connection: string, message: string): void;
+  receivedBinary(now: number, connection: string, message: Uint8Array): void;
+  environment(now: number, state: string): void;
+  mediaDescription(now: number, request: string, sdp: string): void;
+  mediaDone(now: number, request: string): void;
+  mediaFailed(now: number, request: string, kind: string, detail: string): void;
+  transportChanged(now: number, session: string, state: string): void;
+  microphoneLost(now: number, session: string, kind: string): void;
+  microphoneRestored(now: number, session: string): void;
+  placeCall(now: number, call: string, target: string, displayName?: string | null): void;
+  answer(now: number, call: string): string;
+  endAndAnswer(now: number, call: string): string;
+  holdAndAnswer(now: number, call: string): string;
+  reject(now: number, call: string, busy: boolean): string;
+  hangUp(now: number, call: string): string;
+  hold(now: number, call: string): string;
+  resume(now: number, call: string): string;
+  setMuted(now: number, call: string, muted: boolean): string;
+  sendDtmf(now: number, call: string, tones: string): string;
+  moveMedia(now: number, call: string): string;
+  setPassword(now: number, password: string): void;
+  snapshot(now: number): Uint8Array;
+  free(): void;
+}
+
+/** The account of an agent. */
+export interface AgentConfig {
+  readonly addressOfRecord: string;
+  readonly displayName: string;
+  readonly authUser: string;
+  readonly password: string;
+  readonly servers: readonly string[];
+  readonly instanceId: string;
+}
+
+/** Makes agents. */
+export interface AgentModule {
+  create(host: AgentHost, config: AgentConfig, seed: Uint8Array): Agent;
+  restore(
+    host: AgentHost,
+    config: AgentConfig,
+    snapshot: Uint8Array,
+    seed: Uint8Array,
+    now: number,
+    asleep: number,
+  ): Agent;
+}

@@ -1,0 +1,28 @@
+import type { MicrophoneProblem } from '../api.js';
+
+/** What a media action rejects with. */
+export interface MediaFailure {
+  readonly kind: MicrophoneProblem;
+  readonly detail: string;
+}
+
+export function mediaFailure(kind: MicrophoneProblem, cause: unknown): MediaFailure {
+  return { kind, detail: cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause) };
+}
+
+/** Why `getUserMedia` failed, by the name of its exception (Media Capture and Streams, section 10.2). */
+export function microphoneProblem(error: unknown): MicrophoneProblem {
+  switch ((error as { name?: string } | null)?.name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return 'permission-denied';
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return 'no-device';
+    case 'NotReadableError':
+    case 'AbortError':
+      return 'device-failed';
+    default:
+      return 'failed';
+  }
+}

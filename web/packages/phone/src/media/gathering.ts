@@ -1,0 +1,85 @@
+/**
+ * Decides when a local description has the candidates that matter. Waiting for gathering to complete can take 40 s
+ * with a silent STUN server; what comes later is found by the far end as peer-reflexive candidates.
+ */
+
+/** With a STUN server: how long its answer is worth waiting for. */
+export const SERVER_REFLEXIVE_BUDGET_MS = 200;
+/** With a TURN server: a call may depend on its candidate. */
+export const RELAY_BUDGET_MS = 1_500;
+/** Host candidates come in one burst, an interface each; this much quiet ends it. */
+export const QUIET_MS = 4;
+
+type Wanted = 'host' | 'srflx' | 'relay';
+
+/** Resolves when the local description is worth sending. Call before `setLocalDescription`. */
+export function usefulCandidates(connection: RTCPeerConnection, servers: readonly RTCIceServer[]): Gathering {
+  return new Gathering(connection, wantedKind(servers));
+}
+
+export class Gathering {
+  /** Candidates of the wanted kind are there, or all there are, or the budget is spent. */
+  readonly done: Promise<void>;
+  #finish: () => void = () => undefined;
+  #budget: ReturnType<typeof setTimeout> | undefined;
+  #quiet: ReturnType<typeof setTimeout> | undefined;
+  #found = false;
+
+  constructor(
+    private readonly connection: RTCPeerConnection,
+    private readonly wanted: Wanted,
+  ) {
+    this.done = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    connection.addEventListener('icecandidate', this.#candidate);
+    connection.addEventListener('icegatheringstatechange', this.#stateChanged);
+    this.#budget = setTimeout(() => this.#end(), wanted === 'relay' ? RELAY_BUDGET_MS : SERVER_REFLEXIVE_BUDGET_MS);
+  }
+
+  /** The description is set: a description that renews nothing has its candidates already. */
+  begun(): void {
+    if (this.connection.iceGatheringState === 'complete') this.#end();
+  }
+
+  /** Gives up waiting. */
+  cancel(): void {
+    this.#end();
+  }
+
+  readonly #candidate = (event: RTCPeerConnectionIceEvent): void => {
+    if (event.candidate === null) {
+      this.#end();
+      return;
+    }
+    if (satisfies(event.candidate.type, this.wanted)) this.#found = true;
+    if (!this.#found) return;
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.#end(), QUIET_MS);
+  };
+
+  readonly #stateChanged = (): void => {
+    if (this.connection.iceGatheringState === 'complete') this.#end();
+  };
+
+  #end(): void {
+    clearTimeout(this.#budget);
+    clearTimeout(this.#quiet);
+    this.connection.removeEventListener('icecandidate', this.#candidate);
+    this.connection.removeEventListener('icegatheringstatechange', this.#stateChanged);
+    this.#finish();
+  }
+}
+
+/** The farthest kind of candidate that the servers can give. */
+function wantedKind(servers: readonly RTCIceServer[]): Wanted {
+  const urls = servers.flatMap((server) => server.urls);
+  if (urls.some((url) => /^turns?:/i.test(url))) return 'relay';
+  return urls.some((url) => /^stuns?:/i.test(url)) ? 'srflx' : 'host';
+}
+
+function satisfies(type: RTCIceCandidateType | null, wanted: Wanted): boolean {
+  if (type === 'relay') return true;
+  if (type === 'host') return wanted === 'host';
+  return wanted !== 'relay';
+}
