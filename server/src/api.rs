@@ -14,7 +14,7 @@ use axum::{Extension, Json, Router};
 use clearline_core::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{SESSION_LIFETIME, SessionToken, SignInError, unix_now};
+use crate::accounts::{SESSION_LIFETIME, SessionToken, unix_now};
 use crate::app::App;
 use crate::echo;
 use crate::ice::{IceServer, IceServerList};
@@ -117,12 +117,8 @@ async fn sign_in(
                 .into_response())
         }
         Err(error) => {
-            if matches!(
-                error,
-                SignInError::WrongPassword | SignInError::TooManyAttempts(_)
-            ) {
-                tracing::info!(%address, "a sign-in was refused");
-            }
+            tracing::info!("a sign-in was refused");
+            tracing::debug!(%address, %user_id, ?error, "a sign-in was refused");
             Err(error.into())
         }
     }
