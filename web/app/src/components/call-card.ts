@@ -1,0 +1,259 @@
+import { html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { CallState } from '@clearline/phone';
+import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
+import { ACTIONS, perform, type ActionId } from '../model/actions.js';
+import { stateText } from '../model/call-text.js';
+import type { Desk } from '../model/desk.js';
+import { microphoneText } from '../model/microphone.js';
+import type { Quality } from '../model/quality.js';
+import { base, buttons } from '../styles/shared.js';
+import { cards } from '../styles/cards.js';
+import { callCard } from '../styles/call-card.js';
+import { Component } from './component.js';
+import { icon, type IconName } from './icons.js';
+import './avatar.js';
+import './call-timer.js';
+import './device-select.js';
+import './keypad.js';
+import './voice-wave.js';
+
+const ASK_HINT_MS = 700;
+
+/** A call that is up, on its way up, or held. */
+@customElement('cl-call-card')
+export class CallCard extends Component {
+  @property({ attribute: false }) desk!: Desk;
+  @property({ attribute: false }) call!: CallState;
+  /** One row: name, time and the three commonest actions. */
+  @property({ type: Boolean, reflect: true }) compact = false;
+  @state() private panel: 'none' | 'audio' | 'quality' = 'none';
+  @state() private askHint = false;
+  #hintTimer: ReturnType<typeof setTimeout> | undefined;
+
+  static override styles = [base, buttons, cards, callCard];
+
+  protected override watched() {
+    const { desk } = this;
+    return [desk.contacts.state, desk.quality.state, desk.state, desk.devices.state];
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#hintTimer);
+  }
+
+  override updated(): void {
+    this.#watchForMicrophoneQuestion();
+  }
+
+  override render(): unknown {
+    const { call } = this;
+    const person = this.desk.contacts.person(call.remote);
+    const held = call.localHold;
+    return html`<section
+      class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''}"
+      role="region"
+      aria-label=${person.name}
+      data-testid="call-card"
+      data-call-state=${call.state}
+      data-call-id=${call.id}
+      data-held=${held ? 'true' : 'false'}
+      data-muted=${call.muted ? 'true' : 'false'}
+    >
+      <div class="who">
+        <cl-avatar size=${held || this.compact ? 'm' : 'l'} name=${person.name}></cl-avatar>
+        <div class="names">
+          <h2>${person.name}</h2>
+          ${this.compact || held ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
+        </div>
+        ${this.compact || held ? this.#shortControls() : nothing}
+      </div>
+      ${this.compact || held ? this.#problems() : this.#body()}
+    </section>`;
+  }
+
+  #body(): unknown {
+    const { call } = this;
+    const open = this.desk.state.value.callKeypad === call.id;
+    return html`
+      <div class="status-row">${this.#status()}${this.#qualityMark()}</div>
+      ${this.panel === 'quality' ? this.#qualityNumbers() : nothing}
+      ${call.state === 'active' && !open ? html`<cl-voice-wave .levels=${() => this.desk.phone.levels(call.id)}></cl-voice-wave>` : nothing}
+      ${this.#problems()} ${open ? this.#keypad() : nothing} ${this.panel === 'audio' ? this.#audio() : nothing}
+      <div class="controls">${this.#controls()}</div>
+      ${this.#endButton()}
+    `;
+  }
+
+  #status(): unknown {
+    const { call } = this;
+    const text = t(stateText(call));
+    const trouble = call.state === 'active' && (call.media === 'disconnected' || call.media === 'failed');
+    const plain = call.state === 'active' && stateText(call) === 'call.active';
+    return html`<p class="status ${trouble ? 'trouble' : ''}">
+      ${call.answeredAt !== null ? html`<cl-call-timer since=${call.answeredAt}></cl-call-timer>` : nothing}
+      ${plain ? nothing : html`<span>${text}</span>`}
+      ${call.muted && (this.compact || call.localHold) ? html`<span class="muted-mark">${icon('micOff')}${t('call.muted')}</span>` : nothing}
+    </p>`;
+  }
+
+  #problems(): unknown {
+    const { call } = this;
+    if (call.microphoneProblem) {
+      const { what, remedy } = microphoneText(call.microphoneProblem);
+      return html`<div class="note" role="alert">
+        ${icon('micOff')}
+        <div>
+          <b>${t(what)}</b><span>${t(remedy)}</span>
+          <button type="button" class="link" @click=${this.#retryMicrophone}>${t('microphone.retry')}</button>
+        </div>
+      </div>`;
+    }
+    if (this.askHint) return html`<div class="note">${icon('mic')}<div><b>${t('microphone.ask')}</b><span>${t('microphone.askWhy')}</span></div></div>`;
+    return nothing;
+  }
+
+  #controls(): unknown {
+    const { call } = this;
+    const keypadOpen = this.desk.state.value.callKeypad === call.id;
+    const active = call.state === 'active';
+    return html`
+      ${this.#control(call.muted ? 'action.unmute' : 'action.mute', call.muted ? 'micOff' : 'mic', 'mute', call.muted)}
+      ${active ? this.#control('action.hold', 'pause', 'hold', false) : nothing}
+      ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', keypadOpen, keypadOpen) : nothing}
+      <button type="button" class="control ${this.panel === 'audio' ? 'on' : ''}" aria-expanded=${this.panel === 'audio'} @click=${() => this.#toggle('audio')}>
+        ${icon('speaker')}<span>${t('action.audio')}</span>
+      </button>
+    `;
+  }
+
+  #control(label: MessageKey, name: IconName, action: ActionId, on: boolean, expanded?: boolean): unknown {
+    return html`<button
+      type="button"
+      class="control ${on ? 'on' : ''}"
+      aria-expanded=${expanded ?? nothing}
+      title=${`${t(label)} (${keyOf(action)})`}
+      ?disabled=${action === 'hold' && this.call.negotiating}
+      @click=${() => this.#act(action)}
+    >
+      ${icon(name)}<span>${t(label)}</span>
+    </button>`;
+  }
+
+  #shortControls(): unknown {
+    const { call } = this;
+    const active = call.state === 'active';
+    return html`<div class="short">
+      ${call.localHold ? nothing : this.#short(call.muted ? 'action.unmute' : 'action.mute', call.muted ? 'micOff' : 'mic', 'mute', call.muted)}
+      ${active ? this.#short(call.localHold ? 'action.resume' : 'action.hold', call.localHold ? 'play' : 'pause', 'hold', false) : nothing}
+      <button type="button" class="round stop" aria-label=${t('action.end')} title=${t('action.end')} ?disabled=${call.state === 'ending'} @click=${() => this.#act('end')}>
+        ${icon('end')}
+      </button>
+    </div>`;
+  }
+
+  #short(label: MessageKey, name: IconName, action: ActionId, on: boolean): unknown {
+    return html`<button
+      type="button"
+      class="round ${on ? 'on' : ''}"
+      aria-label=${t(label)}
+      title=${t(label)}
+      ?disabled=${action === 'hold' && this.call.negotiating}
+      @click=${() => this.#act(action)}
+    >
+      ${icon(name)}
+    </button>`;
+  }
+
+  #endButton(): unknown {
+    const ending = this.call.state === 'ending';
+    return html`<button type="button" class="button stop large" ?disabled=${ending} title=${`${t('action.end')} (E)`} @click=${() => this.#act('end')}>
+      ${icon('end')}<span>${t('action.end')}</span>
+    </button>`;
+  }
+
+  #keypad(): unknown {
+    const tones = this.desk.state.value.tones.get(this.call.id) ?? '';
+    return html`<div class="tones">
+      <p class="sent tabular ${tones ? '' : 'empty'}"><bdi>${tones || t('keypad.hint')}</bdi></p>
+      <cl-keypad @key=${(event: CustomEvent<string>) => this.#tone(event.detail)}></cl-keypad>
+    </div>`;
+  }
+
+  #audio(): unknown {
+    const { named } = this.desk.devices.state.value;
+    return html`<div class="audio">
+      <cl-device-select .devices=${this.desk.devices} kind="microphone"></cl-device-select>
+      <cl-device-select .devices=${this.desk.devices} kind="speaker"></cl-device-select>
+      ${named ? nothing : html`<button type="button" class="link" @click=${() => void this.desk.devices.allowMicrophone()}>${t('audio.allowNames')}</button>`}
+    </div>`;
+  }
+
+  #qualityMark(): unknown {
+    const quality = this.#quality;
+    if (!quality) return nothing;
+    return html`<button type="button" class="quality ${quality.grade}" aria-expanded=${this.panel === 'quality'} aria-label=${t('quality.open', { grade: t(`quality.${quality.grade}`) })} @click=${() => this.#toggle('quality')}>
+      <span class="bars" aria-hidden="true"><i></i><i></i><i></i></span>${t(`quality.${quality.grade}`)}
+    </button>`;
+  }
+
+  #qualityNumbers(): unknown {
+    const quality = this.#quality;
+    if (!quality) return nothing;
+    const rows: Array<[MessageKey, string]> = [
+      ['quality.score', decimal(quality.mos)],
+      ['quality.loss', percent(quality.loss)],
+      ['quality.jitter', amount(quality.jitterMs, 'millisecond')],
+      ['quality.roundTrip', quality.roundTripMs === null ? '–' : amount(quality.roundTripMs, 'millisecond')],
+      ['quality.codec', quality.codec || '–'],
+    ];
+    return html`<dl class="numbers">${rows.map(([label, value]) => html`<div><dt>${t(label)}</dt><dd class="tabular">${value}</dd></div>`)}</dl>`;
+  }
+
+  get #quality(): Quality | undefined {
+    const { call } = this;
+    return call.media === 'connected' ? this.desk.quality.state.value.get(call.id) : undefined;
+  }
+
+  #toggle(panel: 'audio' | 'quality'): void {
+    this.panel = this.panel === panel ? 'none' : panel;
+  }
+
+  #act(action: ActionId): void {
+    perform(this.desk, action, 'button', this.call.id);
+  }
+
+  #tone(key: string): void {
+    // A long press on 0 means + only when dialling.
+    this.desk.sendTone(this.call.id, key === '+' ? '0' : key);
+  }
+
+  readonly #retryMicrophone = (): void => {
+    void this.desk.devices.allowMicrophone().then(() => this.desk.phone.setDevices(this.desk.phone.devices));
+  };
+
+  /** The browser's own question is easy to miss: point at it when it takes a while. */
+  #watchForMicrophoneQuestion(): void {
+    const { call } = this;
+    const waiting = (call.state === 'preparing' || call.state === 'answering') && this.desk.devices.state.value.permission === 'prompt';
+    if (!waiting) {
+      clearTimeout(this.#hintTimer);
+      this.#hintTimer = undefined;
+      if (this.askHint) this.askHint = false;
+    } else {
+      this.#hintTimer ??= setTimeout(() => (this.askHint = true), ASK_HINT_MS);
+    }
+  }
+}
+
+function keyOf(action: ActionId): string {
+  const entry = ACTIONS[action];
+  return 'key' in entry ? entry.key : '';
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'cl-call-card': CallCard;
+  }
+}

@@ -1,0 +1,33 @@
+import type { TemplateResult } from 'lit';
+import { duration, t } from '../i18n/i18n.js';
+import { endText } from '../model/call-text.js';
+import type { HistoryEntry } from '../model/history.js';
+import { icon } from './icons.js';
+
+/** What happened, in a few words. */
+export function directionText(entry: HistoryEntry): string {
+  switch (entry.outcome) {
+    case 'missed':
+      return t('history.missed');
+    case 'declined':
+      return t('history.declined');
+    case 'elsewhere':
+      return t('end.answeredElsewhere');
+    case 'received':
+      return t('history.received');
+    case 'dialled':
+      return entry.answeredAt === null ? t(endText({ direction: 'outgoing', answeredAt: null, end: { cause: entry.cause } })) : t('history.dialled');
+  }
+}
+
+/** How long, or how it ended. */
+export function outcomeText(entry: HistoryEntry): string {
+  if (entry.answeredAt !== null) return duration(entry.endedAt - entry.answeredAt);
+  if (entry.outcome === 'missed') return t('history.rang', { time: duration(entry.endedAt - entry.startedAt) });
+  return '';
+}
+
+export function directionIcon(entry: HistoryEntry): TemplateResult {
+  if (entry.outcome === 'missed') return icon('missed');
+  return icon(entry.outcome === 'dialled' ? 'outgoing' : 'incoming');
+}

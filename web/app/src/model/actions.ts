@@ -1,0 +1,110 @@
+import type { CallId, CallState } from '@clearline/phone';
+import { t, type MessageKey } from '../i18n/i18n.js';
+import type { Desk } from './desk.js';
+
+/** Where a command came from. */
+export type Source = 'button' | 'key' | 'notification' | 'headset' | 'link';
+
+/** One user command: the same object behind button, key, headset and notification. */
+export interface Action {
+  readonly label: MessageKey;
+  /** Shown in the list of shortcuts. */
+  readonly key?: string;
+  enabled(desk: Desk, call: CallState | undefined): boolean;
+  run(desk: Desk, call: CallState | undefined, source: Source): void;
+}
+
+const isIncoming = (call: CallState | undefined): boolean => call?.state === 'incoming';
+const isActive = (call: CallState | undefined): boolean => call?.state === 'active';
+
+export const ACTIONS = {
+  answer: {
+    label: 'action.answer',
+    key: 'Enter',
+    enabled: (_desk, call) => isIncoming(call),
+    run: (desk, call) => call && desk.calls.answer(call.id),
+  },
+  holdAndAnswer: {
+    label: 'action.holdAndAnswer',
+    enabled: (_desk, call) => isIncoming(call),
+    run: (desk, call) => call && desk.calls.answer(call.id, 'hold'),
+  },
+  endAndAnswer: {
+    label: 'action.endAndAnswer',
+    enabled: (_desk, call) => isIncoming(call),
+    run: (desk, call) => call && desk.calls.answer(call.id, 'end'),
+  },
+  decline: {
+    label: 'action.decline',
+    key: 'Esc',
+    enabled: (_desk, call) => isIncoming(call),
+    run: (desk, call) => call && desk.calls.decline(call.id),
+  },
+  end: {
+    label: 'action.end',
+    key: 'E',
+    enabled: (_desk, call) => call !== undefined && !isIncoming(call) && call.state !== 'ending',
+    run: (desk, call) => call && desk.calls.end(call.id),
+  },
+  mute: {
+    label: 'action.mute',
+    key: 'M',
+    enabled: (_desk, call) => call !== undefined && !isIncoming(call),
+    run(desk, call, source) {
+      if (!call) return;
+      desk.calls.setMuted(call.id, !call.muted);
+      // A pressed button tells by itself; a key would leave a blind user guessing.
+      if (source !== 'button') desk.announcer.say(t(call.muted ? 'announce.unmuted' : 'announce.muted'));
+    },
+  },
+  hold: {
+    label: 'action.hold',
+    key: 'H',
+    enabled: (_desk, call) => isActive(call) && call?.negotiating === false,
+    run: (desk, call) => call && void desk.calls.setHeld(call.id, !call.localHold),
+  },
+  keypad: {
+    label: 'action.keypad',
+    key: 'K',
+    enabled: (_desk, call) => call === undefined || isActive(call) || call.earlyMedia,
+    run: (desk, call) => (call ? desk.toggleCallKeypad(call.id) : desk.toggleDialKeypad()),
+  },
+  search: {
+    label: 'action.search',
+    key: '/',
+    enabled: () => true,
+    run: (desk) => desk.focusField(),
+  },
+  shortcuts: {
+    label: 'action.shortcuts',
+    key: '?',
+    enabled: () => true,
+    run: (desk) => desk.toggleShortcuts(),
+  },
+} satisfies Record<string, Action>;
+
+export type ActionId = keyof typeof ACTIONS;
+
+/** Runs a command if it makes sense now. Without a call it means the one in the foreground. */
+export function perform(desk: Desk, id: ActionId, source: Source, callId?: CallId): boolean {
+  const action: Action = ACTIONS[id];
+  const live = desk.calls.state.value.phone.calls;
+  const call = callId === undefined ? implied(desk, id) : live.find((c) => c.id === callId);
+  if (callId !== undefined && !call) return false;
+  if (!action.enabled(desk, call)) return false;
+  action.run(desk, call, source);
+  return true;
+}
+
+function implied(desk: Desk, id: ActionId): CallState | undefined {
+  const { incoming } = desk.calls.state.value;
+  switch (id) {
+    case 'answer':
+    case 'holdAndAnswer':
+    case 'endAndAnswer':
+    case 'decline':
+      return incoming[0];
+    default:
+      return desk.calls.foreground;
+  }
+}

@@ -1,0 +1,99 @@
+import type { CallState } from '@clearline/phone';
+import { t } from '../i18n/i18n.js';
+import { endText } from './call-text.js';
+import type { ConnectionView } from './connection.js';
+import type { Contacts } from './contacts.js';
+import type { PhoneView } from './phone-store.js';
+import { Store, type Readable } from './store.js';
+
+export interface Announcement {
+  readonly text: string;
+  /** Interrupts what is being read. */
+  readonly urgent: boolean;
+  /** Makes a repeated text new again. */
+  readonly serial: number;
+}
+
+/** Says each change of a call or the connection once to screen readers. */
+export class Announcer {
+  readonly #state = new Store<Announcement | null>(null);
+  readonly #said = new Map<string, string>();
+  #connection: ConnectionView['state'];
+  #serial = 0;
+
+  constructor(
+    private readonly view: Readable<PhoneView>,
+    private readonly contacts: Pick<Contacts, 'person'>,
+  ) {
+    this.#connection = view.value.connection.state;
+    view.subscribe(() => this.#update());
+  }
+
+  get state(): Readable<Announcement | null> {
+    return this.#state;
+  }
+
+  say(text: string, urgent = false): void {
+    this.#serial += 1;
+    this.#state.set({ text, urgent, serial: this.#serial });
+  }
+
+  callEnded(call: CallState): void {
+    this.#said.delete(call.id);
+    this.say(t('announce.ended', { name: this.#name(call), text: t(endText(call)) }));
+  }
+
+  #update(): void {
+    const { incoming, current, connection } = this.view.value;
+    for (const call of [...incoming, ...current]) this.#call(call);
+    if (connection.state === this.#connection) return;
+    const before = this.#connection;
+    this.#connection = connection.state;
+    if (connection.state === 'offline') this.say(t('announce.offline'), true);
+    else if (connection.state === 'registered' && before !== 'connecting') this.say(t('announce.online'));
+    else if (connection.state === 'reconnecting') this.say(t('announce.reconnecting'));
+  }
+
+  #call(call: CallState): void {
+    const phase = phaseOf(call);
+    const before = this.#said.get(call.id);
+    if (before === phase) return;
+    this.#said.set(call.id, phase);
+    const name = this.#name(call);
+    switch (phase) {
+      case 'incoming':
+        this.say(t('announce.incoming', { name }), true);
+        return;
+      case 'ringing':
+        this.say(t('announce.ringing', { name }));
+        return;
+      case 'active':
+        this.say(t(before === 'held' ? 'announce.resumed' : 'announce.active', { name }));
+        return;
+      case 'held':
+        this.say(t('announce.held', { name }));
+        return;
+      case 'other':
+        return;
+    }
+  }
+
+  #name(call: CallState): string {
+    return this.contacts.person(call.remote).name;
+  }
+}
+
+type Phase = 'incoming' | 'ringing' | 'active' | 'held' | 'other';
+
+function phaseOf(call: CallState): Phase {
+  switch (call.state) {
+    case 'incoming':
+      return 'incoming';
+    case 'ringing':
+      return 'ringing';
+    case 'active':
+      return call.localHold ? 'held' : 'active';
+    default:
+      return 'other';
+  }
+}

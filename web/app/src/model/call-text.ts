@@ -1,0 +1,89 @@
+import type { CallState, EndCause } from '@clearline/phone';
+import type { MessageKey } from '../i18n/i18n.js';
+
+/** What the words about an end depend on. */
+export type Ending = Pick<CallState, 'direction' | 'answeredAt'> & { readonly end: { readonly cause: EndCause } | null };
+
+/** Why a call is over, in words that are true for its direction. */
+export function endText(call: Ending): MessageKey {
+  const cause = call.end?.cause;
+  switch (cause) {
+    case undefined:
+    case 'local-hang-up':
+      return call.answeredAt === null && call.direction === 'outgoing' ? 'end.cancelledByYou' : 'end.ended';
+    case 'remote-hang-up':
+      return 'end.remoteHangUp';
+    case 'cancelled':
+      return call.direction === 'outgoing' ? 'end.cancelledByYou' : 'end.missed';
+    case 'missed':
+      return 'end.missed';
+    case 'declined':
+      return call.direction === 'outgoing' ? 'end.declined' : 'end.declinedByYou';
+    case 'rejected':
+      return call.direction === 'outgoing' ? 'end.rejected' : 'end.declinedByYou';
+    case 'busy':
+      return call.direction === 'outgoing' ? 'end.busy' : 'end.declinedByYou';
+    case 'no-answer':
+      return call.direction === 'outgoing' ? 'end.noAnswer' : 'end.missed';
+    case 'answered-elsewhere':
+      return 'end.answeredElsewhere';
+    case 'declined-elsewhere':
+      return 'end.declinedElsewhere';
+    case 'not-found':
+      return 'end.notFound';
+    case 'unavailable':
+      return 'end.unavailable';
+    case 'forbidden':
+      return 'end.forbidden';
+    case 'not-acceptable':
+      return 'end.notAcceptable';
+    case 'media-failed':
+      return 'end.mediaFailed';
+    case 'network-failed':
+      return 'end.networkFailed';
+    case 'server-failed':
+      return 'end.serverFailed';
+  }
+}
+
+/** Whether this end deserves a red mark: it did not become what somebody wanted. */
+export function endedBadly(call: Ending): boolean {
+  const cause = call.end?.cause;
+  return (
+    cause !== undefined &&
+    !['local-hang-up', 'remote-hang-up', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
+    !(cause === 'cancelled' && call.direction === 'outgoing') &&
+    !(cause === 'declined' && call.direction === 'incoming')
+  );
+}
+
+/** The state of a live call in one or two words. */
+export function stateText(call: CallState): MessageKey {
+  switch (call.state) {
+    case 'preparing':
+      return 'call.preparing';
+    case 'calling':
+      return 'call.calling';
+    case 'ringing':
+      return call.earlyMedia ? 'call.announcement' : 'call.ringing';
+    case 'incoming':
+      return 'call.incoming';
+    case 'answering':
+      return 'call.answering';
+    case 'ending':
+      return 'call.ending';
+    case 'ended':
+      return 'end.ended';
+    case 'active':
+      return activeText(call);
+  }
+}
+
+function activeText(call: CallState): MessageKey {
+  if (call.localHold) return 'call.onHold';
+  if (call.remoteHold) return 'call.heldByPeer';
+  if (call.media === 'disconnected') return 'call.reconnectingAudio';
+  if (call.media === 'failed') return 'call.audioLost';
+  if (call.media !== 'connected') return 'call.connectingAudio';
+  return 'call.active';
+}

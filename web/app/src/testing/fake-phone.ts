@@ -1,0 +1,233 @@
+import type {
+  AudioDevices,
+  AudioLevels,
+  Call,
+  CallId,
+  CallOptions,
+  CallState,
+  Phone,
+  PhoneConfig,
+  PhoneEvents,
+  PhoneState,
+} from '@clearline/phone';
+
+/** A phone without network: tests and the gallery put it into any state and see what was asked of it. */
+export class FakePhone implements Phone {
+  state: PhoneState = {
+    connection: { type: 'connected' },
+    registration: { type: 'registered', expiresAt: Date.now() + 600_000, bindings: 1 },
+    calls: [],
+    host: 'page',
+    ownsMedia: true,
+  };
+  devices: AudioDevices = {};
+  /** Every command, as `verb id detail`. */
+  readonly commands: string[] = [];
+  /** The next command is refused with this. */
+  refuseWith: { code: string; message?: string; microphone?: string } | null = null;
+  level: (call: CallId) => AudioLevels | null = () => ({ microphone: 0, speaker: 0 });
+  report: () => RTCStatsReport | null = () => null;
+
+  readonly #listeners = new Set<() => void>();
+  readonly #events: { [K in keyof PhoneEvents]: Set<(event: PhoneEvents[K]) => void> } = {
+    incoming: new Set(),
+    callEnded: new Set(),
+    dtmf: new Set(),
+  };
+  readonly #calls = new Map<CallId, FakeCall>();
+  #next = 1;
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  on<K extends keyof PhoneEvents>(event: K, listener: (event: PhoneEvents[K]) => void): () => void {
+    this.#events[event].add(listener);
+    return () => this.#events[event].delete(listener);
+  }
+
+  async start(): Promise<void> {
+    this.commands.push('start');
+  }
+
+  async stop(): Promise<void> {
+    this.commands.push('stop');
+  }
+
+  call(target: string, options: CallOptions = {}): Call {
+    this.commands.push(`call ${target}`);
+    const call = this.add({ direction: 'outgoing', state: 'calling', remote: { displayName: options.displayName ?? '', user: target, uri: `sip:${target}@example.test` } });
+    if (this.refuseWith) {
+      call.refuse(this.refuseWith);
+      this.refuseWith = null;
+      this.patch({ calls: this.state.calls.filter((c) => c.id !== call.id) });
+    }
+    return call;
+  }
+
+  callById(id: CallId): FakeCall | undefined {
+    return this.state.calls.some((call) => call.id === id) ? this.#calls.get(id) : undefined;
+  }
+
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void {
+    this.commands.push(`update ${Object.keys(config).sort().join(' ')}`);
+  }
+
+  async setDevices(devices: AudioDevices): Promise<void> {
+    this.devices = devices;
+    this.commands.push(`devices ${JSON.stringify(devices)}`);
+  }
+
+  levels(call: CallId): AudioLevels | null {
+    return this.level(call);
+  }
+
+  async stats(): Promise<RTCStatsReport | null> {
+    return this.report();
+  }
+
+  dispose(): void {
+    this.commands.push('dispose');
+  }
+
+  /** Changes the state and tells everybody. */
+  patch(changes: Partial<PhoneState>): void {
+    this.state = { ...this.state, ...changes };
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** A new call in any state. */
+  add(changes: Partial<CallState>): FakeCall {
+    const id = changes.id ?? String(this.#next++).padStart(16, '0');
+    const call = new FakeCall(this, {
+      id,
+      direction: 'outgoing',
+      remote: { displayName: 'Bob', user: '102', uri: 'sip:102@example.test' },
+      state: 'active',
+      muted: false,
+      localHold: false,
+      remoteHold: false,
+      negotiating: false,
+      media: 'connected',
+      microphoneProblem: null,
+      earlyMedia: false,
+      waiting: false,
+      createdAt: Date.now(),
+      answeredAt: changes.state === undefined || changes.state === 'active' ? Date.now() : null,
+      end: null,
+      ...changes,
+    });
+    this.#calls.set(id, call);
+    this.patch({ calls: [...this.state.calls, call.state] });
+    if (call.state.state === 'incoming') for (const listener of this.#events.incoming) listener(call);
+    return call;
+  }
+
+  change(id: CallId, changes: Partial<CallState>): void {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    call.state = { ...call.state, ...changes };
+    this.patch({ calls: this.state.calls.map((known) => (known.id === id ? call.state : known)) });
+  }
+
+  /** Ends a call as the real phone does: out of the list, then the event. */
+  end(id: CallId, end: Partial<NonNullable<CallState['end']>> = {}): void {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    call.state = {
+      ...call.state,
+      state: 'ended',
+      end: { at: Date.now(), cause: 'local-hang-up', sipStatus: null, text: '', retryAfter: null, ...end },
+    };
+    this.patch({ calls: this.state.calls.filter((known) => known.id !== id) });
+    for (const listener of [...this.#events.callEnded]) listener(call.state);
+  }
+}
+
+export class FakeCall implements Call {
+  readonly answered: Promise<void>;
+  readonly ended = new Promise<CallState>(() => undefined);
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+
+  constructor(
+    private readonly phone: FakePhone,
+    public state: CallState,
+  ) {
+    this.answered = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.answered.catch(() => undefined);
+  }
+
+  get id(): CallId {
+    return this.state.id;
+  }
+
+  subscribe(): () => void {
+    return () => undefined;
+  }
+
+  /** The far end picks up. */
+  accept(): void {
+    this.phone.change(this.id, { state: 'active', media: 'connected', answeredAt: Date.now() });
+    this.#resolve();
+  }
+
+  refuse(error: unknown): void {
+    this.#reject(error);
+  }
+
+  answer(options: { readonly others?: 'hold' | 'end' } = {}): Promise<void> {
+    return this.#do(`answer ${this.id} ${options.others ?? ''}`.trim(), () => {
+      for (const other of this.phone.state.calls) {
+        if (other.id === this.id || other.state !== 'active') continue;
+        if (options.others === 'hold') this.phone.change(other.id, { localHold: true });
+        if (options.others === 'end') this.phone.end(other.id);
+      }
+      this.accept();
+    });
+  }
+
+  reject(reason = 'declined'): Promise<void> {
+    return this.#do(`reject ${this.id} ${reason}`, () => this.phone.end(this.id, { cause: 'declined' }));
+  }
+
+  hangUp(): Promise<void> {
+    const cause = this.state.answeredAt === null ? 'cancelled' : 'local-hang-up';
+    return this.#do(`hangUp ${this.id}`, () => this.phone.end(this.id, { cause }));
+  }
+
+  hold(): Promise<void> {
+    return this.#do(`hold ${this.id}`, () => this.phone.change(this.id, { localHold: true }));
+  }
+
+  resume(): Promise<void> {
+    return this.#do(`resume ${this.id}`, () => this.phone.change(this.id, { localHold: false }));
+  }
+
+  mute(): Promise<void> {
+    return this.#do(`mute ${this.id}`, () => this.phone.change(this.id, { muted: true }));
+  }
+
+  unmute(): Promise<void> {
+    return this.#do(`unmute ${this.id}`, () => this.phone.change(this.id, { muted: false }));
+  }
+
+  sendDtmf(tones: string): Promise<void> {
+    return this.#do(`dtmf ${this.id} ${tones}`, () => undefined);
+  }
+
+  #do(command: string, effect: () => void): Promise<void> {
+    this.phone.commands.push(command);
+    if (this.phone.refuseWith) {
+      const error = this.phone.refuseWith;
+      this.phone.refuseWith = null;
+      return Promise.reject(error);
+    }
+    effect();
+    return Promise.resolve();
+  }
+}
