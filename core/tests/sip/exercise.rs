@@ -51,15 +51,15 @@ fn read(message: &Message) {
             NameAddr::parse(value).map(|it| address(&it)),
         );
     }
-    let _ = message
-        .vias()
-        .flatten()
-        .map(|via| (via.branch(), via.received(), via.rport(), params(&via.params)))
-        .count();
-    let _ = (
-        message.from().map(|it| address(&it)),
-        message.to().map(|it| address(&it)),
-    );
+    message.vias().flatten().for_each(|via| {
+        params(&via.params);
+        let _ = (via.branch(), via.received(), via.rport());
+    });
+    message
+        .from()
+        .into_iter()
+        .chain(message.to())
+        .for_each(|it| address(&it));
     let _ = (
         message.call_id(),
         message.cseq(),
@@ -67,32 +67,31 @@ fn read(message: &Message) {
         message.expires(),
         message.content_length(),
     );
-    let _ = message
+    message
         .contacts()
         .flatten()
         .filter_map(|it| it.address())
-        .map(|it| address(&it))
-        .count();
+        .for_each(|it| address(&it));
     let routes = message
         .routes()
         .chain(message.record_routes())
         .chain(message.paths());
-    let _ = routes
+    routes
         .chain(message.service_routes())
         .flatten()
-        .map(|it| address(&it))
-        .count();
-    let _ = message.challenges().flatten().map(|it| it.param("nonce")).count();
-    let _ = message
+        .for_each(|it| address(&it));
+    message
+        .challenges()
+        .flatten()
+        .for_each(|it| drop(it.param("nonce")));
+    message
         .credentials()
         .flatten()
-        .map(|it| it.param("response"))
-        .count();
-    let _ = message
+        .for_each(|it| drop(it.param("response")));
+    message
         .reason_cause()
         .flatten()
-        .map(|it| (it.cause(), it.text()))
-        .count();
+        .for_each(|it| drop((it.cause(), it.text())));
     let _ = (
         message.content_type().map(|it| params(&it.params)),
         message.retry_after(),
@@ -162,5 +161,8 @@ pub(crate) fn uri(uri: &Uri<'_>) {
 }
 
 fn params(params: &Params<'_>) {
-    let _ = params.iter().map(|(name, _)| params.text(name)).take(100).count();
+    params
+        .iter()
+        .take(100)
+        .for_each(|(name, _)| drop(params.text(name)));
 }

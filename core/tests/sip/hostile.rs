@@ -75,17 +75,7 @@ fn a_message_of_one_thing_repeated_costs_no_more_than_its_length() {
         "/",
         "\"a\" <sip:b@c>;d=e,",
     ] {
-        for name in [
-            "Via",
-            "From",
-            "To",
-            "Contact",
-            "Route",
-            "CSeq",
-            "Reason",
-            "WWW-Authenticate",
-            "Subject",
-        ] {
+        for name in ["Via", "Contact", "WWW-Authenticate"] {
             if let Ok(message) = options(&format!("{name}: {}\r\n", filled(unit))) {
                 exercise(&message);
             }

@@ -1,4 +1,5 @@
 //! SIP messages as others write them: torture messages, IPv6, hostile bytes, and what must hold for all of them.
+#![cfg(test)]
 
 mod exercise;
 mod hostile;
