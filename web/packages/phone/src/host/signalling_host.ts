@@ -184,7 +184,7 @@ export class SignallingHost {
       return;
     }
     if (!this.#windows.has(id)) return;
-    this.#windows.send(id, {
+    this.#windows.welcome(id, {
       type: 'welcome',
       protocol: PROTOCOL,
       hostLock: this.surroundings.mode === 'shared-worker' ? hostLock(this.#id) : null,
@@ -358,14 +358,19 @@ export class SignallingHost {
     try {
       const prepared = await this.#ready();
       const held = await this.#lock?.claim(() => this.#waitForLock());
-      if (held !== true || this.#phase !== 'claiming') return;
+      if (held !== true || !this.#isClaiming()) return;
       const saved = await usable(prepared.storage);
-      if (this.#phase !== 'claiming') return;
+      if (!this.#isClaiming()) return;
       this.#phase = 'running';
       this.#begin(prepared, saved);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Whether nothing has come between while something was awaited. */
+  #isClaiming(): boolean {
+    return this.#phase === 'claiming';
   }
 
   #begin(prepared: Prepared, saved: SavedSnapshot | undefined): void {
@@ -485,7 +490,7 @@ export class SignallingHost {
   #listenForSuccessors(key: string): void {
     if (this.surroundings.mode !== 'shared-worker' || typeof BroadcastChannel === 'undefined') return;
     this.#channel = new BroadcastChannel(accountChannel(key));
-    this.#channel.onmessage = (event: MessageEvent<{ type?: string; from?: string }>) => {
+    this.#channel.onmessage = (event: MessageEvent<{ type?: string; from?: string } | null>) => {
       if (event.data?.type === 'hand-over' && event.data.from !== this.#id) this.#handOver('replaced');
     };
   }
@@ -513,8 +518,7 @@ export class SignallingHost {
     clearTimeout(this.#lingerTimer);
     this.#sockets.closeAll();
     this.#channel?.close();
-    this.#windows.broadcast({ type: 'gone', reason });
-    this.#windows.flush();
+    this.#windows.sayGone(reason);
     for (const port of this.#newer.splice(0)) port.send([{ type: 'gone', reason: 'outdated' }]);
     this.#lock?.release();
     this.surroundings.close();
@@ -533,6 +537,7 @@ export class SignallingHost {
     const before = this.#media.carrier(call);
     if (command.verb === 'answer') this.#media.carry(call, asker.window);
     let operation = '';
+    this.#endedEarly.clear();
     const error = this.#try((agent, now) => {
       operation = perform(agent, now, call, command);
     });
@@ -632,7 +637,6 @@ export class SignallingHost {
       this.#rest();
     }
     this.#moveStrandedCalls();
-    this.#endedEarly.clear();
     this.#windows.elect(this.#media.holder);
     this.#windows.flush();
     if (this.#handOverWhenIdle !== null && this.#calls.size === 0) this.#vanish(this.#handOverWhenIdle);

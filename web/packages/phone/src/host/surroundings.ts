@@ -1,4 +1,5 @@
 import type { HostMode } from '../api.js';
+import { webLocks } from '../browser.js';
 import type { AgentModule } from './agent.js';
 import { HostClock } from './clock.js';
 import type { HostSurroundings } from './signalling_host.js';
@@ -12,7 +13,7 @@ export function browserSurroundings(mode: HostMode, close: () => void): HostSurr
   return {
     mode,
     clock: new HostClock(),
-    locks: navigator.locks as LockManager | undefined,
+    locks: webLocks(),
     loadModule: () => module,
     openSocket: (url) => new WebSocket(url, 'sip'),
     openStorage,

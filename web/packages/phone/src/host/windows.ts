@@ -1,11 +1,13 @@
 /** The windows of a host: who is there, what they are to be told, and which of them leads. */
 
-import type { HostPort, ToWindow } from '../protocol.js';
+import type { GoneReason, HostPort, ToWindow } from '../protocol.js';
 
 interface HostWindow {
   readonly id: string;
   readonly port: HostPort;
   visible: boolean;
+  /** It has been told the whole state; before that, changes mean nothing to it. */
+  welcomed: boolean;
   queue: ToWindow[];
 }
 
@@ -32,7 +34,15 @@ export class Windows {
   }
 
   add(id: string, port: HostPort, visible: boolean): void {
-    this.#windows.set(id, { id, port, visible, queue: [] });
+    this.#windows.set(id, { id, port, visible, welcomed: false, queue: [] });
+  }
+
+  /** Sends the first message, which holds the whole state. */
+  welcome(id: string, message: ToWindow): void {
+    const window = this.#windows.get(id);
+    if (window === undefined) return;
+    window.welcomed = true;
+    window.queue.push(message);
   }
 
   /** Forgets a window; its port is closed without a word. */
@@ -49,11 +59,17 @@ export class Windows {
 
   /** Queues a message; it leaves with the next `flush`. A window that is gone is not told. */
   send(id: string, message: ToWindow): void {
-    this.#windows.get(id)?.queue.push(message);
+    const window = this.#windows.get(id);
+    if (window?.welcomed) window.queue.push(message);
   }
 
   broadcast(message: ToWindow): void {
-    for (const window of this.#windows.values()) window.queue.push(message);
+    for (const id of this.#windows.keys()) this.send(id, message);
+  }
+
+  /** The last message to all, those that still wait for their welcome included. */
+  sayGone(reason: GoneReason): void {
+    for (const { port, queue } of this.#windows.values()) port.send([...queue.splice(0), { type: 'gone', reason }]);
   }
 
   flush(): void {
@@ -77,7 +93,7 @@ export class Windows {
   #electable(): string | null {
     const present = this.#lead === null ? undefined : this.#windows.get(this.#lead);
     if (present?.visible) return present.id;
-    const all = [...this.#windows.values()];
+    const all = [...this.#windows.values()].filter((window) => window.welcomed);
     return (all.findLast((window) => window.visible) ?? present ?? all.at(-1))?.id ?? null;
   }
 }

@@ -3,6 +3,8 @@
 /** A certificate is renewed when less than this is left of it. */
 const RESERVE_MS = 24 * 60 * 60_000;
 
+const KEY: EcKeyGenParams = { name: 'ECDSA', namedCurve: 'P-256' };
+
 let certificate: RTCCertificate | null = null;
 let making = false;
 
@@ -10,7 +12,7 @@ let making = false;
 export function prepareCertificate(): void {
   if (making || typeof RTCPeerConnection === 'undefined') return;
   making = true;
-  RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' } as EcKeyGenParams).then(
+  RTCPeerConnection.generateCertificate(KEY).then(
     (made) => {
       certificate = made;
       making = false;

@@ -1,13 +1,17 @@
 import type { MicrophoneProblem } from '../api.js';
 
 /** What a media action rejects with. */
-export interface MediaFailure {
-  readonly kind: MicrophoneProblem;
-  readonly detail: string;
+export class MediaFailure extends Error {
+  constructor(
+    readonly kind: MicrophoneProblem,
+    readonly detail: string,
+  ) {
+    super(`${kind}: ${detail}`);
+  }
 }
 
 export function mediaFailure(kind: MicrophoneProblem, cause: unknown): MediaFailure {
-  return { kind, detail: cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause) };
+  return new MediaFailure(kind, cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
 }
 
 /** Why `getUserMedia` failed, by the name of its exception (Media Capture and Streams, section 10.2). */

@@ -11,6 +11,7 @@
  */
 
 import type { MicrophoneProblem } from '../api.js';
+import { mediaDevices } from '../browser.js';
 import { microphoneProblem } from './error.js';
 import { microphoneDecided, onMicrophoneGranted } from './permission.js';
 import { Silence } from './silence.js';
@@ -87,7 +88,7 @@ export class Microphone {
     const attempt = this.#attempt;
     this.#state = 'opening';
     try {
-      const [track] = (await navigator.mediaDevices.getUserMedia(constraints(this.#device))).getAudioTracks();
+      const [track] = (await capture(this.#device)).getAudioTracks();
       if (attempt !== this.#attempt) track?.stop();
       else if (track === undefined) this.#missing('no-device', 'the browser gave no track');
       else this.#use(track);
@@ -134,7 +135,7 @@ export class Microphone {
 
   #follow(): void {
     const retry = (): void => this.#retry();
-    const devices = navigator.mediaDevices as MediaDevices | undefined;
+    const devices = mediaDevices();
     devices?.addEventListener('devicechange', retry);
     const unfollowPermission = onMicrophoneGranted(retry);
     this.#unfollow = () => {
@@ -142,6 +143,13 @@ export class Microphone {
       unfollowPermission();
     };
   }
+}
+
+/** Insecure pages have no `mediaDevices`; to the user that is a refusal. */
+async function capture(device: string | undefined): Promise<MediaStream> {
+  const devices = mediaDevices();
+  if (devices === undefined) throw new DOMException('not a secure page', 'NotAllowedError');
+  return devices.getUserMedia(constraints(device));
 }
 
 /** A chosen device that is gone gives way to the default one, so it is a wish, not a condition. */

@@ -1,14 +1,16 @@
 /** The microphone permission, known without asking: a call whose permission is settled need not wait for the device. */
 
+import { permissions } from '../browser.js';
+
 let status: PermissionStatus | null = null;
 let asked = false;
 const granted = new EventTarget();
 
 /** Begins to follow the permission. Harmless to repeat. */
 export function followMicrophonePermission(): void {
-  if (asked || navigator.permissions === undefined) return;
+  if (asked) return;
   asked = true;
-  navigator.permissions.query({ name: 'microphone' }).then(
+  permissions()?.query({ name: 'microphone' }).then(
     (followed) => {
       status = followed;
       followed.onchange = () => {

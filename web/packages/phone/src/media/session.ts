@@ -12,7 +12,7 @@ import type {
 } from '../api.js';
 import { currentCertificate, prepareCertificate } from './certificate.js';
 import { preferCodecs } from './codecs.js';
-import { mediaFailure } from './error.js';
+import { MediaFailure, mediaFailure } from './error.js';
 import { usefulCandidates } from './gathering.js';
 import { Meter } from './meter.js';
 import { Microphone } from './microphone.js';
@@ -166,7 +166,7 @@ class BrowserSession implements MediaSession {
 
   async #sendDtmf(tones: string, duration: number): Promise<MediaOutcome> {
     const dtmf = this.#transceiver?.sender.dtmf;
-    if (dtmf == null || !dtmf.canInsertDTMF) throw mediaFailure('failed', 'the far end takes no telephone events');
+    if (dtmf == null || !dtmf.canInsertDTMF) throw new MediaFailure('failed', 'the far end takes no telephone events');
     // insertDTMF replaces what has not been played yet.
     dtmf.insertDTMF(dtmf.toneBuffer + tones, duration, TONE_GAP_MS);
     return DONE;
@@ -209,7 +209,7 @@ class BrowserSession implements MediaSession {
       if (this.#transceiver === null && transceiver.receiver.track.kind === 'audio') this.#adopt(transceiver);
       else transceiver.stop();
     }
-    if (this.#transceiver === null) throw mediaFailure('description-rejected', 'no audio is offered');
+    if (this.#transceiver === null) throw new MediaFailure('description-rejected', 'no audio is offered');
     return this.#transceiver;
   }
 

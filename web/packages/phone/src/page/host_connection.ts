@@ -4,6 +4,7 @@
  */
 
 import type { HostMode } from '../api.js';
+import { webLocks } from '../browser.js';
 import { fromWire, PhoneError } from '../error.js';
 import {
   PROTOCOL,
@@ -28,6 +29,12 @@ export interface HostListener {
   log(level: LogLevel, message: string): void;
 }
 
+/** The two ends of a request's promise. */
+interface Promiser {
+  readonly resolve: () => void;
+  readonly reject: (error: PhoneError) => void;
+}
+
 /** A message that is answered by a `reply`. */
 type Request = Extract<ToHost, { request: number }>;
 /** The same without the number, which is given here. */
@@ -44,7 +51,7 @@ export class HostConnection {
   mode: HostMode = 'page';
 
   #link: Link | null = null;
-  #requests = new Map<number, { resolve(): void; reject(error: PhoneError): void }>();
+  readonly #requests = new Map<number, Promiser>();
   #lastRequest = 0;
   #lockHeld = false;
   #releaseLock: (() => void) | null = null;
@@ -88,7 +95,7 @@ export class HostConnection {
     const request = this.#lastRequest;
     return new Promise((resolve, reject) => {
       this.#requests.set(request, { resolve, reject });
-      link.port.send({ ...message, request } as Request);
+      link.port.send({ ...message, request });
     });
   }
 
@@ -220,12 +227,12 @@ export class HostConnection {
   /** Gets the host's lock when the host is dead. */
   #watch(link: Link, lock: string | null): void {
     if (lock === null) return;
-    navigator.locks.request(lock, () => this.#gone(link, 'failed')).catch(() => undefined);
+    webLocks()?.request(lock, () => this.#gone(link, 'failed')).catch(() => undefined);
   }
 
   /** While this window lives, the host waits for this lock in vain. */
   #holdLock(): void {
-    const locks = navigator.locks as LockManager | undefined;
+    const locks = webLocks();
     if (locks === undefined || this.#releaseLock !== null) return;
     const released = new Promise<void>((resolve) => {
       this.#releaseLock = resolve;

@@ -1,6 +1,7 @@
 /** Opens the way to a signalling host. */
 
 import type { HostMode } from '../api.js';
+import { webLocks } from '../browser.js';
 import { messagePort, workerName, type ToHost, type ToWindow, type WindowPort } from '../protocol.js';
 
 declare global {
@@ -48,7 +49,7 @@ function available(mode: HostMode): boolean {
   switch (mode) {
     // Without locks a shared worker would never learn that a window has crashed.
     case 'shared-worker':
-      return typeof SharedWorker !== 'undefined' && navigator.locks !== undefined;
+      return typeof SharedWorker !== 'undefined' && webLocks() !== undefined;
     case 'worker':
       return typeof Worker !== 'undefined';
     case 'page':
@@ -72,7 +73,7 @@ function failure(worker: AbstractWorker): Promise<never> {
   const broken = new Promise<never>((_, reject) => {
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(`the worker cannot be loaded ${event.message ?? ''}`.trim()));
+      reject(new Error(`the worker cannot be loaded: ${(event as Partial<ErrorEvent>).message ?? event.type}`));
     };
   });
   broken.catch(() => undefined);

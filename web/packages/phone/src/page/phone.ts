@@ -115,7 +115,7 @@ class WindowPhone implements Phone, HostListener {
     const call = this.#newCall(preparing(id, target, options.displayName ?? ''));
     this.#media.prepareOffer(id);
     const { displayName } = options;
-    this.#host.ask({ type: 'call', call: id, target, displayName }).catch((error: PhoneError) => this.#refused(id, error));
+    this.#host.ask({ type: 'call', call: id, target, displayName }).catch((error: unknown) => this.#refused(id, error as PhoneError));
     this.#publish();
     return call;
   }
