@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clearline_pbx::{Config, Key, Platform, User as PlatformUser};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::accounts::Accounts;
@@ -40,7 +40,8 @@ pub struct Server {
     app: App,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
-    housekeeping: JoinHandle<()>,
+    /// Work that ends with the server.
+    background: JoinSet<()>,
 }
 
 /// What a terminal shows after the start.
@@ -171,14 +172,15 @@ impl Server {
             app.clone().router(),
             stopping,
         ));
-        let housekeeping = tokio::spawn(keep_house(app.clone()));
+        let mut background = JoinSet::new();
+        background.spawn(keep_house(app.clone()));
         Ok(Self {
             address,
             summary,
             app,
             stop,
             listener,
-            housekeeping,
+            background,
         })
     }
 
@@ -194,10 +196,10 @@ impl Server {
 
     /// Stops: ends the services' calls, closes WebSockets with "going away", lets requests finish. Takes some seconds
     /// at most.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.app.switch.stop().await;
         self.stop.send_replace(true);
-        self.housekeeping.abort();
+        self.background.abort_all();
         if timeout(CLOSE_TIMEOUT, self.app.connections.all_closed())
             .await
             .is_err()

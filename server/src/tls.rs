@@ -53,7 +53,9 @@ pub(crate) fn set_up(options: &Options, address: IpAddr) -> Result<Tls, TlsError
             local_ca: None,
         }),
         Encryption::LocalCa => {
-            let folder = options.data_dir.join("local-ca");
+            // People copy the path from the terminal to another one.
+            let folder = std::path::absolute(options.data_dir.join("local-ca"))
+                .map_err(|e| TlsError::File(options.data_dir.clone(), e.to_string()))?;
             let local_ca = LocalCa::prepare(&folder, address, &options.domain).map_err(TlsError::LocalCa)?;
             let config = load(&local_ca.server_certificate, &local_ca.server_key)?;
             Ok(Tls {
