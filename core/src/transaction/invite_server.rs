@@ -127,6 +127,10 @@ impl InviteServer {
         self.flow
     }
 
+    pub(super) fn flow_mut(&mut self) -> &mut Flow {
+        &mut self.flow
+    }
+
     pub(super) fn request(&self) -> &Message {
         &self.request
     }

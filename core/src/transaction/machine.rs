@@ -5,6 +5,7 @@ use super::invite_client::InviteClient;
 use super::invite_server::InviteServer;
 use super::non_invite_client::NonInviteClient;
 use super::non_invite_server::NonInviteServer;
+use crate::id::ConnectionId;
 use crate::sip::Message;
 use crate::time::Instant;
 
@@ -116,5 +117,17 @@ machine!(Machine {
 impl Machine {
     pub(super) fn is_client(&self) -> bool {
         matches!(self, Self::InviteClient(_) | Self::NonInviteClient(_))
+    }
+
+    /// Points a server transaction of the connection `from` to `to`.
+    pub(super) fn move_flow(&mut self, from: ConnectionId, to: Flow) {
+        let flow = match self {
+            Self::InviteServer(server) => server.flow_mut(),
+            Self::NonInviteServer(server) => server.flow_mut(),
+            Self::InviteClient(_) | Self::NonInviteClient(_) => return,
+        };
+        if flow.connection == from {
+            *flow = to;
+        }
     }
 }

@@ -189,6 +189,20 @@ impl Transactions {
             .collect()
     }
 
+    /// Gives a transaction up: an INVITE whose CANCEL brought no final response (RFC 3261 section 9.1), for example.
+    /// Nothing is sent, and no event follows.
+    pub fn abandon(&mut self, id: TransactionId) {
+        self.remove(id);
+    }
+
+    /// Server transactions of the lost connection `from` send their responses on `to` from now on
+    /// (RFC 3261 section 18.2.2: a response whose connection is gone goes to the same element by another).
+    pub fn move_flow(&mut self, from: ConnectionId, to: Flow) {
+        for machine in self.machines.values_mut() {
+            machine.move_flow(from, to);
+        }
+    }
+
     /// When [`Self::handle_timeout`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)

@@ -52,10 +52,8 @@ impl NonInviteClient {
     pub(super) fn receive(&mut self, now: Instant, response: &Message) -> ClientStep {
         match (self.state, response.status().unwrap_or(0)) {
             (State::Trying | State::Proceeding, 100..=199) => {
-                if self.state == State::Trying && !self.flow.reliable {
-                    // Section 17.1.2.2: in Proceeding, retransmissions come at T2.
-                    self.timers.retransmit_from(now, T2, T2);
-                }
+                // Section 17.1.2.2: timer E runs on, and is reset to T2 when it fires.
+                self.timers.retransmit_at_ceiling();
                 self.state = State::Proceeding;
                 ClientStep::deliver()
             }

@@ -92,6 +92,10 @@ impl NonInviteServer {
         self.flow
     }
 
+    pub(super) fn flow_mut(&mut self) -> &mut Flow {
+        &mut self.flow
+    }
+
     pub(super) fn request(&self) -> &Message {
         &self.request
     }

@@ -49,6 +49,13 @@ impl Timers {
         });
     }
 
+    /// From the next retransmission on, the interval is the longest one; that retransmission stays where it is.
+    pub(super) fn retransmit_at_ceiling(&mut self) {
+        if let Some(timer) = &mut self.retransmit {
+            timer.interval = timer.ceiling;
+        }
+    }
+
     pub(super) fn end_after(&mut self, now: Instant, delay: Duration) {
         self.end = Some(now + delay);
     }
