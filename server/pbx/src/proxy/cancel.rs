@@ -115,12 +115,22 @@ impl Platform {
             .send(now, Flow::reliable(connection), edit.build(), &mut self.outbox);
     }
 
-    /// The connection of callers is lost: their calls go on ringing for a while, in case they come back.
+    /// The connection of callers is lost: their calls go on ringing for a while, in case they come back, or on the
+    /// connection to which they have moved before.
     pub(crate) fn callers_lost(&mut self, now: Instant, connection: ConnectionId) {
         let at = now + self.config.caller_grace;
-        for (id, context) in &self.proxy.contexts {
-            if context.upstream == connection && context.stage != Stage::Answered && context.is_invite() {
-                self.alarms.set(Alarm::CallerGone(*id), at);
+        for (id, context) in &mut self.proxy.contexts {
+            if context.upstream != connection || context.stage == Stage::Answered {
+                continue;
+            }
+            let moved_to = self
+                .location
+                .on_flow(context.upstream_flow)
+                .and_then(|binding| binding.connection);
+            match moved_to {
+                Some(new) => context.upstream = new,
+                None if context.is_invite() => self.alarms.set(Alarm::CallerGone(*id), at),
+                None => {}
             }
         }
     }

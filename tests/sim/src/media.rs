@@ -1,0 +1,330 @@
+//! A media backend that negotiates like a peer connection and carries no sound.
+//!
+//! It holds the agent to the rules of a real one: an answer needs an offer, a second offer a rollback, and one session
+//! cannot take the answers of two peers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clearline_core::session_description::{MediaDescription, SessionDescription};
+use clearline_core::{Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaSessionId, Rng};
+
+/// All media sessions of a device.
+pub(crate) struct Media {
+    device: usize,
+    rng: Rng,
+    pub(crate) sessions: BTreeMap<MediaSessionId, Session>,
+    /// Sessions that are to begin muted: the user's wish may come before the microphone.
+    muted_before: BTreeSet<MediaSessionId>,
+    /// The next description fails with this.
+    pub(crate) failure: Option<MediaErrorKind>,
+}
+
+/// One pretended peer connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    id: u64,
+    version: u64,
+    ufrag: String,
+    direction: Direction,
+    /// The microphone is let through: only while the agent wants both ways.
+    is_live: bool,
+    signaling: Signaling,
+    remote: Option<Remote>,
+    pub(crate) is_muted: bool,
+    pub(crate) is_closed: bool,
+    /// The far end is connected.
+    pub(crate) is_connected: bool,
+    /// Tones that were sent.
+    pub(crate) tones: String,
+}
+
+#[derive(Clone, Debug)]
+enum Signaling {
+    Stable,
+    /// An offer is out; what it replaces if it is taken back.
+    Offered {
+        before: Direction,
+    },
+    /// It has a provisional answer from this peer.
+    Provisional {
+        before: Direction,
+        ufrag: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Remote {
+    ufrag: String,
+    direction: Direction,
+}
+
+impl Media {
+    pub(crate) fn new(device: usize, seed: [u8; 32]) -> Self {
+        Self {
+            device,
+            rng: Rng::new(seed),
+            sessions: BTreeMap::new(),
+            muted_before: BTreeSet::new(),
+            failure: None,
+        }
+    }
+
+    /// Does what an agent asks for.
+    pub(crate) fn execute(
+        &mut self,
+        session: MediaSessionId,
+        action: MediaAction,
+    ) -> Result<MediaOutcome, MediaError> {
+        if matches!(
+            action,
+            MediaAction::CreateOffer { .. } | MediaAction::CreateAnswer { .. }
+        ) {
+            self.open(session);
+            if let Some(kind) = self.failure.take() {
+                return Err(failed(kind, "as the test wishes"));
+            }
+        }
+        let device = self.device;
+        let Some(session) = self.sessions.get_mut(&session) else {
+            self.act_before_opening(session, &action);
+            return Ok(MediaOutcome::Done);
+        };
+        assert!(!session.is_closed, "nothing follows Close, but {action:?}");
+        match action {
+            MediaAction::CreateOffer {
+                direction,
+                ice_restart,
+            } => {
+                let fresh = self.rng.token(4);
+                session.offer(device, direction, ice_restart.then_some(fresh))
+            }
+            MediaAction::CreateAnswer { offer, direction } => session.answer(device, &offer, direction),
+            MediaAction::ApplyAnswer { answer, provisional } => session.apply(&answer, provisional),
+            MediaAction::Rollback => session.roll_back(),
+            MediaAction::SetMuted { muted } => {
+                session.is_muted = muted;
+                Ok(MediaOutcome::Done)
+            }
+            MediaAction::SendDtmf { tones, .. } => {
+                session.tones.push_str(&tones);
+                Ok(MediaOutcome::Done)
+            }
+            MediaAction::Close => {
+                session.is_closed = true;
+                Ok(MediaOutcome::Done)
+            }
+        }
+    }
+
+    fn act_before_opening(&mut self, session: MediaSessionId, action: &MediaAction) {
+        match action {
+            MediaAction::SetMuted { muted: true } => {
+                self.muted_before.insert(session);
+            }
+            MediaAction::SetMuted { muted: false } | MediaAction::Close => {
+                self.muted_before.remove(&session);
+            }
+            MediaAction::CreateOffer { .. }
+            | MediaAction::CreateAnswer { .. }
+            | MediaAction::ApplyAnswer { .. }
+            | MediaAction::Rollback
+            | MediaAction::SendDtmf { .. } => panic!("the session does not exist yet: {action:?}"),
+        }
+    }
+
+    fn open(&mut self, id: MediaSessionId) {
+        let is_muted = self.muted_before.remove(&id);
+        let rng = &mut self.rng;
+        self.sessions.entry(id).or_insert_with(|| Session {
+            id: rng.next_u64() >> 1,
+            version: 0,
+            ufrag: rng.token(4),
+            direction: Direction::SendRecv,
+            is_live: false,
+            signaling: Signaling::Stable,
+            remote: None,
+            is_muted,
+            is_closed: false,
+            is_connected: false,
+            tones: String::new(),
+        });
+    }
+}
+
+impl Session {
+    /// Whether the two have each other's descriptions.
+    pub(crate) fn is_peer_of(&self, other: &Self) -> bool {
+        let knows = |a: &Self, b: &Self| a.remote.as_ref().is_some_and(|remote| remote.ufrag == b.ufrag);
+        knows(self, other) && knows(other, self)
+    }
+
+    /// Whether sound leaves.
+    pub(crate) fn sends(&self) -> bool {
+        self.flows() && self.is_live && !self.is_muted && self.agreed().sends()
+    }
+
+    /// Whether sound is taken in.
+    pub(crate) fn receives(&self) -> bool {
+        self.flows() && self.agreed().receives()
+    }
+
+    fn flows(&self) -> bool {
+        self.is_connected && !self.is_closed
+    }
+
+    fn agreed(&self) -> Direction {
+        let remote = self
+            .remote
+            .as_ref()
+            .map_or(Direction::Inactive, |remote| remote.direction);
+        self.direction.and(remote.reversed())
+    }
+
+    fn offer(
+        &mut self,
+        device: usize,
+        direction: Direction,
+        fresh_ufrag: Option<String>,
+    ) -> Result<MediaOutcome, MediaError> {
+        assert!(
+            matches!(self.signaling, Signaling::Stable),
+            "an offer while another is out"
+        );
+        self.signaling = Signaling::Offered {
+            before: self.direction,
+        };
+        self.direction = direction;
+        self.is_live = direction == Direction::SendRecv;
+        if let Some(ufrag) = fresh_ufrag {
+            self.ufrag = ufrag;
+            self.is_connected = false;
+        }
+        Ok(self.description(device, "actpass"))
+    }
+
+    fn answer(
+        &mut self,
+        device: usize,
+        offer: &str,
+        direction: Direction,
+    ) -> Result<MediaOutcome, MediaError> {
+        assert!(
+            matches!(self.signaling, Signaling::Stable),
+            "an answer while an own offer is out"
+        );
+        let remote = Remote::read(offer)?;
+        self.direction = direction.and(remote.direction.reversed());
+        self.is_live = direction == Direction::SendRecv;
+        self.take(remote);
+        Ok(self.description(device, "active"))
+    }
+
+    fn apply(&mut self, answer: &str, provisional: bool) -> Result<MediaOutcome, MediaError> {
+        let remote = Remote::read(answer)?;
+        let before = match &self.signaling {
+            Signaling::Stable => panic!("an answer without an offer"),
+            Signaling::Offered { before } => *before,
+            Signaling::Provisional { ufrag, .. } if *ufrag != remote.ufrag => {
+                return Err(failed(
+                    MediaErrorKind::DescriptionRejected,
+                    "the answer of another fork",
+                ));
+            }
+            Signaling::Provisional { before, .. } => *before,
+        };
+        let allowed = self.direction.reversed();
+        if remote.direction.and(allowed) != remote.direction {
+            return Err(failed(
+                MediaErrorKind::DescriptionRejected,
+                "the answer exceeds the offer",
+            ));
+        }
+        self.signaling = match provisional {
+            true => Signaling::Provisional {
+                before,
+                ufrag: remote.ufrag.clone(),
+            },
+            false => Signaling::Stable,
+        };
+        self.take(remote);
+        Ok(MediaOutcome::Done)
+    }
+
+    fn roll_back(&mut self) -> Result<MediaOutcome, MediaError> {
+        match self.signaling {
+            Signaling::Stable => panic!("a rollback without an offer"),
+            Signaling::Offered { before } | Signaling::Provisional { before, .. } => self.direction = before,
+        }
+        self.is_live = self.direction == Direction::SendRecv;
+        self.signaling = Signaling::Stable;
+        Ok(MediaOutcome::Done)
+    }
+
+    fn take(&mut self, remote: Remote) {
+        let is_same = self
+            .remote
+            .as_ref()
+            .is_some_and(|known| known.ufrag == remote.ufrag);
+        self.is_connected &= is_same;
+        self.remote = Some(remote);
+    }
+
+    fn description(&mut self, device: usize, setup: &str) -> MediaOutcome {
+        self.version += 1;
+        let Self {
+            id,
+            version,
+            ufrag,
+            direction,
+            ..
+        } = self;
+        let fingerprint = ["AB"; 32].join(":");
+        let direction = direction.as_str();
+        let sdp = format!(
+            "v=0\r\no=- {id} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+             m=audio 40000 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 192.0.2.{host}\r\n\
+             a=candidate:1 1 udp 2122260223 192.0.2.{host} 40000 typ host\r\na=ice-ufrag:{ufrag}\r\n\
+             a=ice-pwd:{ufrag}0123456789abcdef\r\na=ice-options:trickle\r\na=fingerprint:sha-256 {fingerprint}\r\n\
+             a=setup:{setup}\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n\
+             a=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+             a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n",
+            host = device + 1,
+        );
+        MediaOutcome::Description { sdp }
+    }
+}
+
+impl Remote {
+    /// Reads a description as far as a browser would insist on it.
+    fn read(text: &str) -> Result<Self, MediaError> {
+        let rejected = |why| failed(MediaErrorKind::DescriptionRejected, why);
+        let description = SessionDescription::parse(text).map_err(|_| rejected("not a description"))?;
+        let audio = description
+            .media()
+            .find(|media| media.kind() == "audio" && !media.is_rejected());
+        let audio = audio.ok_or_else(|| rejected("no audio"))?;
+        if audio.fingerprint().is_none() || !has_known_codec(&audio) {
+            return Err(rejected("no fingerprint or no common codec"));
+        }
+        let ufrag = audio.ice_ufrag().ok_or_else(|| rejected("no ICE"))?;
+        Ok(Self {
+            ufrag: ufrag.to_owned(),
+            direction: audio.direction(),
+        })
+    }
+}
+
+fn has_known_codec(audio: &MediaDescription<'_>) -> bool {
+    audio.codecs().any(|codec| {
+        ["opus", "PCMU", "PCMA"]
+            .iter()
+            .any(|known| codec.name.eq_ignore_ascii_case(known))
+    })
+}
+
+fn failed(kind: MediaErrorKind, detail: &str) -> MediaError {
+    MediaError {
+        kind,
+        detail: detail.to_owned(),
+    }
+}
