@@ -31,6 +31,7 @@ export const labels = {
   hold: "Hold",
   resume: "Resume",
   keypad: "Keypad",
+  tryAgain: "Try again",
 };
 
 /** States of a call that is not over. */
@@ -76,7 +77,7 @@ export class AppWindow {
 
   /** Waits for a state of the connection. @param {string} state @param {number} [timeout] ms */
   async connection(state, timeout = 20_000) {
-    await this.page.locator(`[data-testid="connection"][data-state="${state}"]`).waitFor({ timeout });
+    await this.page.locator(`[data-testid="connection-state"][data-state="${state}"]`).waitFor({ timeout });
   }
 
   /** @param {string} name */
@@ -147,7 +148,7 @@ export class AppWindow {
 
   /** Waits until the header says that no call can be made. */
   async notRegistered() {
-    await this.page.locator('[data-testid="connection"]:not([data-state="registered"])').waitFor({ timeout: 20_000 });
+    await this.page.locator('[data-testid="connection-state"]:not([data-state="registered"])').waitFor({ timeout: 20_000 });
   }
 
   /** Why the last call ended, as the phone package names it. @returns {Promise<string | null>} */

@@ -9,6 +9,9 @@ export function installTap() {
   const connections = [];
   const microphones = [];
   const requests = { microphone: 0 };
+  /** A headless browser dismisses its own question at once; a person may leave it open for a while. */
+  let question = Promise.resolve();
+  let answerQuestion = () => undefined;
   /** @type {Map<MediaStreamTrack, { chunks: Float32Array[] }>} */
   const heard = new Map();
   let context;
@@ -32,6 +35,7 @@ export function installTap() {
     const getUserMedia = devices.getUserMedia.bind(devices);
     devices.getUserMedia = async (constraints) => {
       requests.microphone += 1;
+      await question;
       const stream = await getUserMedia(constraints);
       microphones.push(...stream.getAudioTracks());
       return stream;
@@ -87,6 +91,11 @@ export function installTap() {
         return base64(samples);
       });
     },
+    /** From now on the question for the microphone stays open until `closeQuestion`. */
+    leaveQuestionOpen() {
+      question = new Promise((resolve) => (answerQuestion = () => resolve()));
+    },
+    closeQuestion: () => answerQuestion(),
     /** Microphone tracks that are open, and how often one was asked for. */
     microphones() {
       const open = microphones.filter((track) => track.readyState === "live");

@@ -1,11 +1,11 @@
-// The microphone is refused, undecided or absent: a clear state and a way on.
+// The microphone is refused, undecided or absent: a clear state and a way on; the call is not lost.
 
 import assert from "node:assert/strict";
+import { assertHears, assertSilent } from "../lib/listen.mjs";
 import { scenario } from "../lib/scenario.mjs";
-import { voice } from "../lib/speech.mjs";
-import { assertHears } from "../lib/listen.mjs";
+import { eventually } from "../lib/wait.mjs";
 
-/** Decides as the person would in the browser's own dialog. @param {any} user @param {"granted" | "denied" | "prompt"} setting */
+/** Decides as the person would in the browser's own settings. @param {any} user @param {"granted" | "denied" | "prompt"} setting */
 async function decide(user, setting) {
   const session = await user.browser.context.newCDPSession(user.page);
   const { origin } = new URL(user.url);
@@ -13,50 +13,65 @@ async function decide(user, setting) {
   await session.detach();
 }
 
-scenario("denied: the app says so and what to do; allowed later, the next call works", async ({ user }) => {
-  const alice = await user("alice", { microphone: "ask" });
+scenario("denied: the app says so; allowed later, the same call is heard", async ({ user }) => {
+  const [alice, bob] = await Promise.all([user("alice", { microphone: "ask" }), user("bob")]);
   await decide(alice, "denied");
-  await alice.dial("600");
-  await alice.says(/microphone/i);
-  await alice.idle();
-  await decide(alice, "granted");
-  await alice.dial("600");
+  await alice.dial("bob");
+  await bob.incoming(/alice/i);
+  await bob.answer();
   await alice.active();
-  await alice.press("end");
-  await alice.idle();
+  await alice.says(/microphone is blocked/i);
+  assertHears(await alice.hear(), bob.voice, { what: "what alice hears without a microphone" });
+  assertSilent(await bob.hear(2), "what bob hears of alice");
+  await decide(alice, "granted");
+  await alice.press("tryAgain");
+  await eventually("alice's microphone is open", async () => (await alice.microphones()).open > 0);
+  assertHears(await bob.hear(), alice.voice, { what: "what bob hears after all" });
 });
 
-scenario("denied when a call comes in: it keeps ringing or is answered once allowed, it is not lost", async ({ user }) => {
+scenario("denied when a call comes in: it can be answered all the same", async ({ user }) => {
   const [alice, bob] = await Promise.all([user("alice"), user("bob", { microphone: "ask" })]);
   await decide(bob, "denied");
   await alice.dial("bob");
   await bob.incoming(/alice/i);
-  await bob.press("answer");
-  await bob.says(/microphone/i);
-  await decide(bob, "granted");
-  assert.ok((await alice.liveCalls()) === 1, "the caller still has the call");
+  await bob.answer();
+  await alice.active();
+  await bob.says(/microphone is blocked/i);
+  assertHears(await bob.hear(), alice.voice, { what: "what bob hears" });
 });
 
-scenario("undecided: nothing is asked before a call, and the question's answer lets the call go on", async ({ user }) => {
+scenario("undecided: nothing is asked before a call; the app points at the question; its answer lets the call go on", async ({ user }) => {
   const alice = await user("alice", { microphone: "ask" });
   assert.equal((await alice.microphones()).requests, 0);
-  await decide(alice, "prompt");
+  await alice.page.evaluate(() => window.__tap.leaveQuestionOpen());
   await alice.dial("600");
-  await alice.says(/microphone/i);
+  await alice.says(/please allow the microphone/i);
   assert.equal((await alice.microphones()).open, 0);
   await decide(alice, "granted");
-  await alice.idleOrActive();
-  if ((await alice.liveCalls()) === 0) await alice.dial("600");
+  await alice.page.evaluate(() => window.__tap.closeQuestion());
   await alice.active();
+  await eventually("the echo is heard", async () => {
+    assertHears(await alice.hear(), alice.voice);
+    return true;
+  });
 });
 
-scenario("no microphone at all: listening still works, or the app says what is missing", async ({ user }) => {
+scenario("undecided for ever: the call can be given up", async ({ user }) => {
+  const alice = await user("alice", { microphone: "ask" });
+  await alice.page.evaluate(() => window.__tap.leaveQuestionOpen());
+  await alice.dial("600");
+  await alice.says(/please allow the microphone/i);
+  await alice.press("end");
+  await alice.idle();
+  await alice.page.evaluate(() => window.__tap.closeQuestion());
+  await alice.registered();
+});
+
+scenario("no microphone at all: the call is heard, and the app says what is missing", async ({ user }) => {
   const [alice, bob] = await Promise.all([user("alice"), user("bob", { voice: null })]);
   await alice.dial("bob");
   await bob.incoming(/alice/i);
-  await bob.press("answer");
-  await bob.says(/microphone/i);
-  if ((await bob.cards("active").count()) > 0) {
-    assertHears(await bob.hear(), voice("alice").sound, { what: "what bob hears without a microphone" });
-  }
+  await bob.answer();
+  await bob.says(/no microphone/i);
+  assertHears(await bob.hear(), alice.voice, { what: "what bob hears without a microphone" });
 });
