@@ -275,6 +275,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SipClient<S> {
         }
     }
 
+    /// The answer to a REGISTER without credentials.
+    pub(crate) async fn challenge(&mut self, user: &str, domain: &str) -> Message {
+        let register = self.register_request(user, domain);
+        self.send(Frame::text(text(&register))).await;
+        self.message().await
+    }
+
     /// Registers `user` with the given credentials, answering one challenge; returns the final status.
     pub(crate) async fn register(
         &mut self,
@@ -284,9 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SipClient<S> {
         password: &str,
     ) -> u16 {
         let mut challenge = ClientChallengeState::default();
-        let register = self.register_request(user, domain);
-        self.send(Frame::text(text(&register))).await;
-        let response = self.message().await;
+        let response = self.challenge(user, domain).await;
         if response.status() != Some(401) {
             return response.status().unwrap();
         }

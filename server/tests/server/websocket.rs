@@ -30,6 +30,21 @@ async fn any_sip_client_signs_in_with_the_account_password() {
 }
 
 #[tokio::test]
+async fn clients_that_keep_the_last_challenge_only_find_md5() {
+    let folder = Folder::new();
+    let server = demo(&folder).await;
+    let challenge = SipClient::connect(server.address())
+        .await
+        .challenge("alice", DOMAIN)
+        .await;
+    let algorithms: Vec<_> = challenge
+        .challenges()
+        .map(|challenge| challenge.unwrap().param("algorithm").unwrap().into_owned())
+        .collect();
+    assert_eq!(algorithms, ["SHA-256", "MD5"]);
+}
+
+#[tokio::test]
 async fn the_subprotocol_is_required() {
     let folder = Folder::new();
     let server = demo(&folder).await;
