@@ -9,7 +9,7 @@ function precache(): Plugin {
       const worker = bundle['sw.js'];
       if (worker?.type !== 'chunk') return;
       const files = Object.keys(bundle)
-        .filter((file) => /\.(js|css|wasm)$/.test(file) && file !== 'sw.js')
+        .filter((file) => /^assets\/.*\.(js|css|wasm)$/.test(file))
         .sort();
       const version = fingerprint(files.map((file) => contentOf(bundle[file])).concat(files));
       worker.code = worker.code

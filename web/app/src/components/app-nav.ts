@@ -41,7 +41,7 @@ export class AppNav extends Component {
         align-content: center;
         gap: 3px;
         min-block-size: 52px;
-        padding: 4px 2px;
+        padding: 4px 0;
         border-radius: 12px;
         font-size: var(--text-xs);
         color: var(--ink-2);

@@ -51,6 +51,8 @@ export class CallCard extends Component {
     const { call } = this;
     const person = this.desk.contacts.person(call.remote);
     const held = call.localHold;
+    const short = this.compact || held;
+    const keypad = !short && this.desk.state.value.callKeypad === call.id;
     return html`<section
       class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''}"
       role="region"
@@ -62,27 +64,28 @@ export class CallCard extends Component {
       data-muted=${call.muted ? 'true' : 'false'}
     >
       <div class="who">
-        <cl-avatar size=${held || this.compact ? 'm' : 'l'} name=${person.name}></cl-avatar>
+        <cl-avatar size=${short || keypad ? 'm' : 'l'} name=${person.name}></cl-avatar>
         <div class="names">
           <h2>${person.name}</h2>
-          ${this.compact || held ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
+          ${short || keypad ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
         </div>
-        ${this.compact || held ? this.#shortControls() : nothing}
+        ${short ? this.#shortControls() : nothing} ${keypad ? this.#qualityMark() : nothing}
       </div>
-      ${this.compact || held ? this.#problems() : this.#body()}
+      ${short ? this.#problems() : this.#body(keypad)}
     </section>`;
   }
 
-  #body(): unknown {
+  #body(open: boolean): unknown {
     const { call } = this;
-    const open = this.desk.state.value.callKeypad === call.id;
     return html`
-      <div class="status-row">${this.#status()}${this.#qualityMark()}</div>
+      ${open ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
       ${this.panel === 'quality' ? this.#qualityNumbers() : nothing}
       ${call.state === 'active' && !open ? html`<cl-voice-wave .levels=${() => this.desk.phone.levels(call.id)}></cl-voice-wave>` : nothing}
       ${this.#problems()} ${open ? this.#keypad() : nothing} ${this.panel === 'audio' ? this.#audio() : nothing}
-      <div class="controls">${this.#controls()}</div>
-      ${this.#endButton()}
+      <div class="bottom ${open ? 'keypad-open' : ''}">
+        <div class="controls">${this.#controls()}</div>
+        ${this.#endButton()}
+      </div>
     `;
   }
 
@@ -131,7 +134,7 @@ export class CallCard extends Component {
   #control(label: MessageKey, name: IconName, action: ActionId, on: boolean, expanded?: boolean): unknown {
     return html`<button
       type="button"
-      class="control ${on ? 'on' : ''}"
+      class="control ${action} ${on ? 'on' : ''}"
       aria-expanded=${expanded ?? nothing}
       title=${`${t(label)} (${keyOf(action)})`}
       ?disabled=${action === 'hold' && this.call.negotiating}

@@ -42,7 +42,7 @@ export class CallsView extends Component {
       .filters [role='group'] {
         flex: 1;
         display: flex;
-        gap: 6px;
+        gap: 4px;
         min-inline-size: 0;
         overflow-x: auto;
         scrollbar-width: none;
@@ -52,12 +52,12 @@ export class CallsView extends Component {
       .filter {
         flex: 1 0 auto;
         min-block-size: var(--target);
-        padding: 0 12px;
+        padding: 0 6px;
         border: 1px solid var(--hair);
         border-radius: 12px;
         background: var(--surface);
         font-weight: 600;
-        font-size: 0.84375rem;
+        font-size: 0.78125rem;
         text-align: center;
         white-space: nowrap;
       }
@@ -151,7 +151,6 @@ export class CallsView extends Component {
         <div role="group" aria-label=${t('history.filters')}>
           ${FILTERS.map(([filter, label]) => html`<button type="button" class="filter" aria-pressed=${filter === this.filter} @click=${() => this.#choose(filter)}>${t(label)}</button>`)}
         </div>
-        <button type="button" class="icon-button" aria-label=${t('history.export')} title=${t('history.export')} ?disabled=${entries.length === 0} @click=${this.#export}>${icon('download')}</button>
       </div>
       ${status === 'loading' ? html`<div aria-busy="true" aria-label=${t('state.loading')}>${[1, 2, 3].map(() => html`<div class="skeleton"></div>`)}</div>` : nothing}
       ${status === 'failed' ? this.#empty('warning', t('history.failed'), t('history.failedRemedy')) : nothing}
@@ -163,6 +162,7 @@ export class CallsView extends Component {
         </section>`,
       )}
       ${visible.length > this.shown ? html`<button type="button" class="button soft more" @click=${() => (this.shown += PAGE)}>${t('history.more')}</button>` : nothing}
+      ${entries.length > 0 ? html`<button type="button" class="button soft more" @click=${this.#export}>${icon('download')}<span>${t('history.export')}</span></button>` : nothing}
     `;
   }
 

@@ -68,11 +68,11 @@ export class DeskElement extends Component {
         grid-area: nav;
       }
       :host([wide]) {
-        grid-template: 'nav header header' auto 'nav banner banner' auto 'nav view calls' minmax(0, 1fr) / 96px minmax(0, 1fr) clamp(340px, 34vw, 430px);
+        grid-template: 'nav header header' auto 'nav banner banner' auto 'nav view calls' minmax(0, 1fr) / 108px minmax(0, 1fr) clamp(340px, 34vw, 430px);
       }
       :host([wide]) .calls {
         border-inline-start: 1px solid var(--hair);
-        padding: 16px;
+        padding: 16px 14px;
         margin-block-start: 4px;
       }
       :host([wide]) main {
@@ -82,6 +82,18 @@ export class DeskElement extends Component {
       :host([wide]) .column {
         max-inline-size: 860px;
         margin-inline: auto;
+      }
+      cl-shortcuts-dialog {
+        grid-area: view;
+        z-index: 2;
+        align-self: start;
+        max-block-size: 100%;
+        overflow: auto;
+        padding: 8px 16px 16px;
+        pointer-events: none;
+      }
+      cl-shortcuts-dialog::part(panel) {
+        pointer-events: auto;
       }
       cl-dial-panel {
         max-inline-size: 340px;
@@ -133,7 +145,7 @@ export class DeskElement extends Component {
       ${cards || this.wide
         ? html`<aside class="calls" aria-label=${t('calls.area')}>
             <cl-call-stack .desk=${this.desk} ?compact=${compact}></cl-call-stack>
-            ${this.wide && !live ? html`<cl-dial-panel .desk=${this.desk} ?display=${true}></cl-dial-panel>` : nothing}
+            ${this.wide && !live ? html`<cl-dial-panel .desk=${this.desk} ?display=${view !== 'phone'}></cl-dial-panel>` : nothing}
           </aside>`
         : nothing}
       <main tabindex="-1" ?hidden=${covered}><div class="column">${this.#view(view, live)}</div></main>

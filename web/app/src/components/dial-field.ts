@@ -44,6 +44,11 @@ export class DialField extends Component {
         max-block-size: 62px;
         overflow: auto;
       }
+      @media (max-height: 560px) {
+        :host([short]) ul {
+          display: none;
+        }
+      }
       .field {
         flex: 1;
         min-inline-size: 0;
@@ -205,10 +210,10 @@ export class DialField extends Component {
 
   #result(suggestion: Suggestion, index: number, selected: boolean): unknown {
     const typed = suggestion.kind === 'dial';
-    return html`<li id="result-${index}" class="row" role="option" aria-selected=${selected} @pointerdown=${(e: Event) => e.preventDefault()} @click=${() => this.#choose(suggestion)}>
+    return html`<li id="result-${index}" class="row" role="option" aria-label=${typed ? t('dial.callTyped', { text: suggestion.name }) : nothing} aria-selected=${selected} @pointerdown=${(e: Event) => e.preventDefault()} @click=${() => this.#choose(suggestion)}>
       ${typed ? html`<span class="dial-icon">${icon('phone')}</span>` : html`<cl-avatar name=${suggestion.name}></cl-avatar>`}
       <span class="text">
-        <span class="name truncate">${typed ? t('dial.callTyped', { text: suggestion.name }) : marked(suggestion.name, suggestion.nameMark)}</span>
+        <span class="name truncate">${typed ? suggestion.name : marked(suggestion.name, suggestion.nameMark)}</span>
         <span class="detail tabular truncate">${typed ? this.#typedDetail(suggestion) : html`<span>${marked(suggestion.number, suggestion.numberMark)}</span><span aria-hidden="true">·</span><span>${t(KINDS[suggestion.kind])}</span>`}</span>
       </span>
       ${selected ? html`<kbd aria-hidden="true">${t('dial.enter')}</kbd>` : nothing}

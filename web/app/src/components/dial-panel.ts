@@ -20,6 +20,7 @@ export class DialPanel extends Component {
     css`
       :host {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
       }
       .number {

@@ -51,6 +51,14 @@ export class Keypad extends Component {
         text-align: center;
         transition: background-color var(--quick);
       }
+      @media (max-height: 560px) {
+        .keys {
+          gap: 5px;
+        }
+        button {
+          min-block-size: 44px;
+        }
+      }
       button:hover {
         background: linear-gradient(var(--hover), var(--hover)), var(--surface);
       }

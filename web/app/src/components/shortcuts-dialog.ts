@@ -19,13 +19,10 @@ export class ShortcutsDialog extends Component {
     base,
     buttons,
     css`
+      /* Over the view only: a live call's controls are never covered. */
       [role='dialog'] {
-        position: fixed;
-        inset-block-end: 76px;
-        inset-inline: 12px;
-        z-index: 30;
-        max-inline-size: 420px;
-        max-block-size: min(70dvh, 520px);
+        max-inline-size: 460px;
+        max-block-size: 100%;
         margin-inline: auto;
         overflow: auto;
         padding: var(--space-4);
@@ -33,6 +30,9 @@ export class ShortcutsDialog extends Component {
         border-radius: var(--radius-l);
         background: var(--raised);
         box-shadow: var(--shadow-high);
+      }
+      [role='dialog']:focus {
+        outline: none;
       }
       header {
         display: flex;
@@ -78,7 +78,7 @@ export class ShortcutsDialog extends Component {
   override render(): unknown {
     if (!this.desk.state.value.shortcutsOpen) return nothing;
     const extra: Array<[string, MessageKey]> = [['0–9', 'shortcuts.digits']];
-    return html`<div role="dialog" aria-modal="false" aria-labelledby="title" tabindex="-1">
+    return html`<div role="dialog" part="panel" aria-modal="false" aria-labelledby="title" tabindex="-1">
       <header>
         <h2 id="title">${t('shortcuts.title')}</h2>
         <button type="button" class="icon-button" aria-label=${t('action.close')} @click=${() => this.desk.toggleShortcuts()}>${icon('close')}</button>

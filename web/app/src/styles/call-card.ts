@@ -101,6 +101,10 @@ export const callCard = css`
     grid-auto-columns: minmax(0, 1fr);
     gap: var(--space-2);
   }
+  .bottom {
+    display: grid;
+    gap: var(--space-3);
+  }
   .control {
     display: grid;
     justify-items: center;
@@ -142,7 +146,7 @@ export const callCard = css`
   .tones {
     display: grid;
     gap: var(--space-2);
-    --key-height: 48px;
+    --key-height: 46px;
     --keypad-gap: 6px;
   }
   .tones cl-keypad {
@@ -207,8 +211,10 @@ export const callCard = css`
   }
   .held h2,
   .compact h2 {
+    display: block;
     font-size: 0.96875rem;
-    -webkit-line-clamp: 1;
+    white-space: nowrap;
+    text-overflow: ellipsis;
   }
   .held .status,
   .compact .status {
@@ -222,7 +228,33 @@ export const callCard = css`
     justify-self: start;
     min-block-size: 28px;
   }
+  @media (max-width: 400px) {
+    .compact cl-avatar {
+      display: none;
+    }
+  }
   @media (max-height: 560px) {
+    .card {
+      padding: 12px;
+      gap: var(--space-2);
+    }
+    .keypad-open {
+      grid-template-columns: auto minmax(0, 1fr);
+      gap: var(--space-2);
+    }
+    .keypad-open .control:not(.mute, .keypad) {
+      display: none;
+    }
+    .keypad-open .control {
+      inline-size: 52px;
+    }
+    .keypad-open .control span {
+      position: absolute;
+      inline-size: 1px;
+      block-size: 1px;
+      overflow: hidden;
+      clip-path: inset(50%);
+    }
     .control {
       min-block-size: 48px;
       gap: 2px;

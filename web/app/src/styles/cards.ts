@@ -42,8 +42,18 @@ export const cards = css`
   }
   .two {
     display: grid;
-    grid-template-columns: 1fr 1fr;
+    grid-template-columns: repeat(2, minmax(0, 1fr));
     gap: 10px;
+  }
+  .two .button {
+    padding-inline: 6px;
+    gap: 6px;
+    font-size: 0.9375rem;
+  }
+  @media (max-width: 345px) {
+    .two .button svg {
+      display: none;
+    }
   }
   .note {
     display: flex;

@@ -30,6 +30,10 @@ export const settingsStyles = css`
     grid-template-columns: repeat(auto-fit, minmax(140px, 1fr));
     gap: var(--space-2);
   }
+  .pair .button {
+    padding-inline: 8px;
+    font-size: 0.875rem;
+  }
   .note {
     display: flex;
     gap: 10px;

@@ -98,13 +98,13 @@ export const buttons = css`
     justify-content: center;
     gap: var(--space-2);
     min-block-size: var(--target);
-    padding: 6px var(--space-4);
+    padding: 6px 12px;
     border: 1px solid transparent;
     border-radius: var(--radius-m);
     font-weight: 600;
     text-align: center;
     line-height: 1.15;
-    overflow-wrap: anywhere;
+    overflow-wrap: break-word;
     transition:
       filter var(--quick),
       background-color var(--quick);
@@ -126,7 +126,7 @@ export const buttons = css`
     color: var(--on-accent);
   }
   .button.soft {
-    background: var(--surface);
+    background: var(--hover);
     border-color: var(--hair);
   }
   .button:is(.go, .stop, .primary):hover {
@@ -136,7 +136,7 @@ export const buttons = css`
     filter: brightness(0.92);
   }
   .button.soft:hover {
-    background: linear-gradient(var(--hover), var(--hover)), var(--surface);
+    background: var(--press);
   }
   .button:disabled {
     opacity: 0.5;
