@@ -302,3 +302,60 @@ impl Driver {
 fn log(event: &Event) {
     tracing::debug!(?event, "platform");
 }
+
+#[cfg(test)]
+mod tests {
+    use clearline_pbx::{Config, Key};
+
+    use super::*;
+
+    fn switch() -> Switch {
+        Switch::start(Platform::new(
+            Config::new("example.com", Key::new([1; 32])),
+            [2; 32],
+        ))
+    }
+
+    /// A keep-alive (RFC 5626 section 3.5.1); the platform answers each.
+    const PING: &[u8] = b"\r\n\r\n";
+
+    async fn closed(line: &mut Line) -> Option<CloseReason> {
+        line.state
+            .wait_for(|state| state.close.is_some())
+            .await
+            .unwrap()
+            .close
+    }
+
+    #[tokio::test]
+    async fn messages_pass_both_ways() {
+        let mut line = switch().open(Transport::Ws, None).await;
+        assert!(line.send(PING.to_vec()).await);
+        assert_eq!(line.receive().await.unwrap(), b"\r\n");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_closed_and_nobody_else() {
+        let switch = switch();
+        let (mut deaf, mut other) = (
+            switch.open(Transport::Ws, None).await,
+            switch.open(Transport::Ws, None).await,
+        );
+        for _ in 0..=QUEUE {
+            assert!(deaf.send(PING.to_vec()).await);
+        }
+        assert_eq!(closed(&mut deaf).await, Some(CloseReason::SlowReader));
+        assert!(other.send(PING.to_vec()).await && other.receive().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_stop_closes_those_who_are_there_and_those_who_come() {
+        let switch = switch();
+        let mut early = switch.open(Transport::Ws, None).await;
+        switch.stop().await;
+        let mut late = switch.open(Transport::Ws, None).await;
+        assert_eq!(closed(&mut early).await, Some(CloseReason::GoingAway));
+        assert_eq!(closed(&mut late).await, Some(CloseReason::GoingAway));
+        assert_eq!(late.receive().await, None);
+    }
+}
