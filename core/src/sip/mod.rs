@@ -38,6 +38,8 @@ mod params;
 mod parse;
 mod reason;
 mod reason_phrase;
+#[cfg(feature = "rsip")]
+mod rsip_types;
 mod text;
 mod uri;
 mod validate;
