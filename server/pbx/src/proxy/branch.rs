@@ -2,7 +2,7 @@
 //! connections (16.9).
 
 use clearline_core::Instant;
-use clearline_core::sip::{Message, ResponseBuilder};
+use clearline_core::sip::Message;
 use clearline_core::transaction::{Flow, TRANSACTION_TIMEOUT, TransactionId};
 
 use crate::platform::{Alarm, Platform};
@@ -211,30 +211,13 @@ impl Platform {
         let Some(transaction) = self.proxy.branch_mut(id).map(|branch| branch.transaction) else {
             return;
         };
-        self.abandon(transaction);
+        self.transactions.abandon(transaction);
         self.branch_failed_locally(now, transaction, 487);
     }
 
     pub(crate) fn clear_alarms(&mut self, id: BranchId) {
         self.alarms.clear(Alarm::TimerC(id));
         self.alarms.clear(Alarm::CancelIneffective(id));
-    }
-
-    /// Ends a client transaction that nobody waits for any more, by giving it the final response it lacks.
-    pub(crate) fn abandon(&mut self, transaction: TransactionId) {
-        if !self.transactions.awaits_response(transaction) {
-            return;
-        }
-        let (Some(request), Some(flow)) = (
-            self.transactions.request(transaction),
-            self.transactions.flow(transaction),
-        ) else {
-            return;
-        };
-        let response = ResponseBuilder::for_request(request, 408).build();
-        // Its ACK is not sent: the device has not answered.
-        self.transactions
-            .receive(Instant::ZERO, flow, response, &mut Vec::new());
     }
 
     /// A final response in place of one that a device has not given.

@@ -74,7 +74,7 @@ impl Platform {
         self.check_request(request, &loop_check)?;
         let breadth = loop_detection::breadth(request)?;
         let routed = self.process_route(connection, request)?;
-        let is_in_dialog = routed.had_token && routed.request.to().is_ok_and(|to| to.tag().is_some());
+        let is_in_dialog = routed.flow.is_some() && routed.request.to().is_ok_and(|to| to.tag().is_some());
         let caller = match is_in_dialog {
             true => None,
             false => Some(self.authenticate_caller(now, connection, request)?),
@@ -190,7 +190,7 @@ impl Platform {
         let best = best.unwrap_or_else(|| self.response(&request, status).build());
         if !is_invite && best.status() == Some(408) {
             // RFC 4320 section 4.1: too late to be of use to the sender, whose own timer fires at the same moment.
-            self.transactions.respond(now, server, best, &mut Vec::new());
+            self.transactions.abandon(server);
         } else {
             self.respond_upstream(now, id, best);
         }
@@ -235,7 +235,7 @@ impl Platform {
         for (index, branch) in context.branches.iter().enumerate() {
             self.clear_alarms(BranchId { context: id, index });
             self.proxy.by_client.remove(&branch.transaction);
-            self.abandon(branch.transaction);
+            self.transactions.abandon(branch.transaction);
         }
     }
 

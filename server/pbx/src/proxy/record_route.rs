@@ -23,8 +23,6 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug)]
 pub(crate) struct Routed {
     pub(crate) request: Message,
-    /// Whether it carried a token of ours.
-    pub(crate) had_token: bool,
     /// The device it is to go to; the Request-URI decides if there is none.
     pub(crate) flow: Option<FlowId>,
 }
@@ -56,11 +54,9 @@ impl Platform {
             [own] if self.connection_of(*own) == Some(connection) => None,
             [.., last] => Some(*last),
         };
-        let had_token = !tokens.is_empty();
         drop(routes);
         Ok(Routed {
             request: rest.build(),
-            had_token,
             flow,
         })
     }

@@ -179,6 +179,28 @@ fn a_user_can_call_an_own_device() {
 }
 
 #[test]
+fn the_own_token_alone_is_only_the_way_out() {
+    let Call {
+        mut net,
+        alice,
+        bob,
+        mut caller,
+        ..
+    } = established();
+    caller.route.pop();
+    let info = caller.request(&mut net, "INFO");
+    passes(&mut net, &alice, &bob, &info);
+    // And it vouches for nobody.
+    let spoofed = caller
+        .request(&mut net, "INFO")
+        .edit()
+        .set(HeaderName::From, format!("<sip:carol@{DOMAIN}>;tag=1"))
+        .build();
+    net.send(alice.connection, &spoofed);
+    net.recv_response(alice.connection, 407, "INFO");
+}
+
+#[test]
 fn changed_and_foreign_routes_are_refused() {
     let Call {
         mut net,
