@@ -167,8 +167,8 @@ impl<'a> From<&'a [Ha1]> for Ha1Source<'a> {
     }
 }
 
-/// What a hash protects besides the password (`qop`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a hash protects besides the password (`qop`). Ordered by how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Quality {
     /// Method and URI.
     Auth,

@@ -131,10 +131,9 @@ impl MessageEditor {
     }
 
     fn change_first_element(mut self, name: HeaderName<'_>, value: Option<String>) -> Self {
-        let Some(at) = self.position(name) else {
+        let Some((at, rest)) = self.first_element(name) else {
             return self;
         };
-        let rest = self.after_first_element(at);
         let line = match (value, rest) {
             (Some(value), Some(rest)) => format!("{value}, {rest}"),
             (Some(only), None) | (None, Some(only)) => only,
@@ -147,17 +146,26 @@ impl MessageEditor {
         self
     }
 
-    /// What follows the first element of a line; empty elements do not count.
-    fn after_first_element(&self, at: usize) -> Option<String> {
-        let mut rest = self.lines[at].value(&self.original);
-        loop {
-            let end = find_separator(rest, b',')?;
-            let is_element = !trim(&rest[..end]).is_empty();
-            rest = trim(&rest[end + 1..]);
-            if is_element {
-                return (!rest.is_empty()).then(|| rest.to_owned());
+    /// The line that holds the first element, and what follows the element there. Empty elements do not count, as they
+    /// do not for [`Message::header_list`].
+    fn first_element(&self, name: HeaderName<'_>) -> Option<(usize, Option<String>)> {
+        let lines = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.is_called(&self.original, name));
+        let mut values = lines.map(|(at, line)| (at, line.value(&self.original)));
+        values.find_map(|(at, value)| {
+            let mut rest = value;
+            while let Some(end) = find_separator(rest, b',') {
+                let is_element = !trim(&rest[..end]).is_empty();
+                rest = trim(&rest[end + 1..]);
+                if is_element {
+                    return Some((at, (!rest.is_empty()).then(|| rest.to_owned())));
+                }
             }
-        }
+            (!trim(rest).is_empty()).then_some((at, None))
+        })
     }
 
     fn position(&self, name: HeaderName<'_>) -> Option<usize> {
@@ -298,7 +306,30 @@ mod tests {
             Some("<sip:b>,<sip:c>")
         );
         assert_eq!(pop("<sip:a>,"), None);
-        assert_eq!(pop(""), None);
+    }
+
+    #[test]
+    fn empty_lines_hold_no_element() {
+        let message = message();
+        let routes = |edit: MessageEditor| {
+            let message = edit.build();
+            message
+                .header_list(HeaderName::Route)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let edit = message
+            .edit()
+            .append(HeaderName::Route, "")
+            .append(HeaderName::Route, ", <sip:a>, <sip:b>");
+        assert_eq!(
+            routes(edit.clone().remove_first_element(HeaderName::Route)),
+            ["<sip:b>"]
+        );
+        assert_eq!(
+            routes(edit.replace_first_element(HeaderName::Route, "<sip:c>")),
+            ["<sip:c>", "<sip:b>"]
+        );
     }
 
     #[test]

@@ -139,11 +139,39 @@ header_names! {
 
 impl KnownHeader {
     pub(crate) fn find(text: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
+        let key = key(text.as_bytes());
+        let candidates = KEYS.iter().zip(Self::ALL).filter(|(own, _)| **own == key);
+        candidates
+            .map(|(_, (known, name))| (*known, name))
             .find(|(_, name)| name.eq_ignore_ascii_case(text))
-            .map(|(known, _)| *known)
+            .map(|(known, _)| known)
     }
+}
+
+/// The key of each entry of [`KnownHeader::ALL`]: each header of each message is looked up, so comparing all names in
+/// full would be most of the work of reading one.
+static KEYS: [u32; KnownHeader::ALL.len()] = {
+    let mut keys = [0; KnownHeader::ALL.len()];
+    let mut index = 0;
+    while index < keys.len() {
+        keys[index] = key(KnownHeader::ALL[index].1.as_bytes());
+        index += 1;
+    }
+    keys
+};
+
+/// Length, first and last letter, whatever their case: nearly unique among the names.
+const fn key(name: &[u8]) -> u32 {
+    match name {
+        [] => 0,
+        [first, .., last] => mix(name.len(), *first, *last),
+        [only] => mix(1, *only, *only),
+    }
+}
+
+const fn mix(length: usize, first: u8, last: u8) -> u32 {
+    let letters = u16::from_be_bytes([first.to_ascii_lowercase(), last.to_ascii_lowercase()]);
+    (length as u32) << 16 | letters as u32
 }
 
 impl<'a> From<&'a str> for HeaderName<'a> {
@@ -199,6 +227,17 @@ mod tests {
         assert_eq!(HeaderName::Other("i"), HeaderName::CallId);
         assert_eq!(HeaderName::from("x-own"), HeaderName::Other("X-Own"));
         assert_ne!(HeaderName::from("C%6Fntact"), HeaderName::Contact);
+    }
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for (known, name) in KnownHeader::ALL {
+            assert_eq!(KnownHeader::find(&name.to_uppercase()), Some(*known));
+            assert_eq!(KnownHeader::find(&name.to_lowercase()), Some(*known));
+            assert_eq!(KnownHeader::find(&format!("{name}x")), None);
+        }
+        assert_eq!(KnownHeader::find(""), None);
+        assert_eq!(KnownHeader::find("Vxa"), None, "same key as Via");
     }
 
     #[test]

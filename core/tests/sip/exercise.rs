@@ -22,6 +22,11 @@ pub(crate) fn exercise(message: &Message) {
     assert_eq!(again.body(), message.body());
     assert_eq!(again.top_via().expect("it was added").host, "added.example.com");
     assert_eq!(again.vias().count(), message.vias().count() + 1);
+    assert!(
+        again
+            .header_list(HeaderName::Route)
+            .eq(message.header_list(HeaderName::Route).skip(1))
+    );
 
     let response = ResponseBuilder::for_request(message, 400)
         .to_tag("answer")

@@ -120,11 +120,7 @@ impl Known {
         let quality = match challenge.param("qop") {
             None => None,
             // The body is protected only if the server insists: intermediaries may change it.
-            Some(offered) => Some(
-                split(&offered, b',')
-                    .filter_map(Quality::from_name)
-                    .min_by_key(|it| *it as u8)?,
-            ),
+            Some(offered) => Some(split(&offered, b',').filter_map(Quality::from_name).min()?),
         };
         challenge.is_digest().then_some(Self {
             kind: challenge.kind,
