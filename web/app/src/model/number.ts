@@ -63,7 +63,7 @@ function fromPlain(text: string): DialTarget | null {
     return { target: normalizeNumber(number), postDial: after, isNumber: true };
   }
   if (/^[^\s@]+@[^\s@]+$/.test(text)) return { target: `sip:${text}`, postDial: '', isNumber: false };
-  return USER.test(text) ? { target: text, postDial: '', isNumber: false } : null;
+  return USER.test(text) && /[\p{L}\p{N}]/u.test(text) ? { target: text, postDial: '', isNumber: false } : null;
 }
 
 function decode(text: string): string {

@@ -1,0 +1,162 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { useLanguage } from '../src/i18n/i18n.js';
+import { perform } from '../src/model/actions.js';
+import { Announcer } from '../src/model/announcer.js';
+import { Contacts } from '../src/model/contacts.js';
+import { Dial } from '../src/model/dial.js';
+import { History } from '../src/model/history.js';
+import { Notices } from '../src/model/notices.js';
+import { Notifier, type WorkerPort } from '../src/model/notifier.js';
+import { PhoneStore } from '../src/model/phone-store.js';
+import { parseRoute, pathOf } from '../src/model/route.js';
+import { wishOf } from '../src/model/launch.js';
+import { Settings } from '../src/model/settings.js';
+import { Store } from '../src/model/store.js';
+import type { Desk } from '../src/model/desk.js';
+import type { ToWorker } from '../src/service-worker/protocol.js';
+import { MemoryRecords, MemoryValues } from '../src/storage/memory.js';
+import { FakePhone } from '../src/testing/fake-phone.js';
+import { FakeServer } from '../src/testing/fake-server.js';
+
+let phone: FakePhone;
+let store: PhoneStore;
+let contacts: Contacts;
+
+beforeEach(async () => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  await useLanguage('en');
+  phone = new FakePhone();
+  store = new PhoneStore(phone, new Notices(), () => true);
+  contacts = new Contacts(new FakeServer(), new MemoryValues(), 'alice');
+  await contacts.load();
+});
+afterEach(() => {
+  store.dispose();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test('contacts leave out oneself and know people by number and by id', () => {
+  expect(contacts.state.value.contacts.map((c) => c.id)).toEqual(['bob', 'carol', 'echo']);
+  expect(contacts.person({ displayName: 'spoofed', user: 'bob', uri: 'sip:bob@x' })).toEqual({ name: 'Bob Kramer', number: '102', target: '102' });
+  expect(contacts.person({ displayName: '', user: '+491', uri: 'sip:+491@x' }).name).toBe('+491');
+});
+
+test('the directory of the last visit is there when the server is not', async () => {
+  const storage = new MemoryValues();
+  const server = new FakeServer();
+  await new Contacts(server, storage, 'alice').load();
+  server.failWith = new Error('down');
+  const later = new Contacts(server, storage, 'alice');
+  await later.load();
+  expect(later.state.value).toMatchObject({ status: 'stale', contacts: [{ id: 'bob' }, { id: 'carol' }, { id: 'echo' }] });
+});
+
+test('favourites are kept', async () => {
+  const storage = new MemoryValues();
+  const first = new Contacts(new FakeServer(), storage, 'alice');
+  await first.load();
+  await first.toggleFavourite('carol');
+  const second = new Contacts(new FakeServer(), storage, 'alice');
+  await second.load();
+  expect(second.state.value.contacts.filter((c) => c.favourite).map((c) => c.id)).toEqual(['carol']);
+});
+
+test('arrows go round the results', () => {
+  const dial = new Dial(contacts.state, new History(new MemoryRecords()).state);
+  dial.type('c');
+  expect(dial.chosen?.target).toBe('103');
+  dial.move(-1);
+  expect(dial.chosen?.kind).toBe('dial');
+  dial.move(1);
+  expect(dial.chosen?.target).toBe('103');
+  dial.backspace();
+  expect(dial.state.value.suggestions).toEqual([]);
+});
+
+test('each change of a call is announced once', () => {
+  const announcer = new Announcer(store.state, contacts);
+  phone.on('callEnded', (call) => announcer.callEnded(call));
+  const said: string[] = [];
+  announcer.state.subscribe(() => said.push(announcer.state.value!.text));
+  const call = phone.add({ direction: 'incoming', state: 'incoming' });
+  phone.patch({});
+  call.accept();
+  phone.change(call.id, { muted: true });
+  phone.change(call.id, { localHold: true });
+  phone.change(call.id, { localHold: false });
+  phone.end(call.id, { cause: 'remote-hang-up' });
+  expect(said).toEqual([
+    'Incoming call from Bob Kramer',
+    'Connected to Bob Kramer',
+    'Bob Kramer is on hold',
+    'Talking to Bob Kramer again',
+    'Bob Kramer: The other side has hung up',
+  ]);
+});
+
+test('commands only do what makes sense now', () => {
+  const said = vi.fn();
+  const desk = { calls: store, announcer: { say: said } } as unknown as Desk;
+  expect(perform(desk, 'answer', 'key')).toBe(false);
+  expect(perform(desk, 'end', 'key')).toBe(false);
+  const talking = phone.add({});
+  const ringing = phone.add({ direction: 'incoming', state: 'incoming' });
+  // E means the call in the foreground, never the one that rings.
+  expect(perform(desk, 'end', 'key')).toBe(true);
+  expect(phone.commands).toEqual([`hangUp ${talking.id}`]);
+  expect(perform(desk, 'decline', 'notification', ringing.id)).toBe(true);
+  expect(perform(desk, 'decline', 'notification', ringing.id)).toBe(false);
+});
+
+test('muting by key is announced, by button the button tells', () => {
+  const said = vi.fn();
+  const desk = { calls: store, announcer: { say: said } } as unknown as Desk;
+  phone.add({});
+  perform(desk, 'mute', 'button');
+  expect(said).not.toHaveBeenCalled();
+  perform(desk, 'mute', 'key');
+  expect(said).toHaveBeenCalledWith('Microphone on');
+});
+
+test('a hidden window asks for one notification per call and takes it back', () => {
+  vi.stubGlobal('Notification', { permission: 'granted' });
+  const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+  const posted: ToWorker[] = [];
+  let ask: (message: { type: 'busy?' }, reply: (value: unknown) => void) => void = () => undefined;
+  const port: WorkerPort = {
+    post: (message) => posted.push(message),
+    listen: (listener) => {
+      ask = listener as typeof ask;
+      return () => undefined;
+    },
+  };
+  const settings = new Settings({ getItem: () => null, setItem: () => undefined }, 'x');
+  const notifier = new Notifier(store.state, new Store(0), settings.state, contacts, port, () => undefined);
+  const call = phone.add({ direction: 'incoming', state: 'incoming' });
+  phone.patch({});
+  expect(posted).toEqual([{ type: 'ring', callId: call.id, title: 'Bob Kramer is calling', body: '102', answer: 'Answer', decline: 'Decline' }]);
+  expect(document.title).toContain('Bob Kramer');
+  const busy = vi.fn();
+  ask({ type: 'busy?' }, busy);
+  expect(busy).toHaveBeenCalledWith(true);
+  phone.end(call.id, { cause: 'missed' });
+  expect(posted.at(-1)).toEqual({ type: 'silence', callId: call.id });
+  notifier.dispose();
+  hidden.mockRestore();
+});
+
+test('addresses of accounts and views', () => {
+  expect(parseRoute('/u/alice')).toEqual({ base: '/u/alice/', user: 'alice', view: 'phone' });
+  expect(parseRoute('/u/m%C3%BCller/calls')).toEqual({ base: '/u/m%C3%BCller/', user: 'müller', view: 'calls' });
+  expect(parseRoute('/u/alice/nonsense')?.view).toBe('phone');
+  expect(parseRoute('/')).toBeNull();
+  expect(pathOf('/u/alice/', 'settings')).toBe('/u/alice/settings');
+  expect(wishOf(new URL('https://x.test/u/alice/?tel=tel%3A%2B4989123'))).toEqual({ number: 'tel:+4989123' });
+});
+
+test('broken preferences fall back to the defaults', () => {
+  const settings = new Settings({ getItem: () => '{oops', setItem: () => { throw new Error('full'); } }, 'x');
+  settings.change({ appearance: 'dark' });
+  expect(settings.state.value.appearance).toBe('dark');
+});
