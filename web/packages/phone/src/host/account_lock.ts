@@ -8,10 +8,15 @@ export class AccountLock {
     private readonly name: string,
   ) {}
 
+  /** Takes the right unless another host has it. */
+  async claimIfFree(): Promise<boolean> {
+    if (this.locks === undefined || this.#release !== null) return true;
+    return this.#request({ ifAvailable: true });
+  }
+
   /** Resolves with `true` when the right is held, with `false` if `release` came first. `busy`: another host has it. */
   async claim(busy: () => void): Promise<boolean> {
-    if (this.locks === undefined || this.#release !== null) return true;
-    if (await this.#request({ ifAvailable: true })) return true;
+    if (await this.claimIfFree()) return true;
     busy();
     this.#waiting = new AbortController();
     try {

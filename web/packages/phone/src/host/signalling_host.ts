@@ -1,6 +1,6 @@
 /**
- * The signalling of one account: the core's agent, its sockets, timers and storage, and the windows that use it. The
- * same code in a shared worker, a dedicated worker or a page.
+ * The signalling of one account and the windows that use it. The same code in a shared worker, a dedicated worker or a
+ * page.
  *
  * ```text
  * idle --start--> claiming --lock held--> running --stop--> stopping --stopped--> idle
@@ -8,17 +8,8 @@
  * Any phase goes to `gone`, for good, when a newer release takes over, the agent fails, or the last window has left.
  */
 
-import type {
-  AudioDevices,
-  CallId,
-  CallState,
-  ConnectionState,
-  HostMode,
-  MediaAction,
-  MediaEvent,
-  RegistrationState,
-} from '../api.js';
-import { refusal, type WireError } from '../error.js';
+import type { AudioDevices, CallId, CallState, ConnectionState, HostMode, MediaEvent, RegistrationState } from '../api.js';
+import type { WireError } from '../error.js';
 import {
   accountChannel,
   accountLock,
@@ -34,13 +25,12 @@ import {
   type ToHost,
 } from '../protocol.js';
 import { AccountLock } from './account_lock.js';
-import type { Agent, AgentConfig, AgentHost, AgentModule } from './agent.js';
+import type { Agent, AgentConfig, AgentModule } from './agent.js';
+import { AgentRunner, type AgentListener, type OperationDone } from './agent_runner.js';
 import type { HostClock } from './clock.js';
 import { MediaRouter } from './media_router.js';
-import { SnapshotKeeper } from './snapshot_keeper.js';
-import { Sockets, type Socket } from './sockets.js';
+import type { Socket } from './sockets.js';
 import type { HostStorage, SavedSnapshot } from './storage.js';
-import { callState, connectionState, operationError, registrationState } from './translate.js';
 import { Windows } from './windows.js';
 
 /** What a host needs of the place it runs in. */
@@ -63,9 +53,9 @@ export const LINGER_IDLE_MS = 10_000;
 export const SNAPSHOT_LIFETIME_MS = 5 * 60_000;
 /** How long a window may take to get its own lock before it is believed dead. */
 const LOCK_GRACE_MS = 10_000;
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 type Phase = 'idle' | 'claiming' | 'running' | 'stopping' | 'gone';
+type Hello = Extract<ToHost, { type: 'hello' }>;
 
 /** Who waits for the reply to a request. */
 interface Asker {
@@ -80,61 +70,47 @@ interface Prepared {
   readonly instanceId: string;
 }
 
+/** What could be done before `start`. */
+type HeadStart = { readonly held: false } | { readonly held: true; readonly saved: SavedSnapshot | undefined };
+
 const STOPPED: ConnectionState = { type: 'stopped' };
 const UNREGISTERED: RegistrationState = { type: 'unregistered' };
-const NOT_RUNNING: WireError = { code: 'not-connected', message: 'the phone is not started' };
 
-export class SignallingHost {
+export class SignallingHost implements AgentListener {
   readonly #id = crypto.randomUUID();
   readonly #windows = new Windows();
   readonly #media = new MediaRouter(this.#windows, (request, result) => this.#answerMedia(request, result));
-  readonly #sockets: Sockets;
+  readonly #agent: AgentRunner;
+  /** The lock that windows wait for in vain while this host lives; they may be told of it once it is held. */
+  readonly #lifeLine: Promise<void>;
 
   #phase: Phase = 'idle';
   #account: Account | null = null;
   #prepared: Promise<Prepared> | null = null;
+  #headStart: Promise<HeadStart> | null = null;
   #lock: AccountLock | null = null;
   #channel: BroadcastChannel | null = null;
-  #handOverWhenIdle: GoneReason | null = null;
   /** Newer windows that wait until this host may go. */
   readonly #newer: HostPort[] = [];
-
-  #agent: Agent | null = null;
-  #keeper: SnapshotKeeper | null = null;
-  /** How deep the calls into the agent are nested. */
-  #depth = 0;
+  #handOverWhenIdle: GoneReason | null = null;
   #agentStopped = false;
   #startAgain = false;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
   #connection: ConnectionState = STOPPED;
   #registration: RegistrationState = UNREGISTERED;
   readonly #calls = new Map<CallId, CallState>();
   #devices: AudioDevices = {};
   #iceServers: readonly RTCIceServer[] = [];
-
-  readonly #starters: Asker[] = [];
-  readonly #stoppers: Asker[] = [];
-  readonly #operations = new Map<string, Asker>();
-  /** Operations that ended before the command that began them returned. */
-  readonly #endedEarly = new Map<string, WireError | null>();
-
-  #deadline: number | undefined;
-  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
-  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #visible = false;
   #online = true;
 
+  readonly #starters: Asker[] = [];
+  readonly #stoppers: Asker[] = [];
+
   constructor(private readonly surroundings: HostSurroundings) {
-    this.#sockets = new Sockets(
-      {
-        opened: (connection) => this.#drive((agent, now) => agent.connected(now, connection)),
-        text: (connection, message) => this.#drive((agent, now) => agent.receivedText(now, connection, message)),
-        binary: (connection, message) => this.#drive((agent, now) => agent.receivedBinary(now, connection, message)),
-        closed: (connection, reason) => this.#drive((agent, now) => agent.disconnected(now, connection, reason)),
-      },
-      (url) => surroundings.openSocket(url),
-    );
-    surroundings.locks?.request(hostLock(this.#id), () => new Promise(() => undefined)).catch(() => undefined);
+    this.#agent = new AgentRunner(surroundings.clock, (url) => surroundings.openSocket(url), this);
+    this.#lifeLine = holdForEver(surroundings.locks, hostLock(this.#id));
   }
 
   /** Serves the window behind `port`. */
@@ -148,7 +124,7 @@ export class SignallingHost {
 
   // Windows
 
-  #hello(port: HostPort, hello: Extract<ToHost, { type: 'hello' }>): boolean {
+  #hello(port: HostPort, hello: Hello): boolean {
     if (!this.#admits(port, hello)) return false;
     const id = hello.window;
     this.#adoptAccount(hello.account);
@@ -156,11 +132,12 @@ export class SignallingHost {
     clearTimeout(this.#lingerTimer);
     // A window that dies before it has its lock would never be missed otherwise.
     setTimeout(() => this.#missWhenGone(id), LOCK_GRACE_MS);
+    this.#headStart ??= this.#getReady();
     void this.#welcome(id);
     return true;
   }
 
-  #admits(port: HostPort, hello: Extract<ToHost, { type: 'hello' }>): boolean {
+  #admits(port: HostPort, hello: Hello): boolean {
     const refuse = (reason: GoneReason): false => {
       port.send([{ type: 'gone', reason }]);
       return false;
@@ -172,18 +149,16 @@ export class SignallingHost {
       this.#handOver('outdated');
       return false;
     }
-    if (this.#account !== null && this.#account.key !== hello.account.key) return refuse('account');
-    return true;
+    return this.#account === null || this.#account.key === hello.account.key || refuse('account');
   }
 
   async #welcome(id: string): Promise<void> {
     try {
-      await this.#prepared;
+      await Promise.all([this.#prepared, this.#lifeLine]);
     } catch (error) {
-      this.#fail(error);
+      this.failed(error);
       return;
     }
-    if (!this.#windows.has(id)) return;
     this.#windows.welcome(id, {
       type: 'welcome',
       protocol: PROTOCOL,
@@ -194,12 +169,12 @@ export class SignallingHost {
       devices: this.#devices,
       iceServers: this.#iceServers,
     });
-    this.#media.adopt(id);
+    if (this.#windows.has(id)) this.#media.adopt(id);
     this.#updateVisibility();
-    this.#settle();
+    this.settled();
   }
 
-  #receive(window: string, message: Exclude<ToHost, { type: 'hello' }>): void {
+  #receive(window: string, message: Exclude<ToHost, Hello>): void {
     switch (message.type) {
       case 'locked':
         this.#missWhenGone(window);
@@ -243,21 +218,21 @@ export class SignallingHost {
         this.#windowGone(window);
         break;
     }
-    this.#settle();
+    this.settled();
   }
 
   /** Learns of the window's death: whoever gets its lock outlives it. */
   #missWhenGone(window: string): void {
-    const { locks } = this.surroundings;
-    if (locks === undefined || !this.#windows.has(window)) return;
-    locks.request(windowLock(window), () => this.#windowGone(window)).catch(() => undefined);
+    if (!this.#windows.has(window)) return;
+    this.surroundings.locks?.request(windowLock(window), () => this.#windowGone(window)).catch(() => undefined);
   }
 
   #windowGone(window: string): void {
     if (!this.#windows.remove(window)) return;
+    this.#windows.elect(null);
     this.#media.windowGone(window);
     this.#updateVisibility();
-    this.#settle();
+    this.settled();
     if (this.#windows.count === 0) this.#linger();
   }
 
@@ -270,7 +245,7 @@ export class SignallingHost {
   #leave(): void {
     if (this.#windows.count > 0) return;
     if (this.#phase === 'running') this.#stop();
-    else if (this.#phase !== 'stopping') this.#vanish();
+    else if (this.#phase !== 'stopping') this.#vanish('outdated');
   }
 
   // Account
@@ -283,17 +258,18 @@ export class SignallingHost {
       this.#lock = new AccountLock(this.surroundings.locks, accountLock(account.key));
       this.#listenForSuccessors(account.key);
       this.#prepared = this.#prepare(account);
-      this.#prepared.catch(() => undefined);
       return;
     }
-    if (known.password !== account.password) this.#changePassword(account.password);
+    if (known.password !== account.password) {
+      this.#agent.drive((agent, now) => agent.setPassword(now, account.password));
+    }
     if (JSON.stringify(known.iceServers) !== JSON.stringify(account.iceServers)) {
       this.#windows.broadcast({ type: 'ice-servers', iceServers: account.iceServers });
     }
   }
 
   async #prepare(account: Account): Promise<Prepared> {
-    const warn = (message: string): void => this.#log('warn', message);
+    const warn = (message: string): void => this.log('warn', message);
     const [module, storage] = await Promise.all([
       this.surroundings.loadModule(),
       this.surroundings.openStorage(account.key, warn),
@@ -303,6 +279,10 @@ export class SignallingHost {
     const instanceId = account.instanceId ?? known ?? `urn:uuid:${crypto.randomUUID()}`;
     if (instanceId !== known) await storage.write('instance-id', instanceId);
     return { module, storage, instanceId };
+  }
+
+  #ready(): Promise<Prepared> {
+    return this.#prepared ?? Promise.reject(new Error('no account yet'));
   }
 
   #update(password: string | undefined, iceServers: readonly RTCIceServer[] | undefined): void {
@@ -315,10 +295,6 @@ export class SignallingHost {
     });
   }
 
-  #changePassword(password: string): void {
-    this.#drive((agent, now) => agent.setPassword(now, password));
-  }
-
   async #setDevices(asker: Asker, devices: AudioDevices): Promise<void> {
     this.#devices = devices;
     this.#windows.broadcast({ type: 'devices', devices });
@@ -326,14 +302,10 @@ export class SignallingHost {
       const { storage } = await this.#ready();
       await storage.write('devices', devices);
     } catch (error) {
-      this.#log('warn', `the choice of devices is not kept: ${String(error)}`);
+      this.log('warn', `the choice of devices is not kept: ${String(error)}`);
     }
     this.#reply(asker, null);
-    this.#settle();
-  }
-
-  #ready(): Promise<Prepared> {
-    return this.#prepared ?? Promise.reject(new Error('no account yet'));
+    this.settled();
   }
 
   // Start and stop
@@ -349,7 +321,6 @@ export class SignallingHost {
   /** A second attempt after the platform refused the credentials begins with a clean agent. */
   #startAfresh(): void {
     this.#dropAgent();
-    this.#phase = 'idle';
     void this.#run();
   }
 
@@ -357,14 +328,14 @@ export class SignallingHost {
     this.#phase = 'claiming';
     try {
       const prepared = await this.#ready();
-      const held = await this.#lock?.claim(() => this.#waitForLock());
-      if (held !== true || !this.#isClaiming()) return;
-      const saved = await usable(prepared.storage);
-      if (!this.#isClaiming()) return;
+      const { held, saved } = await this.#claim(prepared.storage);
+      if (!held || !this.#isClaiming()) return;
       this.#phase = 'running';
-      this.#begin(prepared, saved);
+      this.#agent.start(prepared.module, prepared.storage, this.#agentConfig(prepared), saved);
+      if (!this.#online) this.#environment('offline');
+      this.#environment(this.#visible ? 'visible' : 'hidden');
     } catch (error) {
-      this.#fail(error);
+      this.failed(error);
     }
   }
 
@@ -373,40 +344,28 @@ export class SignallingHost {
     return this.#phase === 'claiming';
   }
 
-  #begin(prepared: Prepared, saved: SavedSnapshot | undefined): void {
-    this.#keeper = new SnapshotKeeper(
-      prepared.storage,
-      () => this.#snapshot(),
-      (message) => this.#log('warn', message),
-    );
-    const config = this.#agentConfig(prepared);
-    const restored = saved === undefined ? null : this.#restore(prepared, config, saved);
-    this.#agent = restored ?? prepared.module.create(this.#agentHost(), config, seed());
-    this.#drive((agent, now) => agent.start(now));
-    if (!this.#online) this.#environment('offline');
-    if (this.#visible) this.#environment('visible');
-    this.#settle();
+  async #claim(storage: HostStorage): Promise<{ held: boolean; saved: SavedSnapshot | undefined }> {
+    const headStart = await this.#headStart;
+    this.#headStart = null;
+    if (headStart?.held === true) return headStart;
+    const held = await this.#lock?.claim(() => this.#waitForLock());
+    return { held: held === true, saved: await usable(storage) };
   }
 
-  #restore(prepared: Prepared, config: AgentConfig, saved: SavedSnapshot): Agent | null {
-    // Used up before it is used: a snapshot that makes the agent fail must not do so again.
-    void this.#keeper?.forget();
-    const now = this.surroundings.clock.now();
-    const asleep = Math.max(0, Date.now() - saved.savedAt);
+  /**
+   * Before `start`: takes the account and reads what was saved, if nobody else has it. Only where all windows share
+   * this host; elsewhere a window that never starts would keep the account from those that do.
+   */
+  async #getReady(): Promise<HeadStart> {
+    if (this.surroundings.mode !== 'shared-worker' || this.#phase !== 'idle') return { held: false };
     try {
-      return prepared.module.restore(this.#agentHost(), config, saved.agent, seed(), now, asleep);
-    } catch (error) {
-      this.#log('warn', `the saved state is of no use: ${String(error)}`);
-      return null;
+      const { storage } = await this.#ready();
+      if ((await this.#lock?.claimIfFree()) !== true) return { held: false };
+      return { held: true, saved: await usable(storage) };
+    } catch {
+      // Whoever is to be welcomed is told why nothing can be prepared.
+      return { held: false };
     }
-  }
-
-  #snapshot(): Uint8Array | null {
-    let snapshot: Uint8Array | null = null;
-    this.#drive((agent, now) => {
-      snapshot = agent.snapshot(now);
-    });
-    return snapshot;
   }
 
   #agentConfig(prepared: Prepared): AgentConfig {
@@ -417,9 +376,9 @@ export class SignallingHost {
 
   #waitForLock(): void {
     const reason = 'another window has the phone';
-    this.#setConnection({ type: 'waiting', attempt: 0, retryAt: Date.now(), reason });
+    this.connectionChanged({ type: 'waiting', attempt: 0, retryAt: Date.now(), reason });
     if (this.surroundings.mode === 'shared-worker') this.#channel?.postMessage({ type: 'hand-over', from: this.#id });
-    this.#settle();
+    this.settled();
   }
 
   #stop(): void {
@@ -427,7 +386,7 @@ export class SignallingHost {
     this.#refuseStarters({ code: 'disconnected', message: 'the phone was stopped' });
     if (this.#phase === 'running') {
       this.#phase = 'stopping';
-      this.#drive((agent, now) => agent.stop(now));
+      this.#agent.drive((agent, now) => agent.stop(now));
     } else if (this.#phase === 'claiming') {
       this.#rest();
     } else if (this.#phase === 'idle') {
@@ -439,35 +398,28 @@ export class SignallingHost {
   #rest(): void {
     this.#dropAgent();
     this.#lock?.release();
+    this.#headStart = null;
     this.#phase = 'idle';
     this.#answerStoppers();
-    if (this.#windows.count === 0) this.#vanish();
+    if (this.#windows.count === 0) this.#vanish('outdated');
     else if (this.#startAgain) void this.#run();
     this.#startAgain = false;
   }
 
   #dropAgent(): void {
-    clearTimeout(this.#wakeTimer);
-    this.#deadline = undefined;
-    this.#sockets.closeAll();
-    void this.#keeper?.forget();
-    this.#keeper = null;
-    this.#agent?.free();
-    this.#agent = null;
+    this.#agent.drop();
     this.#agentStopped = false;
     this.#media.clear();
     this.#calls.clear();
-    for (const asker of this.#operations.values()) this.#reply(asker, NOT_RUNNING);
-    this.#operations.clear();
-    this.#setConnection(STOPPED);
-    this.#setRegistration(UNREGISTERED);
+    this.connectionChanged(STOPPED);
+    this.registrationChanged(UNREGISTERED);
   }
 
   #answerStarters(): void {
     const registration = this.#registration;
     if (registration.type === 'registered') {
       for (const asker of this.#starters.splice(0)) this.#reply(asker, null);
-    } else if (this.#credentialsRejected() && registration.type === 'failed') {
+    } else if (registration.type === 'failed' && registration.credentialsRejected) {
       const sipStatus = registration.sipStatus ?? undefined;
       this.#refuseStarters({ code: 'refused', message: `refused: ${registration.reason}`, sipStatus });
     }
@@ -498,25 +450,14 @@ export class SignallingHost {
   /** Makes room for another host as soon as no call is up. */
   #handOver(reason: GoneReason): void {
     this.#handOverWhenIdle = reason;
-    this.#settle();
+    this.settled();
   }
 
-  #fail(error: unknown): void {
+  #vanish(reason: GoneReason): void {
     if (this.#phase === 'gone') return;
-    this.#log('error', `the signalling failed: ${String(error)}`);
-    // After a trap the agent cannot even be freed; its snapshot stays for the host that follows.
-    this.#agent = null;
-    this.#keeper = null;
-    this.#vanish('failed');
-  }
-
-  #vanish(reason: GoneReason = 'outdated'): void {
-    const agent = this.#agent;
-    if (agent !== null) this.#dropAgent();
+    if (reason !== 'failed') this.#agent.drop();
     this.#phase = 'gone';
-    clearTimeout(this.#wakeTimer);
     clearTimeout(this.#lingerTimer);
-    this.#sockets.closeAll();
     this.#channel?.close();
     this.#windows.sayGone(reason);
     for (const port of this.#newer.splice(0)) port.send([{ type: 'gone', reason: 'outdated' }]);
@@ -528,27 +469,26 @@ export class SignallingHost {
 
   #placeCall(asker: Asker, call: CallId, target: string, displayName: string | undefined): void {
     this.#media.carry(call, asker.window);
-    const error = this.#try((agent, now) => agent.placeCall(now, call, target, displayName));
+    const error = this.#agent.attempt((agent, now) => agent.placeCall(now, call, target, displayName));
     if (error !== null) this.#media.callEnded(call);
     this.#reply(asker, error);
   }
 
   #command(asker: Asker, call: CallId, command: Command): void {
-    const before = this.#media.carrier(call);
-    if (command.verb === 'answer') this.#media.carry(call, asker.window);
-    let operation = '';
-    this.#endedEarly.clear();
-    const error = this.#try((agent, now) => {
-      operation = perform(agent, now, call, command);
-    });
-    if (error !== null) {
-      if (command.verb === 'answer') this.#media.carry(call, before);
-      this.#reply(asker, error);
+    const reply: OperationDone = (error) => this.#reply(asker, error);
+    if (command.verb !== 'answer') {
+      this.#agent.command((agent, now) => perform(agent, now, call, command), reply);
       return;
     }
-    const ended = this.#endedEarly.get(operation);
-    if (ended === undefined) this.#operations.set(operation, asker);
-    else this.#reply(asker, ended);
+    const before = this.#media.carrier(call);
+    this.#media.carry(call, asker.window);
+    this.#agent.command(
+      (agent, now) => perform(agent, now, call, command),
+      (error) => {
+        if (error?.code === 'wrong-state') this.#media.carry(call, before);
+        reply(error);
+      },
+    );
   }
 
   #reply(asker: Asker, error: WireError | null): void {
@@ -558,7 +498,7 @@ export class SignallingHost {
   // Media
 
   #answerMedia(request: string, result: MediaResult): void {
-    this.#drive((agent, now) => {
+    this.#agent.drive((agent, now) => {
       if ('error' in result) agent.mediaFailed(now, request, result.error.kind, result.error.detail);
       else if (result.ok.type === 'description') agent.mediaDescription(now, request, result.ok.sdp);
       else agent.mediaDone(now, request);
@@ -566,7 +506,7 @@ export class SignallingHost {
   }
 
   #mediaEvent(session: string, event: MediaEvent): void {
-    this.#drive((agent, now) => {
+    this.#agent.drive((agent, now) => {
       if (event.type === 'transport') agent.transportChanged(now, session, event.state);
       else if (event.type === 'microphone-lost') agent.microphoneLost(now, session, event.kind);
       else agent.microphoneRestored(now, session);
@@ -579,8 +519,10 @@ export class SignallingHost {
       return state?.state === 'active' && !state.negotiating;
     };
     for (const call of this.#media.takeMovable(movable)) {
-      const error = this.#try((agent, now) => void agent.moveMedia(now, call));
-      if (error !== null) this.#log('warn', `the audio of a call could not be moved: ${error.message}`);
+      const moved: OperationDone = (error) => {
+        if (error !== null) this.log('warn', `the audio of a call could not be moved: ${error.message}`);
+      };
+      this.#agent.command((agent, now) => agent.moveMedia(now, call), moved);
     }
   }
 
@@ -600,90 +542,23 @@ export class SignallingHost {
   }
 
   #environment(state: 'online' | 'offline' | 'resumed' | 'visible' | 'hidden'): void {
-    this.#drive((agent, now) => agent.environment(now, state));
+    this.#agent.drive((agent, now) => agent.environment(now, state));
   }
 
-  // The agent
+  // What the agent says
 
-  /** Calls into the agent, if it runs. What it wants done has been done, or queued, on return. */
-  #drive(act: (agent: Agent, now: number) => void): void {
-    this.#try(act);
-  }
-
-  /** The same for commands: the reason of a refusal, or `null`. */
-  #try(act: (agent: Agent, now: number) => void): WireError | null {
-    const agent = this.#agent;
-    if (agent === null) return NOT_RUNNING;
-    this.#depth += 1;
-    try {
-      act(agent, this.surroundings.clock.now());
-      return null;
-    } catch (thrown) {
-      const error = refusal(thrown);
-      if (error !== undefined) return error;
-      this.#fail(thrown);
-      return { code: 'worker-failed', message: 'the signalling failed' };
-    } finally {
-      this.#depth -= 1;
-      if (this.#depth === 0) this.#settle();
-    }
-  }
-
-  /** After every drain: what must not happen inside one, then the windows are told. */
-  #settle(): void {
-    if (this.#depth > 0 || this.#phase === 'gone') return;
-    if (this.#agentStopped) {
-      this.#agentStopped = false;
-      this.#rest();
-    }
-    this.#moveStrandedCalls();
-    this.#windows.elect(this.#media.holder);
-    this.#windows.flush();
-    if (this.#handOverWhenIdle !== null && this.#calls.size === 0) this.#vanish(this.#handOverWhenIdle);
-  }
-
-  #agentHost(): AgentHost {
-    return {
-      connect: (connection, url) => this.#sockets.open(connection, url),
-      transmit: (connection, message) => {
-        this.#keeper?.touch();
-        this.#sockets.send(connection, message);
-      },
-      disconnect: (connection) => this.#sockets.close(connection),
-      media: (request, call, session, action) => {
-        this.#media.request(request, call, session, JSON.parse(action) as MediaAction);
-      },
-      connection: (state) => this.#setConnection(connectionState(state, this.#epoch)),
-      registration: (state) => {
-        this.#setRegistration(registrationState(state, this.#epoch));
-        this.#answerStarters();
-      },
-      call: (id, info) => this.#setCall(callState(id, info, this.#epoch)),
-      dtmf: (call, tone) => this.#windows.broadcast({ type: 'dtmf', call, tone }),
-      operationDone: (operation, error) => this.#operationDone(operation, error),
-      stopped: () => {
-        this.#agentStopped = true;
-      },
-      dropped: (_connection, why) => this.#log('debug', `a message was dropped: ${why}`),
-      idle: (deadline) => this.#armTimer(deadline),
-      hostFailed: (error) => this.#log('error', `the host failed: ${String(error)}`),
-    };
-  }
-
-  readonly #epoch = (micros: number): number => this.surroundings.clock.toEpoch(micros / 1_000);
-
-  #setConnection(state: ConnectionState): void {
+  connectionChanged(state: ConnectionState): void {
     this.#connection = state;
     this.#windows.broadcast({ type: 'connection', state });
   }
 
-  #setRegistration(state: RegistrationState): void {
+  registrationChanged(state: RegistrationState): void {
     this.#registration = state;
     this.#windows.broadcast({ type: 'registration', state });
+    this.#answerStarters();
   }
 
-  #setCall(state: CallState): void {
-    this.#keeper?.touch();
+  callChanged(state: CallState): void {
     this.#windows.broadcast({ type: 'call', state });
     if (state.state !== 'ended') {
       this.#calls.set(state.id, state);
@@ -693,32 +568,34 @@ export class SignallingHost {
     this.#media.callEnded(state.id);
   }
 
-  #operationDone(operation: string, error: string | undefined): void {
-    const result = error === undefined ? null : operationError(error);
-    const asker = this.#operations.get(operation);
-    if (asker === undefined) {
-      this.#endedEarly.set(operation, result);
-      return;
-    }
-    this.#operations.delete(operation);
-    this.#reply(asker, result);
+  dtmf(call: CallId, tone: string): void {
+    this.#windows.broadcast({ type: 'dtmf', call, tone });
   }
 
-  #armTimer(deadline: number | undefined): void {
-    if (deadline === this.#deadline) return;
-    this.#deadline = deadline;
-    clearTimeout(this.#wakeTimer);
-    if (deadline === undefined) return;
-    const wait = Math.min(Math.max(0, deadline - this.surroundings.clock.now()), LONGEST_TIMEOUT_MS);
-    this.#wakeTimer = setTimeout(() => this.#wake(), wait);
+  media(...[request, call, session, action]: Parameters<AgentListener['media']>): void {
+    this.#media.request(request, call, session, action);
   }
 
-  #wake(): void {
-    this.#deadline = undefined;
-    this.#drive((agent, now) => agent.wake(now));
+  stopped(): void {
+    this.#agentStopped = true;
   }
 
-  #log(level: LogLevel, message: string): void {
+  /** After every drain and every message: what must not happen inside a drain, then the windows are told. */
+  settled(): void {
+    if (this.#agent.isDraining || this.#phase === 'gone') return;
+    if (this.#agentStopped) this.#rest();
+    this.#moveStrandedCalls();
+    this.#windows.elect(this.#media.holder);
+    this.#windows.flush();
+    if (this.#handOverWhenIdle !== null && this.#calls.size === 0) this.#vanish(this.#handOverWhenIdle);
+  }
+
+  failed(error: unknown): void {
+    this.log('error', `the signalling failed: ${String(error)}`);
+    this.#vanish('failed');
+  }
+
+  log(level: LogLevel, message: string): void {
     this.#windows.broadcast({ type: 'log', level, message });
   }
 }
@@ -744,12 +621,19 @@ function perform(agent: Agent, now: number, call: CallId, command: Command): str
   }
 }
 
+function holdForEver(locks: LockManager | undefined, name: string): Promise<void> {
+  if (locks === undefined) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const held = (): Promise<never> => {
+      resolve();
+      return new Promise<never>(() => undefined);
+    };
+    locks.request(name, held).catch(reject);
+  });
+}
+
 /** The saved snapshot, if it is recent enough to be worth restoring. */
 async function usable(storage: HostStorage): Promise<SavedSnapshot | undefined> {
   const saved = await storage.read('snapshot').catch(() => undefined);
   return saved !== undefined && Date.now() - saved.savedAt < SNAPSHOT_LIFETIME_MS ? saved : undefined;
-}
-
-function seed(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(32));
 }

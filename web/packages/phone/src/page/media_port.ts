@@ -61,11 +61,11 @@ export class MediaPort {
     this.#iceServers = iceServers;
   }
 
-  setDevices(devices: AudioDevices): void {
+  /** Resolves when every session uses them. */
+  async setDevices(devices: AudioDevices): Promise<void> {
     this.#devices = devices;
-    for (const { session } of this.#all()) {
-      session.setDevices(devices).catch((error: unknown) => this.log('warn', `devices: ${String(error)}`));
-    }
+    const failed = (error: unknown): void => this.log('warn', `devices: ${String(error)}`);
+    await Promise.all(this.#all().map(({ session }) => session.setDevices(devices).catch(failed)));
   }
 
   /** Begins the offer of a call that is placed just now. */

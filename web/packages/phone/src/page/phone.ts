@@ -136,8 +136,7 @@ class WindowPhone implements Phone, HostListener {
   }
 
   async setDevices(devices: AudioDevices): Promise<void> {
-    this.#useDevices(devices);
-    await this.#host.ask({ type: 'devices', devices });
+    await Promise.all([this.#useDevices(devices), this.#host.ask({ type: 'devices', devices })]);
   }
 
   levels(call: CallId): AudioLevels | null {
@@ -159,7 +158,7 @@ class WindowPhone implements Phone, HostListener {
 
   joined(welcome: Welcome): void {
     if (this.#joinedBefore) this.#unconfirmed = new Set(this.#calls.keys());
-    this.#useDevices(welcome.devices);
+    void this.#useDevices(welcome.devices);
     this.#media.setIceServers(welcome.iceServers);
     this.#patch({ connection: welcome.connection, registration: welcome.registration, host: this.#host.mode });
     for (const state of welcome.calls) this.#callChanged(state);
@@ -213,7 +212,7 @@ class WindowPhone implements Phone, HostListener {
         this.#changed = true;
         break;
       case 'devices':
-        this.#useDevices(message.devices);
+        void this.#useDevices(message.devices);
         break;
       case 'ice-servers':
         this.#media.setIceServers(message.iceServers);
@@ -343,10 +342,10 @@ class WindowPhone implements Phone, HostListener {
 
   // The page
 
-  #useDevices(devices: AudioDevices): void {
+  #useDevices(devices: AudioDevices): Promise<void> {
     this.#devices = devices;
-    this.#media.setDevices(devices);
     this.#changed = true;
+    return this.#media.setDevices(devices);
   }
 
   #listenToThePage(): void {
