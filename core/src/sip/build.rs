@@ -225,13 +225,18 @@ impl Lines {
 
     /// A header with a cleaned value; Content-Length is left to [`Lines::finish`].
     pub(super) fn header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
+        self.clean_header(name, Cleaned(value));
+    }
+
+    /// The same with a value that has been cleaned.
+    pub(super) fn clean_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
         if name != HeaderName::ContentLength {
-            self.raw_header(name, Cleaned(value));
+            self.raw_header(name, value);
         }
     }
 
     /// A header with a value that is known to hold no line end.
-    pub(super) fn raw_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
+    fn raw_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
         let known = name.known();
         let name = self.span(|bytes| bytes.push_text(Token(name.as_str())));
         self.bytes.extend_from_slice(b": ");
@@ -323,7 +328,7 @@ impl PushText for Vec<u8> {
 }
 
 /// A value without control characters: each becomes a space.
-struct Cleaned<T>(T);
+pub(super) struct Cleaned<T>(pub(super) T);
 
 impl<T: fmt::Display> fmt::Display for Cleaned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::build::Lines;
+use super::build::{Cleaned, Lines};
 use super::header_name::HeaderName;
 use super::message::Message;
 use super::parse::{HeaderLine, StartLine};
@@ -21,7 +21,11 @@ pub struct MessageEditor {
 #[derive(Clone)]
 enum Line {
     Kept(HeaderLine),
-    New { name: String, value: String },
+    /// The value has been cleaned.
+    New {
+        name: String,
+        value: String,
+    },
 }
 
 impl MessageEditor {
@@ -84,7 +88,7 @@ impl MessageEditor {
 
     /// Replaces the first comma-separated element of that name; nothing happens if there is none.
     pub fn replace_first_element(self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.change_first_element(name, Some(value.to_string()))
+        self.change_first_element(name, Some(Cleaned(value).to_string()))
     }
 
     /// Replaces the body and its Content-Type.
@@ -121,7 +125,7 @@ impl MessageEditor {
         for line in &self.lines {
             match line {
                 Line::Kept(kept) => lines.keep(&self.original, kept),
-                Line::New { name, value } => lines.header(HeaderName::from(name.as_str()), value),
+                Line::New { name, value } => lines.clean_header(HeaderName::from(name.as_str()), value),
             }
         }
         lines.finish(
@@ -142,7 +146,8 @@ impl MessageEditor {
                 return self;
             }
         };
-        self.lines[at] = Line::new(name, line);
+        // The rest is as it came: a quoted-string in it may hold escaped control characters.
+        self.lines[at] = Line::clean(name, line);
         self
     }
 
@@ -177,9 +182,13 @@ impl MessageEditor {
 
 impl Line {
     fn new(name: HeaderName<'_>, value: impl fmt::Display) -> Self {
+        Self::clean(name, Cleaned(value).to_string())
+    }
+
+    fn clean(name: HeaderName<'_>, value: String) -> Self {
         Self::New {
             name: name.as_str().to_owned(),
-            value: value.to_string(),
+            value,
         }
     }
 
@@ -306,6 +315,19 @@ mod tests {
             Some("<sip:b>,<sip:c>")
         );
         assert_eq!(pop("<sip:a>,"), None);
+    }
+
+    #[test]
+    fn what_follows_the_first_element_is_not_cleaned() {
+        let text = b"OPTIONS sip:h SIP/2.0\r\nRoute: <sip:a>, \"\\\0\t\" <sip:b>\r\n\r\n";
+        let edit = Message::parse(&text[..]).unwrap().edit();
+        let route = |edit: MessageEditor| edit.build().header(HeaderName::Route).map(str::to_owned);
+        assert_eq!(
+            route(edit.clone().remove_first_element(HeaderName::Route)).unwrap(),
+            "\"\\\0\t\" <sip:b>"
+        );
+        let replaced = edit.replace_first_element(HeaderName::Route, "<sip:c>\r\nEvil: 1");
+        assert_eq!(route(replaced).unwrap(), "<sip:c>  Evil: 1, \"\\\0\t\" <sip:b>");
     }
 
     #[test]
