@@ -106,7 +106,7 @@ export class EndedCard extends Component {
   /** The SIP status, only where a support desk would ask for it. */
   #code(): unknown {
     const status = this.call.end?.sipStatus;
-    return endedBadly(this.call) && status ? html`<span class="code tabular">${t('end.code', { code: String(status) })}</span>` : nothing;
+    return this.call.direction === 'outgoing' && endedBadly(this.call) && status ? html`<span class="code tabular">${t('end.code', { code: String(status) })}</span>` : nothing;
   }
 
   #edit(target: string): void {

@@ -6,19 +6,28 @@ import { resolveKey, type KeyCommand, type KeyContext } from '../model/shortcuts
 export class KeyboardControl {
   readonly #cardsSince = new Map<string, number>();
   readonly #release: () => void;
+  /** The focus was put where it is by the Tab key: whoever did that means the control with Enter. */
+  #tabbed = false;
 
   constructor(private readonly desk: Desk) {
     addEventListener('keydown', this.#key);
+    addEventListener('pointerdown', this.#pointer, { capture: true, passive: true });
     this.#release = desk.calls.state.subscribe(() => this.#noteCards());
     this.#noteCards();
   }
 
   dispose(): void {
     removeEventListener('keydown', this.#key);
+    removeEventListener('pointerdown', this.#pointer, { capture: true });
     this.#release();
   }
 
+  readonly #pointer = (): void => {
+    this.#tabbed = false;
+  };
+
   readonly #key = (event: KeyboardEvent): void => {
+    if (event.key === 'Tab' || event.key.startsWith('Arrow')) this.#tabbed = true;
     if (event.defaultPrevented) return;
     const press = { key: event.key, modified: event.ctrlKey || event.altKey || event.metaKey, repeat: event.repeat };
     const command = resolveKey(press, this.#context(event));
@@ -60,7 +69,7 @@ export class KeyboardControl {
     const foreground = this.desk.calls.foreground;
     return {
       typing: isTextField(target),
-      onControl: target instanceof HTMLElement && target.matches('button, a, select, input, [role=tab]') && target.matches(':focus-visible'),
+      onControl: this.#tabbed && target instanceof HTMLElement && target.matches('button, a, select, input'),
       view,
       incomingAge: oldest ? Date.now() - (this.#cardsSince.get(oldest.id) ?? Date.now()) : null,
       otherCall: current.length > 0,

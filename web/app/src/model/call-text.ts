@@ -18,9 +18,8 @@ export function endText(call: Ending): MessageKey {
     case 'missed':
       return 'end.missed';
     case 'declined':
-      return call.direction === 'outgoing' ? 'end.declined' : 'end.declinedByYou';
     case 'rejected':
-      return call.direction === 'outgoing' ? 'end.rejected' : 'end.declinedByYou';
+      return call.direction === 'outgoing' ? 'end.declined' : 'end.declinedByYou';
     case 'busy':
       return call.direction === 'outgoing' ? 'end.busy' : 'end.declinedByYou';
     case 'no-answer':

@@ -31,6 +31,7 @@ export function endLoop(call: CallState): Loop | null {
 const END_TONES: { readonly [cause in EndCause]?: Loop } = {
   busy: 'busy',
   declined: 'busy',
+  rejected: 'busy',
   'not-found': 'congestion',
   unavailable: 'congestion',
   forbidden: 'congestion',

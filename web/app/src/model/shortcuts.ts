@@ -11,7 +11,7 @@ export interface KeyPress {
 export interface KeyContext {
   /** A text field has the focus. */
   readonly typing: boolean;
-  /** Keyboard focus stands visibly on a button or link: Enter and Space are its own. */
+  /** The Tab key brought the focus to a button or link: Enter is its own. */
   readonly onControl: boolean;
   readonly view: View;
   /** Milliseconds since the oldest incoming card appeared. */
