@@ -129,6 +129,10 @@ fn loads(text: &str, is_page: bool, name: &str) -> bool {
     if name.ends_with(".map") || name.ends_with(".html") {
         return false;
     }
+    // One language is loaded before the first word can be shown: English stands for it.
+    if name.starts_with("en-") {
+        return text.contains(&format!("./{name}"));
+    }
     if anywhere {
         let quoted = |end: &str| text.contains(&format!("/{name}{end}"));
         return ["\"", "'", "`", "?"].iter().any(|end| quoted(end));

@@ -126,7 +126,7 @@ export function installTap() {
     }
     const senders = connection.getTransceivers().map(({ sender, currentDirection }) => ({
       direction: currentDirection,
-      track: sender.track && { enabled: sender.track.enabled, live: sender.track.readyState === "live" },
+      carriesMicrophone: microphones.some((track) => track === sender.track && track.readyState === "live" && track.enabled),
     }));
     return { state: connection.connectionState, sent, received, level, senders };
   }

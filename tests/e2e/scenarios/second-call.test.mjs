@@ -12,7 +12,7 @@ scenario("the second caller is declined and the first call goes on", async ({ us
   await bob.incoming(/carol/i);
   await bob.press("decline");
   await carol.idle();
-  assert.equal(await carol.endCause(), "declined");
+  assert.equal(await carol.endCause(), "rejected");
   assertHears(await bob.hear(), alice.voice, { absent: [carol.voice], what: "what bob still hears" });
 });
 
