@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { defineConfig, type Plugin } from 'vite';
+import { version } from './package.json';
 
 /** Files the service worker keeps for offline use: everything that was built except itself and other people's pictures. */
 function precache(): Plugin {
@@ -35,6 +36,7 @@ function fingerprint(parts: readonly string[]): string {
 
 export default defineConfig({
   base: '/',
+  define: { __APP_VERSION__: JSON.stringify(version) },
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,

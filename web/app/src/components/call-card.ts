@@ -55,7 +55,7 @@ export class CallCard extends Component {
     const keypad = !short && this.desk.state.value.callKeypad === call.id;
     return html`<section
       class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''}"
-      role="region"
+      role="region" tabindex="-1"
       aria-label=${person.name}
       data-testid="call-card"
       data-call-state=${call.state}
@@ -80,13 +80,21 @@ export class CallCard extends Component {
     return html`
       ${open ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
       ${this.panel === 'quality' ? this.#qualityNumbers() : nothing}
-      ${call.state === 'active' && !open ? html`<cl-voice-wave .levels=${() => this.desk.phone.levels(call.id)}></cl-voice-wave>` : nothing}
-      ${this.#problems()} ${open ? this.#keypad() : nothing} ${this.panel === 'audio' ? this.#audio() : nothing}
+      ${this.#problems() ?? (call.state === 'active' && !open ? this.#voices() : nothing)}
+      ${open ? this.#keypad() : nothing} ${this.panel === 'audio' ? this.#audio() : nothing}
       <div class="bottom ${open ? 'keypad-open' : ''}">
         <div class="controls">${this.#controls()}</div>
         ${this.#endButton()}
       </div>
     `;
+  }
+
+  /** Both voices, or where they are: another window of this account may carry the sound. */
+  #voices(): unknown {
+    const { phone } = this.desk;
+    return phone.state.ownsMedia
+      ? html`<cl-voice-wave .levels=${() => phone.levels(this.call.id)}></cl-voice-wave>`
+      : html`<p class="sub">${t('call.elsewhere')}</p>`;
   }
 
   #status(): unknown {
@@ -101,6 +109,7 @@ export class CallCard extends Component {
     </p>`;
   }
 
+  /** `null` when there is none. A problem takes the place of the voices: End stays in sight. */
   #problems(): unknown {
     const { call } = this;
     if (call.microphoneProblem) {
@@ -114,7 +123,7 @@ export class CallCard extends Component {
       </div>`;
     }
     if (this.askHint) return html`<div class="note">${icon('mic')}<div><b>${t('microphone.ask')}</b><span>${t('microphone.askWhy')}</span></div></div>`;
-    return nothing;
+    return null;
   }
 
   #controls(): unknown {

@@ -52,10 +52,15 @@ export class CallStack extends Component {
     }
     if (!this.#hadFocus) return;
     this.#hadFocus = false;
-    if (!focusLost()) return;
-    const card = this.renderRoot.querySelector('cl-incoming-card, cl-call-card, cl-ended-card');
-    const button = card?.shadowRoot?.querySelector<HTMLElement>('button.large, .actions button, button');
-    if (button) button.focus();
+    if (focusLost()) void this.#focusCard();
+  }
+
+  /** The card, not its first button: a key pressed twice must not end or redial a call. */
+  async #focusCard(): Promise<void> {
+    const card = this.renderRoot.querySelector<Component>('cl-incoming-card, cl-call-card, cl-ended-card');
+    await card?.updateComplete;
+    const section = card?.shadowRoot?.querySelector<HTMLElement>('section');
+    if (section) section.focus();
     else this.dispatchEvent(new CustomEvent('focus-lost', { bubbles: true, composed: true }));
   }
 

@@ -91,7 +91,7 @@ export class ConnectionBanner extends Component {
   }
 
   override render(): unknown {
-    return html`${this.#connection()} ${this.desk.player.state.value === 'blocked' ? this.#blocked() : nothing}`;
+    return html`${this.#connection()} ${this.desk.player.state.value === 'blocked' && this.desk.calls.state.value.current.length === 0 ? this.#blocked() : nothing}`;
   }
 
   #connection(): unknown {

@@ -74,7 +74,7 @@ export class EndedCard extends Component {
     const lasted = call.answeredAt !== null && call.end ? timer(call.end.at - call.answeredAt) : '';
     return html`<section
       class="card ${endedBadly(call) ? 'bad' : ''}"
-      role="region"
+      role="region" tabindex="-1"
       aria-label=${person.name}
       data-testid="ended-card"
       data-call-state="ended"

@@ -63,7 +63,7 @@ export class IncomingCard extends Component {
 
   override render(): unknown {
     const { name, number } = this.desk.contacts.person(this.call.remote);
-    return html`<section class="card" role="region" aria-label=${name} data-testid="incoming-card" data-call-state="incoming" data-call-id=${this.call.id}>
+    return html`<section class="card" role="region" tabindex="-1" aria-label=${name} data-testid="incoming-card" data-call-state="incoming" data-call-id=${this.call.id}>
       <div class="who">
         <cl-avatar size="l" name=${name}></cl-avatar>
         <div class="names">

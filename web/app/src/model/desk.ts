@@ -10,6 +10,7 @@ import { Dial } from './dial.js';
 import { History, type HistoryEntry } from './history.js';
 import { MicrophoneTest } from './microphone-test.js';
 import { Notices } from './notices.js';
+import { parseTarget } from './number.js';
 import { Notifier, type WorkerPort } from './notifier.js';
 import { PhoneStore } from './phone-store.js';
 import { QualityWatch } from './quality-watch.js';
@@ -150,7 +151,8 @@ export class Desk {
 
   /** Puts a number into the field, for example from a `tel:` link; one key press away from the call. */
   prefill(text: string): void {
-    this.dial.type(text);
+    const address = parseTarget(text);
+    this.dial.type(address?.isNumber ? address.target + address.postDial : text);
     this.focusField();
   }
 

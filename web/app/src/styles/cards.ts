@@ -14,6 +14,12 @@ export const cards = css`
     background: var(--raised);
     box-shadow: var(--shadow);
   }
+  .card:focus {
+    outline: none;
+  }
+  .card:focus-visible {
+    outline: 2px solid var(--accent);
+  }
   .who {
     display: flex;
     align-items: center;

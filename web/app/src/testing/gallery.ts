@@ -99,6 +99,7 @@ async function start(): Promise<void> {
   if (!wanted) throw new Error(`no such state; there are: sign-in, sign-in-wrong, ${Object.keys(STATES).join(', ')}`);
   const phone = new FakePhone();
   const desk = await makeDesk(phone, theme, wanted);
+  desk.settings.state.subscribe(() => void useLanguage(desk.settings.state.value.language ?? query.get('lang') ?? 'en'));
   render(html`<div class="gallery"><cl-desk .desk=${desk} .signOut=${() => undefined}></cl-desk></div>`, document.body);
   (document.querySelector('.gallery') as HTMLElement).style.blockSize = '100dvh';
   phone.level = (id) => (phone.state.calls.find((c) => c.id === id)?.localHold ? { microphone: 0, speaker: 0 } : speech());
