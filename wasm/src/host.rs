@@ -32,6 +32,7 @@ export interface Host {
 #[wasm_bindgen]
 extern "C" {
     /// The JavaScript side of the edge. Every import may throw; that never stops a drain.
+    #[derive(Clone, Debug)]
     #[wasm_bindgen(typescript_type = "Host")]
     pub type Host;
 

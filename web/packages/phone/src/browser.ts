@@ -1,7 +1,10 @@
 /** Parts of a browser that may be missing (old ones, insecure contexts), although TypeScript believes in them. */
 
-const partial = globalThis.navigator as Partial<Navigator>;
+/** As it may really be. */
+type Perhaps<T> = { readonly [K in keyof T]?: T[K] | null };
 
-export const webLocks = (): LockManager | undefined => partial.locks;
-export const permissions = (): Permissions | undefined => partial.permissions;
-export const mediaDevices = (): MediaDevices | undefined => partial.mediaDevices;
+const browser = (): Perhaps<Navigator> => globalThis.navigator;
+
+export const webLocks = (): LockManager | undefined => browser().locks ?? undefined;
+export const permissions = (): Permissions | undefined => browser().permissions ?? undefined;
+export const mediaDevices = (): MediaDevices | undefined => browser().mediaDevices ?? undefined;
