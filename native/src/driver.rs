@@ -1,0 +1,304 @@
+//! The task that owns the agent: one `select!` over commands, the network, media and the clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clearline_core::{
+    CallId, CallOptions, CommandError, ConnectionId, Deadline, Environment, Event, Input, Instant,
+    OperationError, OperationId, Output, Secret, UserAgent,
+};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::error::PhoneError;
+use crate::media::{MediaBackend, MediaJob};
+use crate::phone::PhoneState;
+use crate::transport::{Connection, Transport};
+
+/// Messages that may wait for the agent before the socket has to wait.
+const NETWORK_QUEUE: usize = 64;
+/// The driver looks at the clock at least this often: timers stand still while the machine sleeps, the clock does not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// Dropped messages are logged one by one up to this many, then at every power of two.
+const LOGGED_DROPS: u64 = 8;
+
+/// A command of the agent that ends in `OperationDone`.
+pub(crate) type Act = Box<dyn FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError> + Send>;
+
+/// What handles ask the driver to do.
+pub(crate) enum Command {
+    Call {
+        id: CallId,
+        target: String,
+        options: CallOptions,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Operate {
+        act: Act,
+        reply: oneshot::Sender<Result<(), PhoneError>>,
+    },
+    SetPassword(Secret),
+    Environment(Environment),
+    Stop,
+}
+
+/// What connection tasks report.
+enum Network {
+    Opened(ConnectionId, mpsc::Sender<Vec<u8>>),
+    Message(ConnectionId, Vec<u8>),
+    Closed(ConnectionId, String),
+}
+
+/// The owner of one agent and of everything it works with.
+pub(crate) struct Driver {
+    agent: UserAgent,
+    clock: Clock,
+    transport: Arc<dyn Transport>,
+    media: Box<dyn MediaBackend>,
+    events: broadcast::Sender<Event>,
+    state: watch::Sender<Arc<PhoneState>>,
+    links: BTreeMap<ConnectionId, Link>,
+    operations: BTreeMap<OperationId, oneshot::Sender<Result<(), PhoneError>>>,
+    network: mpsc::Sender<Network>,
+    reports: mpsc::UnboundedSender<Input>,
+    dropped: u64,
+    stopped: bool,
+}
+
+/// A connection being opened, or open.
+struct Link {
+    task: JoinHandle<()>,
+    outgoing: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        agent: UserAgent,
+        transport: Arc<dyn Transport>,
+        media: Box<dyn MediaBackend>,
+        events: broadcast::Sender<Event>,
+        state: watch::Sender<Arc<PhoneState>>,
+    ) -> Self {
+        // Replaced by real ones in `run`, which owns the receiving ends.
+        let (network, _) = mpsc::channel(1);
+        let (reports, _) = mpsc::unbounded_channel();
+        Self {
+            agent,
+            clock: Clock::new(),
+            transport,
+            media,
+            events,
+            state,
+            links: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            network,
+            reports,
+            dropped: 0,
+            stopped: false,
+        }
+    }
+
+    /// Runs until the agent has stopped, or until nobody holds a handle any more.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let (network_sender, mut network) = mpsc::channel(NETWORK_QUEUE);
+        let (report_sender, mut reports) = mpsc::unbounded_channel();
+        (self.network, self.reports) = (network_sender, report_sender);
+        self.agent.start(self.clock.now());
+        loop {
+            let deadline = self.drain();
+            if self.stopped {
+                return;
+            }
+            let sleep = self.until(deadline);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return self.abandon(),
+                },
+                Some(event) = network.recv() => self.network(event),
+                Some(input) = reports.recv() => self.input(input),
+                () = tokio::time::sleep(sleep) => self.input(Input::Wake),
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.agent.handle_input(self.clock.now(), input);
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Call {
+                id,
+                target,
+                options,
+                reply,
+            } => {
+                let _ = reply.send(self.agent.call(now, id, &target, options));
+            }
+            Command::Operate { act, reply } => match act(&mut self.agent, now) {
+                Ok(operation) => drop(self.operations.insert(operation, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
+            Command::SetPassword(password) => self.agent.set_password(now, password),
+            Command::Environment(environment) => {
+                self.agent.handle_input(now, Input::Environment(environment))
+            }
+            Command::Stop => self.agent.stop(now),
+        }
+    }
+
+    fn network(&mut self, event: Network) {
+        match event {
+            Network::Opened(connection, outgoing) => {
+                if let Some(link) = self.links.get_mut(&connection) {
+                    link.outgoing = Some(outgoing);
+                    self.input(Input::Connected { connection });
+                }
+            }
+            Network::Message(connection, message) => {
+                if self.links.contains_key(&connection) {
+                    self.input(Input::Received { connection, message });
+                }
+            }
+            Network::Closed(connection, reason) => {
+                if self.links.remove(&connection).is_some() {
+                    tracing::debug!(%connection, reason, "disconnected");
+                    self.input(Input::Disconnected { connection, reason });
+                }
+            }
+        }
+    }
+
+    /// Does what the agent asks for, until it asks for nothing more.
+    fn drain(&mut self) -> Option<Deadline> {
+        loop {
+            match self.agent.poll_output() {
+                Output::Connect { connection, url } => self.connect(connection, url),
+                Output::Transmit { connection, message } => self.transmit(connection, message),
+                Output::Disconnect { connection } => self.disconnect(connection),
+                Output::Media {
+                    request,
+                    call,
+                    session,
+                    action,
+                } => {
+                    self.media.execute(
+                        MediaJob {
+                            request,
+                            call,
+                            session,
+                            action,
+                        },
+                        &self.reports,
+                    );
+                }
+                Output::Event(event) => self.event(event),
+                Output::Idle(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn connect(&mut self, connection: ConnectionId, url: String) {
+        let task = tokio::spawn(carry(
+            Arc::clone(&self.transport),
+            connection,
+            url,
+            self.network.clone(),
+        ));
+        self.links.insert(connection, Link { task, outgoing: None });
+    }
+
+    fn transmit(&mut self, connection: ConnectionId, message: Vec<u8>) {
+        let Some(outgoing) = self
+            .links
+            .get(&connection)
+            .and_then(|link| link.outgoing.as_ref())
+        else {
+            return;
+        };
+        // A server that has stopped reading is as good as gone; the agent connects anew.
+        if outgoing.try_send(message).is_err() {
+            self.disconnect(connection);
+            let reason = "the server does not take messages any more".to_owned();
+            self.input(Input::Disconnected { connection, reason });
+        }
+    }
+
+    /// Dropping the sender lets what is queued go out before the socket closes; an attempt is given up at once.
+    fn disconnect(&mut self, connection: ConnectionId) {
+        if let Some(link) = self.links.remove(&connection) {
+            link.task.abort();
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match &event {
+            Event::OperationDone { operation, result } => self.operation_done(*operation, result.clone()),
+            Event::Dropped { why, .. } => {
+                self.dropped += 1;
+                if self.dropped <= LOGGED_DROPS || self.dropped.is_power_of_two() {
+                    tracing::debug!(why, count = self.dropped, "message dropped");
+                }
+            }
+            Event::Stopped => self.stopped = true,
+            Event::Connection(_) | Event::Registration(_) | Event::Call(_) | Event::DtmfReceived { .. } => {}
+        }
+        self.state.send_if_modified(|state| {
+            let mut next = PhoneState::clone(state);
+            let changed = next.apply(&event);
+            if changed {
+                *state = Arc::new(next);
+            }
+            changed
+        });
+        // Nobody needs to listen.
+        let _ = self.events.send(event);
+    }
+
+    fn operation_done(&mut self, operation: OperationId, result: Result<(), OperationError>) {
+        if let Some(reply) = self.operations.remove(&operation) {
+            let _ = reply.send(result.map_err(PhoneError::Operation));
+        }
+    }
+
+    /// The last handle is gone: nobody can hear what becomes of the calls.
+    fn abandon(&mut self) {
+        for (_, link) in std::mem::take(&mut self.links) {
+            link.task.abort();
+        }
+    }
+
+    fn until(&self, deadline: Option<Deadline>) -> Duration {
+        deadline.map_or(LONGEST_SLEEP, |deadline| {
+            deadline.at.saturating_since(self.clock.now()).min(LONGEST_SLEEP)
+        })
+    }
+}
+
+/// Opens a connection and reports what comes in, until it ends.
+async fn carry(transport: Arc<dyn Transport>, id: ConnectionId, url: String, network: mpsc::Sender<Network>) {
+    let closed = match transport.connect(&url).await {
+        Err(error) => error.to_string(),
+        Ok(Connection {
+            mut incoming,
+            outgoing,
+            close_reason,
+        }) => {
+            if network.send(Network::Opened(id, outgoing)).await.is_err() {
+                return;
+            }
+            while let Some(message) = incoming.recv().await {
+                if network.send(Network::Message(id, message)).await.is_err() {
+                    return;
+                }
+            }
+            close_reason.get().unwrap_or("closed").to_owned()
+        }
+    };
+    // A driver that has gone does not need to know.
+    let _ = network.send(Network::Closed(id, closed)).await;
+}

@@ -1,0 +1,477 @@
+//! Two media backends wired together without signalling: what one says the other hears.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use clearline_core::media::Level;
+use clearline_core::{
+    CallId, Direction, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
+    MediaRequestId, MediaSessionId, MediaTransport,
+};
+use clearline_native::media::{MediaBackend as _, MediaJob, StatisticsReader, WebRtcMedia};
+use support::{Person, similarity, voice};
+use tokio::sync::mpsc;
+
+const CALL: CallId = CallId(1);
+
+/// One backend with one session, driven by hand.
+struct End {
+    backend: WebRtcMedia,
+    reports: mpsc::UnboundedReceiver<Input>,
+    reporter: mpsc::UnboundedSender<Input>,
+    person: Person,
+    statistics: StatisticsReader,
+    events: Vec<MediaEvent>,
+    requests: u64,
+    session: u64,
+}
+
+impl End {
+    fn new(person: Person) -> Self {
+        let backend = WebRtcMedia::new(person.clone());
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let statistics = backend.statistics();
+        Self {
+            backend,
+            reports,
+            reporter,
+            person,
+            statistics,
+            events: Vec::new(),
+            requests: 0,
+            session: 1,
+        }
+    }
+
+    async fn request(&mut self, action: MediaAction) -> Result<MediaOutcome, MediaError> {
+        self.requests += 1;
+        let request = MediaRequestId(self.requests);
+        let job = MediaJob {
+            request,
+            call: CALL,
+            session: MediaSessionId(self.session),
+            action,
+        };
+        self.backend.execute(job, &self.reporter);
+        loop {
+            match self.next().await {
+                Input::MediaDone {
+                    request: answered,
+                    result,
+                } => {
+                    assert_eq!(answered, request, "answers come in order");
+                    return result;
+                }
+                Input::Media { event, .. } => self.events.push(event),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    async fn describe(&mut self, action: MediaAction) -> String {
+        match self.request(action).await {
+            Ok(MediaOutcome::Description { sdp }) => sdp,
+            other => panic!("no description but {other:?}"),
+        }
+    }
+
+    async fn offer(&mut self, direction: Direction) -> String {
+        self.describe(MediaAction::CreateOffer {
+            direction,
+            ice_restart: false,
+        })
+        .await
+    }
+
+    async fn answer(&mut self, offer: &str, direction: Direction) -> String {
+        self.describe(MediaAction::CreateAnswer {
+            offer: offer.to_owned(),
+            direction,
+        })
+        .await
+    }
+
+    async fn apply(&mut self, answer: &str) {
+        self.request(MediaAction::ApplyAnswer {
+            answer: answer.to_owned(),
+            provisional: false,
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn next(&mut self) -> Input {
+        tokio::time::timeout(Duration::from_secs(10), self.reports.recv())
+            .await
+            .expect("a report")
+            .unwrap()
+    }
+
+    async fn event(&mut self, wanted: impl Fn(&MediaEvent) -> bool) -> MediaEvent {
+        loop {
+            if let Some(index) = self.events.iter().position(&wanted) {
+                return self.events.remove(index);
+            }
+            match self.next().await {
+                Input::Media { event, .. } => self.events.push(event),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    async fn connected(&mut self) {
+        let connected = MediaEvent::Transport {
+            state: MediaTransport::Connected,
+        };
+        self.event(|event| *event == connected).await;
+    }
+
+    async fn tones(&mut self, count: usize) -> String {
+        let mut tones = String::new();
+        while tones.len() < count {
+            let MediaEvent::DtmfReceived { tone } = self
+                .event(|event| matches!(event, MediaEvent::DtmfReceived { .. }))
+                .await
+            else {
+                unreachable!()
+            };
+            tones.push(tone);
+        }
+        tones
+    }
+}
+
+async fn negotiate(from: &mut End, from_direction: Direction, to: &mut End, to_direction: Direction) {
+    let offer = from.offer(from_direction).await;
+    let answer = to.answer(&offer, to_direction).await;
+    from.apply(&answer).await;
+}
+
+async fn call() -> (End, End) {
+    let (mut alice, mut bob) = (
+        End::new(Person::speaking(voice(1, 60))),
+        End::new(Person::speaking(voice(2, 60))),
+    );
+    negotiate(&mut alice, Direction::SendRecv, &mut bob, Direction::SendRecv).await;
+    alice.connected().await;
+    bob.connected().await;
+    (alice, bob)
+}
+
+fn loudness(samples: &[i16]) -> f64 {
+    Level::of(samples).rms_dbfs()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_hears_the_other_and_nobody_else() {
+    let (alice, bob) = call().await;
+    bob.person.hear(4.0).await;
+    let (at_bob, at_alice) = (bob.person.heard(), alice.person.heard());
+    let (alice_said, bob_said) = (alice.person.said(), bob.person.said());
+    let right = [
+        similarity(alice_said, &at_bob, 0.6),
+        similarity(bob_said, &at_alice, 0.6),
+    ];
+    let wrong = [
+        similarity(bob_said, &at_bob, 0.6),
+        similarity(alice_said, &at_alice, 0.6),
+        similarity(alice_said, &vec![0; at_bob.len()], 0.6),
+        similarity(voice(3, 10).samples(), &at_bob, 0.6),
+    ];
+    eprintln!("similarity to the right voice {right:.3?}, to wrong ones {wrong:.3?}");
+    assert!(right.iter().all(|&score| score > 0.8));
+    assert!(wrong.iter().all(|&score| score < 0.6));
+    let figures = alice.statistics.of(CALL).unwrap();
+    assert_eq!((figures.format, figures.received.lost), ("opus", 0));
+    assert!(
+        figures.packets_sent > 100 && figures.level_received > -40.0,
+        "{figures:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_up_does_not_wait_for_timers() {
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let (alice, _bob) = call().await;
+        while alice
+            .statistics
+            .of(CALL)
+            .and_then(|figures| figures.setup_ms)
+            .is_none()
+        {
+            tokio::task::yield_now().await;
+        }
+        times.push(
+            alice
+                .statistics
+                .of(CALL)
+                .and_then(|figures| figures.setup_ms)
+                .unwrap(),
+        );
+    }
+    times.sort_unstable();
+    eprintln!("answer applied -> transport connected: {times:?} ms");
+    assert!(times[2] < 200, "median of {times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptions_carry_what_others_need() {
+    let mut alice = End::new(Person::speaking(voice(1, 1)));
+    let offer = alice.offer(Direction::SendRecv).await;
+    for line in [
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:8 PCMA/8000",
+        "a=rtpmap:110 telephone-event/48000",
+        "a=rtpmap:126 telephone-event/8000",
+        "a=setup:actpass",
+        "a=rtcp-mux",
+        "a=sendrecv",
+    ] {
+        assert!(
+            offer.contains(&format!("{line}\r\n")),
+            "{line} is missing in\n{offer}"
+        );
+    }
+    assert!(
+        offer.contains("typ host") && !offer.contains("IN IP4 0.0.0.0\r\na="),
+        "{offer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digits_arrive_once_each_in_both_directions() {
+    let (mut alice, mut bob) = call().await;
+    let send = |tones: &str| MediaAction::SendDtmf {
+        tones: tones.to_owned(),
+        duration_ms: 100,
+    };
+    alice.request(send("123")).await.unwrap();
+    alice.request(send("#")).await.unwrap();
+    bob.request(send("*0D")).await.unwrap();
+    assert_eq!(bob.tones(4).await, "123#");
+    assert_eq!(alice.tones(3).await, "*0D");
+    let after = bob.person.hear(1.5).await;
+    assert!(loudness(&after) > -40.0, "the voice goes on after the digits");
+    assert!(
+        !bob.events
+            .iter()
+            .any(|event| matches!(event, MediaEvent::DtmfReceived { .. }))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn muted_means_zeros_and_unmuted_means_the_voice() {
+    let (mut alice, bob) = call().await;
+    alice
+        .request(MediaAction::SetMuted { muted: true })
+        .await
+        .unwrap();
+    bob.person.hear(0.5).await;
+    assert!(loudness(&bob.person.hear(2.0).await) < -80.0);
+    assert_eq!(
+        alice.statistics.of(CALL).unwrap().level_sent,
+        f64::NEG_INFINITY,
+        "exact zeros are encoded"
+    );
+    alice
+        .request(MediaAction::SetMuted { muted: false })
+        .await
+        .unwrap();
+    bob.person.hear(0.5).await;
+    assert!(loudness(&bob.person.hear(0.5).await) > -40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_stops_the_media_and_resume_brings_it_back() {
+    let (mut alice, mut bob) = call().await;
+    negotiate(&mut alice, Direction::SendOnly, &mut bob, Direction::SendRecv).await;
+    alice.person.hear(0.5).await;
+    assert!(
+        Level::of(&alice.person.hear(0.5).await).is_silent(),
+        "bob may not send"
+    );
+
+    negotiate(&mut alice, Direction::Inactive, &mut bob, Direction::SendRecv).await;
+    let sent = alice.statistics.of(CALL).unwrap().packets_sent;
+    bob.person.hear(0.5).await;
+    assert!(
+        Level::of(&bob.person.hear(1.0).await).is_silent(),
+        "nobody may send"
+    );
+    alice.person.hear(1.2).await;
+    assert!(
+        alice.statistics.of(CALL).unwrap().packets_sent < sent + 60,
+        "and nobody does"
+    );
+
+    negotiate(&mut alice, Direction::SendRecv, &mut bob, Direction::SendRecv).await;
+    alice.person.hear(0.5).await;
+    let (heard_alice, heard_bob) = (bob.person.hear(0.5).await, alice.person.hear(0.5).await);
+    assert!(loudness(&heard_alice) > -40.0 && loudness(&heard_bob) > -40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_can_hold_at_once_and_the_answerer_decides_too() {
+    let (mut alice, mut bob) = call().await;
+    let offer = alice.offer(Direction::SendOnly).await;
+    assert!(offer.contains("a=sendonly"));
+    let answer = bob.answer(&offer, Direction::SendOnly).await;
+    assert!(answer.contains("a=inactive"), "{answer}");
+    alice.apply(&answer).await;
+    negotiate(&mut bob, Direction::SendRecv, &mut alice, Direction::SendRecv).await;
+    alice.person.hear(0.5).await;
+    assert!(loudness(&alice.person.hear(0.5).await) > -40.0);
+    assert!(loudness(&bob.person.hear(0.5).await) > -40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ice_restart_keeps_the_call() {
+    let (mut alice, mut bob) = call().await;
+    let restart = MediaAction::CreateOffer {
+        direction: Direction::SendRecv,
+        ice_restart: true,
+    };
+    let first = alice.describe(restart).await;
+    let answer = bob.answer(&first, Direction::SendRecv).await;
+    alice.apply(&answer).await;
+    alice.person.hear(1.5).await;
+    assert!(loudness(&alice.person.hear(0.5).await) > -40.0);
+    assert!(loudness(&bob.person.hear(0.5).await) > -40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_meets_glare_is_taken_back_and_the_others_is_answered() {
+    let (mut alice, mut bob) = call().await;
+    alice.offer(Direction::SendOnly).await;
+    let offer = bob.offer(Direction::SendRecv).await;
+    alice.request(MediaAction::Rollback).await.unwrap();
+    let answer = alice.answer(&offer, Direction::SendRecv).await;
+    bob.apply(&answer).await;
+    alice.person.hear(0.5).await;
+    assert!(loudness(&alice.person.hear(0.5).await) > -40.0);
+    assert!(loudness(&bob.person.hear(0.5).await) > -40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provisional_answer_plays_and_the_final_one_of_the_same_far_end_follows() {
+    let (mut alice, mut bob) = (
+        End::new(Person::speaking(voice(1, 60))),
+        End::new(Person::speaking(voice(2, 60))),
+    );
+    let offer = alice.offer(Direction::SendRecv).await;
+    let early = bob.answer(&offer, Direction::SendOnly).await;
+    alice
+        .request(MediaAction::ApplyAnswer {
+            answer: early.clone(),
+            provisional: true,
+        })
+        .await
+        .unwrap();
+    alice.connected().await;
+    alice.person.hear(0.5).await;
+    assert!(
+        loudness(&alice.person.hear(0.5).await) > -40.0,
+        "early media is heard"
+    );
+
+    let last = early.replace("a=sendonly", "a=sendrecv");
+    alice.apply(&last).await;
+    assert!(loudness(&alice.person.hear(0.5).await) > -40.0, "and goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_of_another_far_end_is_refused_for_the_same_connection() {
+    let (mut alice, mut bob, mut carol) = (
+        End::new(Person::speaking(voice(1, 5))),
+        End::new(Person::speaking(voice(2, 5))),
+        End::new(Person::speaking(voice(3, 5))),
+    );
+    let offer = alice.offer(Direction::SendRecv).await;
+    let (early, winner) = (
+        bob.answer(&offer, Direction::SendRecv).await,
+        carol.answer(&offer, Direction::SendRecv).await,
+    );
+    alice
+        .request(MediaAction::ApplyAnswer {
+            answer: early,
+            provisional: true,
+        })
+        .await
+        .unwrap();
+    let error = alice
+        .request(MediaAction::ApplyAnswer {
+            answer: winner,
+            provisional: false,
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, MediaErrorKind::DescriptionRejected);
+
+    alice.request(MediaAction::Close).await.unwrap();
+    alice.session += 1;
+    negotiate(&mut alice, Direction::SendRecv, &mut carol, Direction::SendRecv).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_descriptions_are_refused_and_do_not_harm_the_session() {
+    let (mut alice, mut bob) = (
+        End::new(Person::speaking(voice(1, 60))),
+        End::new(Person::speaking(voice(2, 60))),
+    );
+    let plain_rtp =
+        "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    for offer in ["", "nonsense", "v=0\r\n", plain_rtp] {
+        let action = MediaAction::CreateAnswer {
+            offer: offer.to_owned(),
+            direction: Direction::SendRecv,
+        };
+        let error = bob.request(action).await.unwrap_err();
+        assert_eq!(
+            error.kind,
+            MediaErrorKind::DescriptionRejected,
+            "{offer:?}: {}",
+            error.detail
+        );
+    }
+    let action = MediaAction::ApplyAnswer {
+        answer: "v=0".to_owned(),
+        provisional: false,
+    };
+    assert!(alice.request(action).await.is_err(), "there is no session yet");
+    negotiate(&mut alice, Direction::SendRecv, &mut bob, Direction::SendRecv).await;
+    bob.connected().await;
+    alice.request(MediaAction::Close).await.unwrap();
+    bob.request(MediaAction::Close).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browsers_offer_with_hidden_addresses_connects() {
+    let (mut alice, mut bob) = (
+        End::new(Person::speaking(voice(1, 60))),
+        End::new(Person::speaking(voice(2, 60))),
+    );
+    let offer = alice.offer(Direction::SendRecv).await;
+    // What a browser without microphone permission sends: a name only its own machine can resolve.
+    let hidden: String = offer
+        .lines()
+        .map(|line| match line.split(' ').nth(4) {
+            Some(address) if line.starts_with("a=candidate") => {
+                line.replace(address, "0a1b2c3d-0000-4000-8000-000000000000.local") + "\r\n"
+            }
+            _ => format!("{line}\r\n"),
+        })
+        .collect();
+    assert!(hidden.contains(".local"));
+    let answer = bob.answer(&hidden, Direction::SendRecv).await;
+    alice.apply(&answer).await;
+    bob.connected().await;
+    assert!(loudness(&bob.person.hear(2.0).await) > -40.0);
+}
