@@ -12,15 +12,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, RegistrationState};
-use crate::sip::{HeaderName, Message, Method, RequestBuilder};
+use crate::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 use crate::user_agent::{Endpoint, Purpose, SUPPORTED, back_off};
 
 /// What a registrar that does not say grants (RFC 3261 section 10.2.1.1).
 const DEFAULT_EXPIRES: u32 = 3600;
-/// Failures are tried again at the latest after this.
+/// Failures are tried again at the latest after this, unless the platform asks for more.
 const RETRY_CEILING: Duration = Duration::from_secs(120);
+/// Requests that may have been sent in the second after a snapshot was taken; their numbers are skipped.
+const UNSEEN_REQUESTS: u32 = 16;
+/// No platform can ask for more than this.
+const RETRY_AFTER_CEILING: Duration = Duration::from_secs(3_600);
 
 /// The registration of one device over one flow.
 #[derive(Clone, Debug)]
@@ -70,7 +74,7 @@ impl Registration {
         Self::with_numbers(endpoint, numbers)
     }
 
-    pub(crate) fn with_numbers(endpoint: &Endpoint, numbers: Numbers) -> Self {
+    fn with_numbers(endpoint: &Endpoint, numbers: Numbers) -> Self {
         let expires = u32::try_from(endpoint.config.registration_expires.as_secs()).unwrap_or(u32::MAX);
         Self {
             numbers,
@@ -80,7 +84,22 @@ impl Registration {
             failures: 0,
             expires,
             leaving: false,
+            lost: false,
+        }
+    }
+
+    /// The registration of an agent that has been away for `asleep`, during which another may have gone on with
+    /// `numbers`. No agent registers more often than once a second on average.
+    pub(crate) fn restored(endpoint: &Endpoint, numbers: Numbers, asleep: Duration) -> Self {
+        let unseen = u32::try_from(asleep.as_secs()).unwrap_or(u32::MAX);
+        let cseq = numbers
+            .cseq
+            .saturating_add(unseen)
+            .saturating_add(UNSEEN_REQUESTS);
+        let numbers = Numbers { cseq, ..numbers };
+        Self {
             lost: true,
+            ..Self::with_numbers(endpoint, numbers)
         }
     }
 
@@ -105,9 +124,10 @@ impl Registration {
         self.due
     }
 
-    /// The connection is open: register on it.
+    /// The connection is open: register on it. A password that was refused is not tried again, as each try could lock
+    /// the account.
     pub(crate) fn connected(&mut self, endpoint: &mut Endpoint) {
-        if endpoint.config.register {
+        if endpoint.config.register && !self.is_rejected() {
             self.send(endpoint, self.expires);
         }
     }
@@ -117,17 +137,30 @@ impl Registration {
         self.transaction = None;
         self.due = None;
         self.lost = true;
-        if endpoint.config.register && !self.leaving {
+        if endpoint.config.register && !self.leaving && !self.is_rejected() {
             self.set_state(endpoint, RegistrationState::Registering);
         }
     }
 
-    /// Removes the binding (section 10.2.2). `false` if there is nothing to remove, or no way to.
-    pub(crate) fn leave(&mut self, endpoint: &mut Endpoint) -> bool {
+    fn is_rejected(&self) -> bool {
+        matches!(
+            self.state,
+            RegistrationState::Failed {
+                credentials_rejected: true,
+                ..
+            }
+        )
+    }
+
+    /// Removes the binding (section 10.2.2), if there may be one.
+    pub(crate) fn leave(&mut self, endpoint: &mut Endpoint) {
         self.leaving = true;
         self.due = None;
         let bound = matches!(self.state, RegistrationState::Registered { .. }) || self.transaction.is_some();
-        bound && endpoint.is_connected() && self.send(endpoint, 0)
+        self.transaction = None;
+        if bound {
+            self.send(endpoint, 0);
+        }
     }
 
     pub(crate) fn stopped(&mut self, endpoint: &mut Endpoint) {
@@ -139,8 +172,13 @@ impl Registration {
 
     /// New credentials: what was refused may be tried again.
     pub(crate) fn credentials_changed(&mut self, endpoint: &mut Endpoint) {
-        if endpoint.is_connected() && matches!(self.state, RegistrationState::Failed { .. }) {
-            self.failures = 0;
+        if !matches!(self.state, RegistrationState::Failed { .. }) {
+            return;
+        }
+        self.failures = 0;
+        self.due = None;
+        self.set_state(endpoint, RegistrationState::Registering);
+        if endpoint.is_connected() {
             self.connected(endpoint);
         }
     }
@@ -152,9 +190,14 @@ impl Registration {
         }
     }
 
-    pub(crate) fn resent(&mut self, transaction: TransactionId, cseq: u32) {
+    /// The number for a challenged REGISTER that is sent again; `None` if another has taken its place.
+    pub(crate) fn number_for_retry(&mut self, transaction: TransactionId) -> Option<u32> {
+        (self.transaction == Some(transaction)).then(|| self.next_number())
+    }
+
+    /// The challenged REGISTER was sent again.
+    pub(crate) fn resent(&mut self, transaction: TransactionId) {
         self.transaction = Some(transaction);
-        self.numbers.cseq = self.numbers.cseq.max(cseq);
     }
 
     /// A response to REGISTER. Challenges have been dealt with; one that arrives here could not be answered.
@@ -197,32 +240,35 @@ impl Registration {
         Outcome::None
     }
 
-    fn send(&mut self, endpoint: &mut Endpoint, expires: u32) -> bool {
-        self.numbers.cseq += 1;
+    fn next_number(&mut self) -> u32 {
+        self.numbers.cseq = self.numbers.cseq.saturating_add(1);
+        self.numbers.cseq
+    }
+
+    fn send(&mut self, endpoint: &mut Endpoint, expires: u32) {
         let request = self.request(endpoint, expires);
         let Ok(transaction) = endpoint.send(Purpose::Register, request) else {
-            return false;
+            return;
         };
-        // With credentials known before, the number is the one just drawn; a challenge reports a later one.
         self.transaction = Some(transaction);
         if !self.leaving && !matches!(self.state, RegistrationState::Registered { .. }) {
             self.set_state(endpoint, RegistrationState::Registering);
         }
-        true
     }
 
-    fn request(&self, endpoint: &mut Endpoint, expires: u32) -> RequestBuilder {
+    fn request(&mut self, endpoint: &mut Endpoint, expires: u32) -> RequestBuilder {
         let aor = endpoint.config.address_of_record.clone();
         let registrar = format!("sip:{}", aor.as_uri().host().unwrap_or_default());
-        let registrar = crate::sip::UriBuf::parse(registrar).unwrap_or_else(|_| aor.clone());
+        let registrar = UriBuf::parse(registrar).unwrap_or_else(|_| aor.clone());
         let from = endpoint.local_name_addr();
         let tag = endpoint.rng.token(4);
+        let cseq = self.next_number();
         RequestBuilder::new(Method::Register, registrar.as_uri())
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format_args!("{from};tag={tag}"))
             .header(HeaderName::To, format_args!("<{}>", aor.as_str()))
             .header(HeaderName::CallId, &self.numbers.call_id)
-            .header(HeaderName::CSeq, format_args!("{} REGISTER", self.numbers.cseq))
+            .header(HeaderName::CSeq, format_args!("{cseq} REGISTER"))
             .header(
                 HeaderName::Contact,
                 format_args!(
@@ -278,7 +324,8 @@ impl Registration {
             .map(|secs| Duration::from_secs(u64::from(secs)));
         let retry_at = (!credentials_rejected).then(|| {
             let wait = back_off(&mut endpoint.rng, self.failures, RETRY_CEILING);
-            endpoint.now + asked.unwrap_or(wait).max(wait)
+            // What is asked of all devices at once is spread by the pause they would have made.
+            endpoint.now + asked.map_or(wait, |asked| asked.min(RETRY_AFTER_CEILING) + wait)
         });
         self.due = retry_at;
         let state = RegistrationState::Failed {
@@ -304,7 +351,7 @@ impl Registration {
 /// What a 2xx to REGISTER says about this device.
 struct Granted {
     expires: u32,
-    public_gruu: Option<String>,
+    public_gruu: Option<UriBuf>,
     bindings: u32,
 }
 
@@ -334,7 +381,8 @@ impl Granted {
                     .value("expires")
                     .and_then(|value| value.parse().ok());
                 granted.expires = expires.or(header_expires).unwrap_or(DEFAULT_EXPIRES);
-                granted.public_gruu = address.params.text("pub-gruu").map(|gruu| gruu.into_owned());
+                let gruu = address.params.text("pub-gruu");
+                granted.public_gruu = gruu.and_then(|gruu| UriBuf::parse(gruu).ok());
             }
         }
         // A registrar that grants nothing usable would be asked again without pause.

@@ -41,7 +41,8 @@ enum Waiting {
 
 impl Dtmf {
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.next_at
+        // While an answer is awaited, time alone changes nothing.
+        self.next_at.filter(|_| self.waiting_for.is_none())
     }
 }
 
@@ -66,7 +67,7 @@ impl Call {
 
     /// Sends what is due.
     pub(super) fn advance_dtmf(&mut self, endpoint: &mut Endpoint) {
-        while self.dtmf.waiting_for.is_none() {
+        while self.dtmf.waiting_for.is_none() && matches!(self.stage, Stage::Established(_)) {
             match self.dtmf.next_at {
                 Some(at) if at > endpoint.now => return,
                 Some(_) | None => self.dtmf.next_at = None,
@@ -122,13 +123,15 @@ impl Call {
             Some(status) => {
                 let reason = crate::sip::reason_phrase(status).to_owned();
                 self.fail_dtmf(endpoint, &OperationError::Refused { status, reason });
+                self.leave_lost_dialog(endpoint, status);
             }
-            None => self.fail_dtmf(endpoint, &OperationError::TimedOut),
+            None if endpoint.is_connected() => self.fail_dtmf(endpoint, &OperationError::TimedOut),
+            None => self.fail_dtmf(endpoint, &OperationError::Disconnected),
         }
     }
 
-    pub(crate) fn info_resent(&mut self, transaction: TransactionId, cseq: u32) {
-        self.renumbered(cseq);
+    /// The INFO was sent again with credentials.
+    pub(crate) fn info_resent(&mut self, transaction: TransactionId) {
         if let Some(Waiting::Info(waiting)) = &mut self.dtmf.waiting_for {
             *waiting = transaction;
         }

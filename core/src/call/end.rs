@@ -54,17 +54,12 @@ impl Call {
         if self.is_over() {
             return;
         }
-        self.abandon(endpoint, &OperationError::CallEnded);
-        self.fail_dtmf(endpoint, &OperationError::CallEnded);
-        if let Some(operation) = self.take_answer_operation() {
-            endpoint.finish(operation, Err(OperationError::CallEnded));
-        }
+        self.respond_to_what_is_open(endpoint);
+        self.end_commands(endpoint);
         if let Some(operation) = self.hang_up_operation.take() {
             endpoint.finish(operation, Ok(()));
         }
-        if !matches!(self.stage, Stage::Leaving(_)) {
-            self.close_media(endpoint);
-        }
+        self.close_media(endpoint);
         self.stage = Stage::Over;
         self.info.state = CallState::Ended;
         self.info.end = Some(CallEnd {
@@ -76,8 +71,29 @@ impl Call {
         });
     }
 
+    /// Every command but that to hang up has missed its chance.
+    pub(super) fn end_commands(&mut self, endpoint: &mut Endpoint) {
+        self.abandon(endpoint, &OperationError::CallEnded);
+        self.fail_dtmf(endpoint, &OperationError::CallEnded);
+        if let Some(operation) = self.take_answer_operation() {
+            endpoint.finish(operation, Err(OperationError::CallEnded));
+        }
+    }
+
     pub(super) fn close_media(&mut self, endpoint: &mut Endpoint) {
-        self.request_media(endpoint, MediaAction::Close);
+        if std::mem::take(&mut self.session_open) {
+            self.request_media(endpoint, MediaAction::Close);
+        }
+    }
+
+    /// No INVITE of the far end is left without its final response (RFC 3261 section 15.1.2).
+    fn respond_to_what_is_open(&mut self, endpoint: &mut Endpoint) {
+        if let Stage::Alerting(alerting) = &self.stage
+            && endpoint.transactions.awaits_response(alerting.transaction)
+        {
+            self.respond_final(endpoint, 480);
+        }
+        self.answer_pending_invite(endpoint, 487);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::negotiation::{Negotiation, Wanted};
 use super::{
-    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationError,
-    OperationId, RemoteMedia, Stage, dtmf, session_description,
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId,
+    RemoteMedia, Stage, dtmf, session_description,
 };
 use crate::event::Event;
 use crate::io::Timer;
@@ -82,29 +82,24 @@ impl Established {
         [repeat, retry].into_iter().flatten().min()
     }
 
-    /// Acknowledges the 2xx to the INVITE with the number `cseq`.
-    pub(super) fn acknowledge(&mut self, endpoint: &mut Endpoint, cseq: u32) {
-        let ack = endpoint.send_ack(self.dialog.ack(cseq));
+    /// Acknowledges the 2xx to `invite`.
+    pub(super) fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: &Message) {
+        let cseq = number(invite);
+        let ack = endpoint.send_ack(invite, self.dialog.ack(cseq));
         self.last_ack = Some((cseq, ack));
     }
 
-    /// The same 2xx again: the ACK was lost.
-    pub(super) fn acknowledge_again(&mut self, endpoint: &mut Endpoint, cseq: u32) {
-        if let Some((number, ack)) = &self.last_ack
-            && *number == cseq
+    /// The 2xx to `invite` again: the ACK was lost.
+    pub(super) fn acknowledge_again(&mut self, endpoint: &mut Endpoint, invite: &Message) {
+        if let Some((acknowledged, ack)) = &self.last_ack
+            && *acknowledged == number(invite)
         {
-            endpoint.send_again(&ack.clone());
+            endpoint.send_again(ack);
         }
     }
 
     /// Our 2xx is out; it is repeated until acknowledged.
-    pub(super) fn answer_sent(
-        &mut self,
-        now: Instant,
-        transaction: TransactionId,
-        response: Message,
-        late_offer: bool,
-    ) {
+    pub(super) fn answer_sent(&mut self, now: Instant, transaction: TransactionId, response: Message) {
         self.unacknowledged = Some(Unacknowledged {
             transaction,
             response,
@@ -112,14 +107,11 @@ impl Established {
             interval: T1,
             give_up_at: now + TRANSACTION_TIMEOUT,
         });
-        if late_offer {
-            self.negotiation = Negotiation::AwaitingAnswerInAck;
-        }
     }
 }
 
 impl Call {
-    pub(super) fn establish(&mut self, _endpoint: &mut Endpoint, dialog: Dialog) {
+    pub(super) fn establish(&mut self, dialog: Dialog) {
         self.stage = Stage::Established(Box::new(Established::new(dialog)));
     }
 
@@ -141,7 +133,8 @@ impl Call {
         if sent.give_up_at <= endpoint.now {
             // Section 13.3.1.4: no ACK within 64*T1, the session is ended.
             established.unacknowledged = None;
-            self.hang_up_because(endpoint, EndCause::NetworkFailed);
+            let wanted = established.leave_when_acknowledged.take();
+            self.hang_up_because(endpoint, wanted.unwrap_or(EndCause::NetworkFailed));
         } else if sent.repeat_at <= endpoint.now {
             sent.interval = (sent.interval * 2).min(T2);
             sent.repeat_at = endpoint.now + sent.interval;
@@ -155,7 +148,9 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        if established.unacknowledged.take().is_none() {
+        // An ACK that comes again may be one of an earlier INVITE.
+        let is_awaited = |sent: &mut Unacknowledged| number(&sent.response) == number(ack);
+        if established.unacknowledged.take_if(is_awaited).is_none() {
             return;
         }
         if let Some(operation) = established.answer_operation.take() {
@@ -219,15 +214,23 @@ impl Call {
         if established.awaits_ack() && self.info.state == CallState::Answering {
             established.leave_when_acknowledged = Some(cause);
             self.info.state = CallState::Ending;
-            return;
+            return self.close_media(endpoint);
         }
         let dialog = established.dialog.clone();
         self.leave(endpoint, dialog, cause);
     }
 
+    /// Leaves a dialog the far end does not know any more, which a `status` of 408 or 481 says (section 12.2.1.2).
+    pub(super) fn leave_lost_dialog(&mut self, endpoint: &mut Endpoint, status: u16) {
+        if matches!(status, 408 | 481) {
+            self.hang_up_because(endpoint, EndCause::NetworkFailed);
+        }
+    }
+
     /// Sends BYE. What is still open in the dialog ends with it.
     pub(super) fn leave(&mut self, endpoint: &mut Endpoint, mut dialog: Dialog, cause: EndCause) {
-        self.abandon(endpoint, &OperationError::CallEnded);
+        self.answer_pending_invite(endpoint, 487);
+        self.end_commands(endpoint);
         self.info.state = CallState::Ending;
         // Nobody listens any more: the microphone is released before the far end has agreed.
         self.close_media(endpoint);
@@ -247,22 +250,13 @@ impl Call {
         }
     }
 
-    /// The request with credentials has another number.
-    pub(crate) fn renumbered(&mut self, cseq: u32) {
-        match &mut self.stage {
-            Stage::Established(established) => established.dialog.renumbered(cseq),
-            Stage::Leaving(leaving) => leaving.dialog.renumbered(cseq),
-            Stage::Offering(_) | Stage::Inviting(_) | Stage::Alerting(_) | Stage::Over => {}
-        }
+    /// The number of the next request in the dialog.
+    pub(crate) fn next_number(&mut self) -> Option<u32> {
+        self.dialog_mut().map(Dialog::next_number)
     }
 
     fn accepts(&mut self, request: &Message) -> bool {
-        match &mut self.stage {
-            Stage::Established(established) => established.dialog.accepts(request),
-            Stage::Leaving(leaving) => leaving.dialog.accepts(request),
-            Stage::Alerting(alerting) => alerting.dialog.accepts(request),
-            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => true,
-        }
+        self.dialog_mut().is_none_or(|dialog| dialog.accepts(request))
     }
 
     fn bye_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
@@ -278,10 +272,7 @@ impl Call {
                 let cause = leaving.cause;
                 self.end_without_answer(endpoint, cause);
             }
-            Stage::Established(_) => {
-                self.answer_pending_invite(endpoint, 487);
-                self.end_without_answer(endpoint, EndCause::RemoteHangUp);
-            }
+            Stage::Established(_) => self.end_without_answer(endpoint, EndCause::RemoteHangUp),
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}
         }
     }
@@ -296,4 +287,9 @@ impl Call {
             });
         }
     }
+}
+
+/// The sequence number of a message that has been checked to have one.
+pub(super) fn number(message: &Message) -> u32 {
+    message.cseq().map_or(0, |cseq| cseq.number)
 }

@@ -72,23 +72,13 @@ impl Call {
 
     /// Whether `invite` is one this call has been made from already, along another path (section 8.2.2.2).
     pub(crate) fn is_merged_with(&self, invite: &Message) -> bool {
-        let Stage::Alerting(alerting) = &self.stage else {
-            return false;
-        };
-        let same_tag = match (alerting.invite.from(), invite.from()) {
-            (Ok(known), Ok(new)) => known.tag() == new.tag(),
-            _ => false,
-        };
-        let same_cseq = match (alerting.invite.cseq(), invite.cseq()) {
-            (Ok(known), Ok(new)) => known.number == new.number,
-            _ => false,
-        };
-        same_tag && same_cseq && alerting.invite.call_id().ok() == invite.call_id().ok()
+        self.info.direction == CallDirection::Incoming
+            && self.dialog().is_some_and(|dialog| dialog.is_made_by(invite))
     }
 
     /// The user answers: the description is made first, then the 200 goes out.
     pub(crate) fn answer(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
-        let Stage::Alerting(alerting) = &mut self.stage else {
+        let Stage::Alerting(alerting) = &self.stage else {
             return Err(CommandError::WrongState);
         };
         if alerting.making.is_some() {
@@ -105,9 +95,11 @@ impl Call {
                 ice_restart: false,
             },
         };
-        let request = endpoint.request_media(self.info.id, self.session, action);
+        let request = self.request_media(endpoint, action);
         let operation = endpoint.new_operation();
-        alerting.making = Some(Making { request, operation });
+        if let Stage::Alerting(alerting) = &mut self.stage {
+            alerting.making = Some(Making { request, operation });
+        }
         self.info.state = CallState::Answering;
         Ok(operation)
     }
@@ -154,15 +146,17 @@ impl Call {
             .body("application/sdp", sdp.as_bytes())
             .build();
         endpoint.respond(transaction, answer.clone());
-        let late_offer = session_description(&invite).is_none();
-        self.establish(endpoint, dialog);
+        self.establish(dialog);
         if let Stage::Established(established) = &mut self.stage {
-            established.answer_sent(endpoint.now, transaction, answer, late_offer);
+            established.answer_sent(endpoint.now, transaction, answer);
             established.answer_operation = Some(making.operation);
         }
-        if let Some(offer) = session_description(&invite) {
-            self.remote_description(offer);
-            self.note_remote_hold(false);
+        match session_description(&invite) {
+            Some(offer) => {
+                self.remote_description(offer);
+                self.note_remote_hold(false);
+            }
+            None => self.await_first_answer_in_ack(),
         }
     }
 

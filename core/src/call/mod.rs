@@ -61,6 +61,8 @@ pub(crate) struct Call {
     /// What was last told to the application.
     reported: Option<CallInfo>,
     session: MediaSessionId,
+    /// The media backend has the session: it has been asked for a description, and not yet to close.
+    session_open: bool,
     stage: Stage,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
@@ -114,6 +116,7 @@ impl Call {
             },
             reported: None,
             session: endpoint.new_media_session(),
+            session_open: false,
             stage,
             dtmf: Dtmf::default(),
             hang_up_operation: None,
@@ -196,10 +199,34 @@ impl Call {
     pub(crate) fn owns(&self, request: &Message) -> bool {
         match &self.stage {
             Stage::Inviting(inviting) => inviting.owns(request),
-            Stage::Alerting(alerting) => alerting.dialog.matches(request),
-            Stage::Established(established) => established.dialog.matches(request),
-            Stage::Leaving(leaving) => leaving.dialog.matches(request),
-            Stage::Offering(_) | Stage::Over => false,
+            Stage::Alerting(_)
+            | Stage::Established(_)
+            | Stage::Leaving(_)
+            | Stage::Offering(_)
+            | Stage::Over => self.dialog().is_some_and(|dialog| dialog.matches(request)),
+        }
+    }
+
+    /// The tag of this side in the call's one dialog.
+    pub(crate) fn local_tag(&self) -> Option<&str> {
+        self.dialog().map(Dialog::local_tag)
+    }
+
+    fn dialog(&self) -> Option<&Dialog> {
+        match &self.stage {
+            Stage::Alerting(alerting) => Some(&alerting.dialog),
+            Stage::Established(established) => Some(&established.dialog),
+            Stage::Leaving(leaving) => Some(&leaving.dialog),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => None,
+        }
+    }
+
+    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.stage {
+            Stage::Alerting(alerting) => Some(&mut alerting.dialog),
+            Stage::Established(established) => Some(&mut established.dialog),
+            Stage::Leaving(leaving) => Some(&mut leaving.dialog),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => None,
         }
     }
 
@@ -242,7 +269,7 @@ impl Call {
         session: MediaSessionId,
         event: &MediaEvent,
     ) {
-        if session != self.session {
+        if session != self.session || !self.session_open {
             return;
         }
         match event {
@@ -268,24 +295,36 @@ impl Call {
             return Err(CommandError::WrongState);
         }
         self.info.muted = muted;
-        self.request_media(endpoint, MediaAction::SetMuted { muted });
+        if self.session_open {
+            self.request_media(endpoint, MediaAction::SetMuted { muted });
+        }
         let operation = endpoint.new_operation();
         endpoint.finish(operation, Ok(()));
         Ok(operation)
     }
 
-    fn request_media(&self, endpoint: &mut Endpoint, action: MediaAction) -> MediaRequestId {
-        endpoint.request_media(self.id(), self.session, action)
+    fn request_media(&mut self, endpoint: &mut Endpoint, action: MediaAction) -> MediaRequestId {
+        let describes = matches!(
+            action,
+            MediaAction::CreateOffer { .. } | MediaAction::CreateAnswer { .. }
+        );
+        let request = endpoint.request_media(self.id(), self.session, action);
+        if describes && !self.session_open {
+            self.session_open = true;
+            // Only now is there something to be muted; nothing is heard before the descriptions are exchanged.
+            if self.info.muted {
+                let action = MediaAction::SetMuted { muted: true };
+                endpoint.request_media(self.id(), self.session, action);
+            }
+        }
+        request
     }
 
-    /// Leaves the present media session for a new one, and carries the mute state over.
+    /// Leaves the present media session for a new one.
     fn renew_session(&mut self, endpoint: &mut Endpoint) {
-        self.request_media(endpoint, MediaAction::Close);
+        self.close_media(endpoint);
         self.session = endpoint.new_media_session();
         self.info.media = MediaTransport::New;
-        if self.info.muted {
-            self.request_media(endpoint, MediaAction::SetMuted { muted: true });
-        }
     }
 }
 

@@ -12,6 +12,7 @@
 //!  +------- re-INVITE without offer --> MakingLateOffer --> AwaitingAnswerInAck --> Applying
 //! ```
 
+use super::established::number;
 use super::incoming::response;
 use super::{
     Call, CallState, CommandError, Direction, EndCause, Endpoint, HeaderName, MediaAction, MediaError,
@@ -22,7 +23,7 @@ use crate::event::CallDirection;
 use crate::sip::Method;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
-use crate::user_agent::{ALLOW, Purpose, Resent, SUPPORTED};
+use crate::user_agent::{ALLOW, Purpose, SUPPORTED};
 
 /// What is to be negotiated when there is room for it.
 #[derive(Clone, Debug, Default)]
@@ -59,21 +60,26 @@ pub(super) enum Negotiation {
         request: MediaRequestId,
         transaction: TransactionId,
         invite: Message,
+        hold: bool,
     },
     /// The far end's re-INVITE has no offer: ours is being made.
     MakingLateOffer {
         request: MediaRequestId,
         transaction: TransactionId,
         invite: Message,
+        offer: Offer,
     },
     /// Our offer went out in a 2xx.
-    AwaitingAnswerInAck,
+    AwaitingAnswerInAck(Offer),
 }
 
 /// What our offer was made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Offer {
     hold: bool,
+    /// There was another reason than `hold`.
+    refresh: bool,
+    ice_restart: bool,
 }
 
 impl Negotiation {
@@ -88,7 +94,7 @@ impl Negotiation {
             | Self::RollingBack(_)
             | Self::MakingAnswer { .. }
             | Self::MakingLateOffer { .. }
-            | Self::AwaitingAnswerInAck => None,
+            | Self::AwaitingAnswerInAck(_) => None,
         }
     }
 
@@ -102,7 +108,7 @@ impl Negotiation {
             | Self::OfferOut(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
-            | Self::AwaitingAnswerInAck => false,
+            | Self::AwaitingAnswerInAck(_) => false,
         }
     }
 }
@@ -140,6 +146,9 @@ impl Call {
 
     /// A new media session, for example in another window.
     pub(crate) fn move_media(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
+        if self.info.state != CallState::Active {
+            return Err(CommandError::WrongState);
+        }
         let Stage::Established(established) = &mut self.stage else {
             return Err(CommandError::WrongState);
         };
@@ -149,7 +158,7 @@ impl Call {
         Ok(operation)
     }
 
-    pub(super) fn want_fresh_media(&mut self, _endpoint: &mut Endpoint) {
+    pub(super) fn want_fresh_media(&mut self) {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.fresh_media = true;
         }
@@ -183,25 +192,36 @@ impl Call {
         if !due || !room || !endpoint.is_connected() {
             return;
         }
+        let wanted = &mut established.wanted;
+        let fresh_media = std::mem::take(&mut wanted.fresh_media);
         let offer = Offer {
-            hold: established.wanted.hold,
+            hold: wanted.hold,
+            refresh: std::mem::take(&mut wanted.refresh) || fresh_media,
+            ice_restart: std::mem::take(&mut wanted.ice_restart),
         };
-        let ice_restart = std::mem::take(&mut established.wanted.ice_restart);
-        established.wanted.refresh = false;
-        if std::mem::take(&mut established.wanted.fresh_media) {
+        if fresh_media {
             self.renew_session(endpoint);
         }
+        let request = self.make_offer(endpoint, offer);
+        self.set_negotiation(Negotiation::MakingOffer(request, offer));
+    }
+
+    fn make_offer(&mut self, endpoint: &mut Endpoint, offer: Offer) -> MediaRequestId {
         let action = MediaAction::CreateOffer {
             direction: direction(offer.hold),
-            ice_restart,
+            ice_restart: offer.ice_restart,
         };
-        let request = self.request_media(endpoint, action);
-        self.set_negotiation(Negotiation::MakingOffer(request, offer));
+        self.request_media(endpoint, action)
     }
 
     /// The final answer to the offer in the first INVITE.
     pub(super) fn apply_first_answer(&mut self, endpoint: &mut Endpoint, sdp: &str) {
-        self.apply_answer(endpoint, sdp, Offer { hold: false });
+        self.apply_answer(endpoint, sdp, Offer::default());
+    }
+
+    /// The first offer of the call went out in the 2xx.
+    pub(super) fn await_first_answer_in_ack(&mut self) {
+        self.set_negotiation(Negotiation::AwaitingAnswerInAck(Offer::default()));
     }
 
     /// The far end's answer came in the ACK, as our offer went out in the 2xx.
@@ -209,23 +229,21 @@ impl Call {
         let Stage::Established(established) = &self.stage else {
             return;
         };
-        if !matches!(established.negotiation, Negotiation::AwaitingAnswerInAck) {
+        let Negotiation::AwaitingAnswerInAck(offer) = established.negotiation else {
             return;
-        }
-        let hold = established.wanted.hold;
+        };
         match answer {
-            Some(sdp) => self.apply_answer(endpoint, sdp, Offer { hold }),
+            Some(sdp) => self.apply_answer(endpoint, sdp, offer),
             None => self.hang_up_because(endpoint, EndCause::NotAcceptable),
         }
     }
 
     /// The re-INVITE was sent again with credentials.
-    pub(crate) fn reinvite_resent(&mut self, resent: &Resent) {
-        self.renumbered(resent.cseq);
+    pub(crate) fn reinvite_resent(&mut self, resent: TransactionId) {
         if let Stage::Established(established) = &mut self.stage
             && let Negotiation::OfferOut(transaction, _) = &mut established.negotiation
         {
-            *transaction = resent.transaction;
+            *transaction = resent;
         }
     }
 
@@ -240,12 +258,10 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return self.acknowledge_in_passing(endpoint, transaction, response);
         };
-        let cseq = endpoint
-            .sent_request(transaction)
-            .and_then(|sent| sent.cseq().ok().map(|cseq| cseq.number));
+        let invite = endpoint.sent_request(transaction).cloned();
         let Some(offer) = established.negotiation.offer_out(transaction) else {
-            if let (200..=299, Some(cseq)) = (status, cseq) {
-                established.acknowledge_again(endpoint, cseq);
+            if let (200..=299, Some(invite)) = (status, invite) {
+                established.acknowledge_again(endpoint, &invite);
             }
             return;
         };
@@ -253,23 +269,22 @@ impl Call {
             (100..=199, _) => {}
             (200..=299, answer) => {
                 established.dialog.refresh_target(response);
-                if let Some(cseq) = cseq {
-                    established.acknowledge(endpoint, cseq);
+                if let Some(invite) = invite {
+                    established.acknowledge(endpoint, &invite);
                 }
                 if let Some(identity) = asserted_identity(response) {
                     self.info.remote = identity;
                 }
                 match answer {
                     Some(sdp) => self.apply_answer(endpoint, sdp, offer),
-                    None => self.refused(endpoint, 200, "answer without a session description"),
+                    None => self.refused(endpoint, offer, 200, "answer without a session description"),
                 }
             }
-            (491, _) => self.glare(endpoint),
-            // Section 12.2.1.2: the far end does not know this dialog any more.
-            (408 | 481, _) => self.hang_up_because(endpoint, EndCause::NetworkFailed),
+            (491, _) => self.glare(endpoint, offer),
+            (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
             (status, _) => {
                 let reason = response.reason().unwrap_or_default().to_owned();
-                self.refused(endpoint, status, &reason);
+                self.refused(endpoint, offer, status, &reason);
             }
         }
     }
@@ -279,17 +294,16 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        if !matches!(established.negotiation, Negotiation::OfferOut(current, _) if current == transaction) {
+        let Some(offer) = established.negotiation.offer_out(transaction) else {
             return;
-        }
-        let error = if endpoint.is_connected() {
-            OperationError::TimedOut
-        } else {
-            OperationError::Disconnected
         };
-        // A change of media that met a dead connection is tried again on the next one.
-        established.wanted.refresh = true;
-        self.give_up_wishes(endpoint, &error);
+        if endpoint.is_connected() {
+            // Section 14.1: no answer at all ends the session.
+            self.abandon(endpoint, &OperationError::TimedOut);
+            return self.hang_up_because(endpoint, EndCause::NetworkFailed);
+        }
+        // What the far end knows of this side's media is told again when the agent is back, see `reconnected`.
+        self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
         self.roll_back(endpoint);
     }
 
@@ -301,13 +315,14 @@ impl Call {
         invite: &Message,
     ) {
         let Stage::Established(established) = &mut self.stage else {
-            // Early dialogs take no re-INVITE; one on the way out is refused.
-            let status = if matches!(self.stage, Stage::Leaving(_)) {
-                481
-            } else {
-                491
+            return match self.stage {
+                Stage::Alerting(_) => reject_busy(endpoint, transaction, invite),
+                // Our own INVITE is still open.
+                Stage::Inviting(_) => endpoint.reject(transaction, invite, 491),
+                Stage::Offering(_) | Stage::Established(_) | Stage::Leaving(_) | Stage::Over => {
+                    endpoint.reject(transaction, invite, 481);
+                }
             };
-            return endpoint.reject(transaction, invite, status);
         };
         match established.negotiation {
             Negotiation::Idle if !established.awaits_ack() => {}
@@ -319,13 +334,13 @@ impl Call {
             | Negotiation::OfferOut(..)
             | Negotiation::Applying(..)
             | Negotiation::RollingBack(_)
-            | Negotiation::AwaitingAnswerInAck => return endpoint.reject(transaction, invite, 491),
+            | Negotiation::AwaitingAnswerInAck(_) => return endpoint.reject(transaction, invite, 491),
         }
         established.dialog.refresh_target(invite);
         if let Some(identity) = asserted_identity(invite) {
             self.info.remote = identity;
         }
-        let hold = established.wanted.hold || self.info.local_hold;
+        let hold = established.wanted.hold;
         let invite = invite.clone();
         let negotiation = match session_description(&invite) {
             Some(offer) => {
@@ -338,18 +353,19 @@ impl Call {
                     request,
                     transaction,
                     invite,
+                    hold,
                 }
             }
             None => {
-                let action = MediaAction::CreateOffer {
-                    direction: direction(hold),
-                    ice_restart: false,
+                let offer = Offer {
+                    hold,
+                    ..Offer::default()
                 };
-                let request = self.request_media(endpoint, action);
                 Negotiation::MakingLateOffer {
-                    request,
+                    request: self.make_offer(endpoint, offer),
                     transaction,
                     invite,
+                    offer,
                 }
             }
         };
@@ -361,23 +377,26 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        let negotiation = std::mem::replace(&mut established.negotiation, Negotiation::Idle);
         if let Negotiation::MakingAnswer {
             transaction, invite, ..
         }
         | Negotiation::MakingLateOffer {
             transaction, invite, ..
-        } = negotiation
+        } = &established.negotiation
         {
-            endpoint.reject(transaction, &invite, status);
+            endpoint.reject(*transaction, invite, status);
+            established.negotiation = Negotiation::Idle;
         }
     }
 
-    /// The far end takes its re-INVITE back.
-    pub(crate) fn reinvite_cancelled(&mut self, endpoint: &mut Endpoint) {
+    /// The far end takes its re-INVITE back. After the answer that has no effect (section 9.2).
+    pub(crate) fn reinvite_cancelled(&mut self, endpoint: &mut Endpoint, reinvite: TransactionId) {
         let Stage::Established(established) = &self.stage else {
             return;
         };
+        if !established.negotiation.answers(reinvite) {
+            return;
+        }
         let answering = matches!(established.negotiation, Negotiation::MakingAnswer { .. });
         self.answer_pending_invite(endpoint, 487);
         if answering {
@@ -402,10 +421,7 @@ impl Call {
         match established.negotiation.clone() {
             Negotiation::MakingOffer(expected, offer) if expected == request => match result {
                 Ok(outcome) => self.send_offer(endpoint, outcome, offer),
-                Err(error) => {
-                    self.set_negotiation(Negotiation::Idle);
-                    self.give_up_wishes(endpoint, &OperationError::Media(error));
-                }
+                Err(error) => self.offer_failed(endpoint, offer, error),
             },
             Negotiation::Applying(expected, offer) if expected == request => match result {
                 Ok(_) => self.applied(endpoint, offer),
@@ -418,15 +434,22 @@ impl Call {
                 request: expected,
                 transaction,
                 invite,
+                hold,
             } if expected == request => {
-                self.send_answer(endpoint, transaction, &invite, result, false);
+                if self.send_answer(endpoint, transaction, &invite, result) {
+                    self.agreed(endpoint, hold);
+                    self.note_remote_hold(false);
+                }
             }
             Negotiation::MakingLateOffer {
                 request: expected,
                 transaction,
                 invite,
+                offer,
             } if expected == request => {
-                self.send_answer(endpoint, transaction, &invite, result, true);
+                if self.send_answer(endpoint, transaction, &invite, result) {
+                    self.set_negotiation(Negotiation::AwaitingAnswerInAck(offer));
+                }
             }
             Negotiation::Idle
             | Negotiation::MakingOffer(..)
@@ -435,7 +458,7 @@ impl Call {
             | Negotiation::RollingBack(_)
             | Negotiation::MakingAnswer { .. }
             | Negotiation::MakingLateOffer { .. }
-            | Negotiation::AwaitingAnswerInAck => {}
+            | Negotiation::AwaitingAnswerInAck(_) => {}
         }
     }
 
@@ -456,7 +479,11 @@ impl Call {
 
     fn send_offer(&mut self, endpoint: &mut Endpoint, outcome: MediaOutcome, offer: Offer) {
         let MediaOutcome::Description { sdp } = outcome else {
-            return self.set_negotiation(Negotiation::Idle);
+            let error = MediaError {
+                kind: MediaErrorKind::Failed,
+                detail: "no description was made".to_owned(),
+            };
+            return self.offer_failed(endpoint, offer, error);
         };
         let id = self.id();
         let Stage::Established(established) = &mut self.stage else {
@@ -473,21 +500,25 @@ impl Call {
         match endpoint.send(Purpose::ReInvite(id), reinvite) {
             Ok(transaction) => self.set_negotiation(Negotiation::OfferOut(transaction, offer)),
             Err(_) => {
-                established.wanted.refresh = true;
-                self.give_up_wishes(endpoint, &OperationError::Disconnected);
+                self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
                 self.roll_back(endpoint);
             }
         }
     }
 
+    fn offer_failed(&mut self, endpoint: &mut Endpoint, offer: Offer, error: MediaError) {
+        self.set_negotiation(Negotiation::Idle);
+        self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
+    }
+
+    /// Answers the far end's re-INVITE; `false` if there is no description to answer with.
     fn send_answer(
         &mut self,
         endpoint: &mut Endpoint,
         transaction: TransactionId,
         invite: &Message,
         result: Result<MediaOutcome, MediaError>,
-        late_offer: bool,
-    ) {
+    ) -> bool {
         self.set_negotiation(Negotiation::Idle);
         let sdp = match result {
             Ok(MediaOutcome::Description { sdp }) => sdp,
@@ -498,11 +529,12 @@ impl Call {
                 } else {
                     500
                 };
-                return endpoint.reject(transaction, invite, status);
+                endpoint.reject(transaction, invite, status);
+                return false;
             }
         };
         let Stage::Established(established) = &mut self.stage else {
-            return;
+            return false;
         };
         let answer = response(endpoint, invite, 200, established.dialog.local_tag())
             .header(HeaderName::Contact, endpoint.contact())
@@ -511,11 +543,11 @@ impl Call {
             .body("application/sdp", sdp.as_bytes())
             .build();
         endpoint.respond(transaction, answer.clone());
-        established.answer_sent(endpoint.now, transaction, answer, late_offer);
+        established.answer_sent(endpoint.now, transaction, answer);
         if let Some(offer) = session_description(invite) {
             self.remote_description(offer);
-            self.note_remote_hold(false);
         }
+        true
     }
 
     fn apply_answer(&mut self, endpoint: &mut Endpoint, sdp: &str, offer: Offer) {
@@ -531,18 +563,26 @@ impl Call {
     /// Offer and answer are in force: now, and not before, the state changes.
     fn applied(&mut self, endpoint: &mut Endpoint, offer: Offer) {
         self.set_negotiation(Negotiation::Idle);
-        self.info.local_hold = offer.hold;
+        self.agreed(endpoint, offer.hold);
         self.note_remote_hold(offer.hold);
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        if established.wanted.hold == offer.hold {
-            for operation in std::mem::take(&mut established.wanted.operations) {
+        if !established.wanted.fresh_media {
+            for operation in std::mem::take(&mut established.wanted.media_operations) {
                 endpoint.finish(operation, Ok(()));
             }
         }
-        if !established.wanted.fresh_media {
-            for operation in std::mem::take(&mut established.wanted.media_operations) {
+    }
+
+    /// What `hold` says has been negotiated.
+    fn agreed(&mut self, endpoint: &mut Endpoint, hold: bool) {
+        self.info.local_hold = hold;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if established.wanted.hold == hold {
+            for operation in std::mem::take(&mut established.wanted.operations) {
                 endpoint.finish(operation, Ok(()));
             }
         }
@@ -564,7 +604,7 @@ impl Call {
     }
 
     /// Section 14.1: wait, the owner of the Call-ID longer than the other, and try again.
-    fn glare(&mut self, endpoint: &mut Endpoint) {
+    fn glare(&mut self, endpoint: &mut Endpoint, offer: Offer) {
         let pause = match self.info.direction {
             CallDirection::Outgoing => endpoint
                 .rng
@@ -574,15 +614,18 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        established.wanted.not_before = Some(endpoint.now + pause);
-        // The wish for hold still differs from what is negotiated; any other reason to offer is kept alive here.
-        established.wanted.refresh = true;
+        let wanted = &mut established.wanted;
+        wanted.not_before = Some(endpoint.now + pause);
+        // The wish for hold still differs from what is negotiated; the other reasons to offer are kept alive here.
+        wanted.refresh |= offer.refresh;
+        wanted.ice_restart |= offer.ice_restart;
         self.roll_back(endpoint);
     }
 
-    fn refused(&mut self, endpoint: &mut Endpoint, status: u16, reason: &str) {
+    fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
         self.give_up_wishes(
             endpoint,
+            offer,
             &OperationError::Refused {
                 status,
                 reason: reason.to_owned(),
@@ -597,13 +640,27 @@ impl Call {
         self.hang_up_because(endpoint, EndCause::NotAcceptable);
     }
 
-    /// The wish returns to what is negotiated, and its commands end with `error`.
-    fn give_up_wishes(&mut self, endpoint: &mut Endpoint, error: &OperationError) {
+    /// What was wanted of `offer` is not to be had: the wish returns to what is negotiated, and its commands end with
+    /// `error`. What has come to be wanted since then is tried for itself.
+    fn give_up_wishes(&mut self, endpoint: &mut Endpoint, offer: Offer, error: &OperationError) {
         let negotiated = self.info.local_hold;
-        if let Stage::Established(established) = &mut self.stage {
-            established.wanted.hold = negotiated;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let wanted = &mut established.wanted;
+        let is_granted = wanted.hold == negotiated;
+        if is_granted || wanted.hold == offer.hold {
+            wanted.hold = negotiated;
+            for operation in std::mem::take(&mut wanted.operations) {
+                let result = if is_granted { Ok(()) } else { Err(error.clone()) };
+                endpoint.finish(operation, result);
+            }
         }
-        self.abandon(endpoint, error);
+        if !wanted.fresh_media {
+            for operation in std::mem::take(&mut wanted.media_operations) {
+                endpoint.finish(operation, Err(error.clone()));
+            }
+        }
     }
 
     fn roll_back(&mut self, endpoint: &mut Endpoint) {
@@ -618,19 +675,14 @@ impl Call {
         transaction: TransactionId,
         response: &Message,
     ) {
-        let is_success = matches!(response.status(), Some(200..=299));
         let Stage::Leaving(leaving) = &self.stage else {
             return;
         };
-        let Some(cseq) = endpoint
-            .sent_request(transaction)
-            .and_then(|sent| sent.cseq().ok())
-        else {
+        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
             return;
         };
-        if is_success {
-            let ack = leaving.dialog.ack(cseq.number);
-            endpoint.send_ack(ack);
+        if matches!(response.status(), Some(200..=299)) {
+            endpoint.send_ack(&invite, leaving.dialog.ack(number(&invite)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, forks, CANCEL.
 
+use super::established::number;
 use super::{
     Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
@@ -9,7 +10,7 @@ use crate::id::CallId;
 use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
-use crate::user_agent::{ALLOW, Purpose, Resent, SUPPORTED};
+use crate::user_agent::{ALLOW, Purpose, Release, SUPPORTED};
 
 /// Early dialogs kept per call; a hostile platform could announce any number.
 const MAX_FORKS: usize = 16;
@@ -27,11 +28,18 @@ pub(super) struct Inviting {
     transaction: TransactionId,
     /// Early dialogs, for requests that come in on them.
     early: Vec<Dialog>,
-    /// The fork whose early answer was applied. A peer connection takes the answer of one fork only.
-    early_answer_from: Option<String>,
+    /// The early answer that was applied. A peer connection takes the answer of one fork only.
+    early_answer: Option<EarlyAnswer>,
     cancel: Cancel,
     /// When nobody has answered.
     give_up_at: Instant,
+}
+
+/// A session description in a provisional response, and the fork it came from.
+#[derive(Clone, Debug)]
+struct EarlyAnswer {
+    tag: String,
+    sdp: String,
 }
 
 /// ```text
@@ -108,17 +116,23 @@ impl Call {
         self.stage = Stage::Inviting(Box::new(Inviting {
             transaction,
             early: Vec::new(),
-            early_answer_from: None,
+            early_answer: None,
             cancel: Cancel::No,
             give_up_at: endpoint.now + endpoint.config.no_answer_timeout,
         }));
     }
 
     /// The INVITE was sent again with credentials.
-    pub(crate) fn invite_resent(&mut self, resent: &Resent) {
+    pub(crate) fn invite_resent(&mut self, transaction: TransactionId) {
         if let Stage::Inviting(inviting) = &mut self.stage {
-            inviting.transaction = resent.transaction;
+            inviting.transaction = transaction;
         }
+    }
+
+    /// Whether the INVITE of `transaction` is still to bring this call about.
+    pub(crate) fn still_invites(&self, transaction: TransactionId) -> bool {
+        matches!(&self.stage, Stage::Inviting(inviting)
+            if inviting.transaction == transaction && matches!(inviting.cancel, Cancel::No))
     }
 
     /// A response to the INVITE that started this call.
@@ -216,10 +230,13 @@ impl Call {
         let (Some(sdp), Ok(to)) = (session_description(response), response.to()) else {
             return;
         };
-        if inviting.early_answer_from.is_some() {
+        if inviting.early_answer.is_some() {
             return;
         }
-        inviting.early_answer_from = to.tag().map(str::to_owned);
+        inviting.early_answer = Some(EarlyAnswer {
+            tag: to.tag().unwrap_or_default().to_owned(),
+            sdp: sdp.to_owned(),
+        });
         self.info.early_media = true;
         let action = MediaAction::ApplyAnswer {
             answer: sdp.to_owned(),
@@ -244,67 +261,65 @@ impl Call {
             }
             return;
         };
-        let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
         match &mut self.stage {
             Stage::Established(established) if established.dialog.remote_tag() == dialog.remote_tag() => {
-                established.acknowledge_again(endpoint, cseq);
-            }
-            Stage::Inviting(inviting) if matches!(inviting.cancel, Cancel::No) => {
-                self.answered(endpoint, dialog, cseq, response);
+                established.acknowledge_again(endpoint, &invite);
             }
             Stage::Inviting(inviting) => {
-                // The answer crossed our CANCEL (RFC 5407 section 3.1.2): acknowledge and hang up.
-                let (Cancel::Wanted(cause) | Cancel::Sent(cause)) = inviting.cancel else {
-                    return;
-                };
-                endpoint.send_ack(dialog.ack(cseq));
-                self.leave(endpoint, dialog, cause);
+                let cancel = inviting.cancel;
+                // It gets its BYE with the call, if it gets one.
+                endpoint.note_released(transaction, dialog.remote_tag());
+                match cancel {
+                    Cancel::No => self.answered(endpoint, dialog, &invite, response),
+                    // The answer crossed our CANCEL (RFC 5407 section 3.1.2): acknowledge and hang up.
+                    Cancel::Wanted(cause) | Cancel::Sent(cause) => {
+                        endpoint.send_ack(&invite, dialog.ack(number(&invite)));
+                        self.leave(endpoint, dialog, cause);
+                    }
+                }
             }
             Stage::Offering(_)
             | Stage::Alerting(_)
             | Stage::Established(_)
             | Stage::Leaving(_)
-            | Stage::Over => {
-                release(endpoint, &mut dialog, cseq);
-            }
+            | Stage::Over => release(endpoint, transaction, &invite, &mut dialog),
         }
     }
 
     /// A fork that answers after the call is over.
     pub(crate) fn release_late_fork(endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
-        let Some(invite) = endpoint.sent_request(transaction) else {
+        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
             return;
         };
-        let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
-        if let Ok(mut dialog) = Dialog::from_response(invite, response) {
-            release(endpoint, &mut dialog, cseq);
+        if let Ok(mut dialog) = Dialog::from_response(&invite, response) {
+            release(endpoint, transaction, &invite, &mut dialog);
         }
     }
 
-    fn answered(&mut self, endpoint: &mut Endpoint, dialog: Dialog, cseq: u32, response: &Message) {
-        let Stage::Inviting(inviting) = &self.stage else {
+    fn answered(&mut self, endpoint: &mut Endpoint, dialog: Dialog, invite: &Message, response: &Message) {
+        let Stage::Inviting(inviting) = &mut self.stage else {
             return;
         };
-        let early_answer_from = inviting.early_answer_from.clone();
-        let other_fork_was_heard = early_answer_from
-            .as_deref()
-            .is_some_and(|tag| tag != dialog.remote_tag());
+        let early_answer = inviting.early_answer.take();
+        let other_fork_was_heard = early_answer
+            .as_ref()
+            .is_some_and(|early| early.tag != dialog.remote_tag());
         if let Some(identity) = asserted_identity(response) {
             self.info.remote = identity;
         }
         self.info.state = CallState::Active;
         self.info.answered_at = Some(endpoint.now);
         self.info.early_media = false;
-        self.establish(endpoint, dialog);
+        self.establish(dialog);
         if let Stage::Established(established) = &mut self.stage {
-            established.acknowledge(endpoint, cseq);
+            established.acknowledge(endpoint, invite);
         }
-        match session_description(response) {
-            Some(_) if other_fork_was_heard => self.want_fresh_media(endpoint),
-            Some(sdp) => self.apply_first_answer(endpoint, sdp),
-            // The answer came early and reliably enough for this fork: it stands (section 13.2.1).
-            None if early_answer_from.is_some() && !other_fork_was_heard => {}
-            None => self.hang_up_because(endpoint, EndCause::NotAcceptable),
+        match (session_description(response), early_answer) {
+            (Some(_), _) if other_fork_was_heard => self.want_fresh_media(),
+            (Some(sdp), _) => self.apply_first_answer(endpoint, sdp),
+            // What this fork said early is not repeated by all: it stands, and is final now (section 13.2.1).
+            (None, Some(early)) if !other_fork_was_heard => self.apply_first_answer(endpoint, &early.sdp),
+            (None, _) => self.hang_up_because(endpoint, EndCause::NotAcceptable),
         }
     }
 
@@ -348,11 +363,17 @@ fn invite(endpoint: &mut Endpoint, target: &UriBuf) -> RequestBuilder {
         .header(HeaderName::Supported, SUPPORTED)
 }
 
-/// Another fork answered as well (section 13.2.2.4): it gets its ACK and a BYE.
-fn release(endpoint: &mut Endpoint, dialog: &mut Dialog, cseq: u32) {
-    endpoint.send_ack(dialog.ack(cseq));
-    // Whether it hears the BYE or times out makes no difference here.
-    let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
+/// Another fork answered as well (section 13.2.2.4): it gets its ACK and, once, a BYE.
+fn release(endpoint: &mut Endpoint, transaction: TransactionId, invite: &Message, dialog: &mut Dialog) {
+    let release = endpoint.note_released(transaction, dialog.remote_tag());
+    if release == Release::TooMany {
+        return;
+    }
+    endpoint.send_ack(invite, dialog.ack(number(invite)));
+    if release == Release::First {
+        // Whether it hears the BYE or times out makes no difference here.
+        let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
+    }
 }
 
 fn early_dialog(endpoint: &Endpoint, transaction: TransactionId, response: &Message) -> Option<Dialog> {

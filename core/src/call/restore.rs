@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Call, CallInfo, CallState, Endpoint, Established, MediaAction, MediaTransport, RemoteMedia, Stage,
-};
+use super::{Call, CallInfo, CallState, Endpoint, Established, MediaTransport, RemoteMedia, Stage};
 use crate::dialog::Dialog;
 use crate::time::{Duration, Instant};
 
-/// Requests that may have been sent after the snapshot was taken; their numbers are skipped.
-const UNSEEN_REQUESTS: u32 = 16;
+/// More requests than can have been sent in the time after a snapshot in which a call is restored; their numbers are
+/// skipped.
+const UNSEEN_REQUESTS: u32 = 1_000;
 
 /// What is kept of an answered call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,18 +56,14 @@ impl Call {
         let mut established = Established::new(dialog);
         established.remote_media = remote_media;
         established.wanted.hold = hold;
-        established.wanted.refresh = true;
-        let call = Self {
+        Self {
             session: endpoint.new_media_session(),
+            session_open: false,
             info,
             reported: None,
             stage: Stage::Established(Box::new(established)),
             dtmf: super::Dtmf::default(),
             hang_up_operation: None,
-        };
-        if call.info.muted {
-            call.request_media(endpoint, MediaAction::SetMuted { muted: true });
         }
-        call
     }
 }

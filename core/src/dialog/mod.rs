@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, UriBuf, quote};
+use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri, UriBuf, quote};
 
 /// A dialog from this side's view, early or confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,17 @@ impl Dialog {
         &self.remote_tag
     }
 
+    /// Whether `invite` is the one that made this dialog at the callee, along another path (section 8.2.2.2).
+    pub(crate) fn is_made_by(&self, invite: &Message) -> bool {
+        let same_sender = invite
+            .from()
+            .is_ok_and(|from| from.tag().unwrap_or_default() == self.remote_tag);
+        let same_number = invite
+            .cseq()
+            .is_ok_and(|cseq| Some(cseq.number) == self.remote_cseq);
+        same_sender && same_number && invite.call_id().is_ok_and(|id| id == self.call_id)
+    }
+
     /// Whether `request`, received, belongs to this dialog (section 12.2.2).
     pub(crate) fn matches(&self, request: &Message) -> bool {
         request.call_id().is_ok_and(|id| id == self.call_id)
@@ -84,18 +95,19 @@ impl Dialog {
 
     /// The next request in this dialog (section 12.2.1.1), without Via and Contact, which the endpoint adds.
     pub(crate) fn request(&mut self, method: Method<'_>) -> RequestBuilder {
-        self.local_cseq += 1;
-        self.numbered_request(method, self.local_cseq)
+        let cseq = self.next_number();
+        self.numbered_request(method, cseq)
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.local_cseq = self.local_cseq.saturating_add(1);
+        self.local_cseq
     }
 
     /// The ACK for a 2xx to the INVITE that had the number `cseq` (section 13.2.2.4).
     pub(crate) fn ack(&self, cseq: u32) -> RequestBuilder {
         self.numbered_request(Method::Ack, cseq)
-    }
-
-    /// A request was sent again with credentials and another number.
-    pub(crate) fn renumbered(&mut self, cseq: u32) {
-        self.local_cseq = self.local_cseq.max(cseq);
     }
 
     /// Leaves room for requests that a snapshot may not have seen, so that no number is used twice.
@@ -121,12 +133,28 @@ impl Dialog {
         }
     }
 
-    fn numbered_request(&self, method: Method<'_>, cseq: u32) -> RequestBuilder {
-        let mut request = RequestBuilder::new(method, self.remote_target.as_uri());
-        for route in &self.route_set {
-            request = request.header(HeaderName::Route, route);
+    /// A request on its route (section 12.2.1.1): a strict router gets its own address as the Request-URI and finds the
+    /// far side's at the end of the route.
+    fn routed_request(&self, method: Method<'_>) -> RequestBuilder {
+        let add_route = |request: RequestBuilder, route: &String| request.header(HeaderName::Route, route);
+        match strict_router(&self.route_set) {
+            None => {
+                let request = RequestBuilder::new(method, self.remote_target.as_uri());
+                self.route_set.iter().fold(request, add_route)
+            }
+            Some(router) => {
+                let request = RequestBuilder::new(method, router);
+                let request = self.route_set.iter().skip(1).fold(request, add_route);
+                request.header(
+                    HeaderName::Route,
+                    format_args!("<{}>", self.remote_target.as_str()),
+                )
+            }
         }
-        request
+    }
+
+    fn numbered_request(&self, method: Method<'_>, cseq: u32) -> RequestBuilder {
+        self.routed_request(method)
             .header(HeaderName::MaxForwards, 70)
             .header(
                 HeaderName::From,
@@ -136,6 +164,12 @@ impl Dialog {
             .header(HeaderName::CallId, &self.call_id)
             .header(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()))
     }
+}
+
+/// The URI of the first route if that is a strict router of RFC 2543: one without `lr`.
+fn strict_router(route_set: &[String]) -> Option<Uri<'_>> {
+    let first = NameAddr::parse(route_set.first()?).ok()?;
+    (!first.uri.params().has("lr")).then_some(first.uri)
 }
 
 /// RFC 2543 peers may have no tag (section 12.2.1.1: then it is left out).

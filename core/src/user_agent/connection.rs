@@ -8,7 +8,7 @@ use crate::io::{Deadline, Environment, Output, Timer};
 use crate::rng::Rng;
 use crate::sip::{HeaderName, Method, RequestBuilder};
 use crate::time::{Duration, Instant};
-use crate::transaction::{Flow, TransactionId};
+use crate::transaction::Flow;
 
 /// An attempt that has not opened by then has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     keep_alive: KeepAlive,
     lost_at: Option<Instant>,
     visible: bool,
+    /// A call is up, or somebody looks.
+    attentive: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,6 @@ struct KeepAlive {
     next: Option<Instant>,
     /// When the answer is overdue.
     answer_by: Option<Instant>,
-    options: Option<TransactionId>,
     /// The far end answers a CRLF ping: it negotiated outbound, or did so once.
     answers_ping: bool,
     /// The far end asked for this interval.
@@ -74,6 +75,7 @@ impl Connection {
             keep_alive: KeepAlive::default(),
             lost_at: None,
             visible: true,
+            attentive: true,
         }
     }
 
@@ -84,6 +86,11 @@ impl Connection {
     /// Since when there has been no connection, if there was one before.
     pub(crate) fn lost_at(&self) -> Option<Instant> {
         self.lost_at
+    }
+
+    /// This agent goes on for one that was connected.
+    pub(crate) fn lost_before(&mut self, now: Instant) {
+        self.lost_at = Some(now);
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -120,7 +127,7 @@ impl Connection {
     }
 
     /// `true` if the connection that was waited for is open now.
-    pub(crate) fn opened(&mut self, endpoint: &mut Endpoint, connection: ConnectionId, busy: bool) -> bool {
+    pub(crate) fn opened(&mut self, endpoint: &mut Endpoint, connection: ConnectionId) -> bool {
         if self.current != Some(connection) {
             return false;
         }
@@ -128,7 +135,7 @@ impl Connection {
         self.due = None;
         self.lost_at = None;
         self.keep_alive = KeepAlive::default();
-        self.plan_keep_alive(endpoint.now, busy);
+        self.plan_keep_alive(endpoint.now);
         endpoint.set_flow(Some(Flow::reliable(connection)));
         self.set_state(endpoint, ConnectionState::Connected);
         true
@@ -145,10 +152,9 @@ impl Connection {
     }
 
     /// Something came in: the connection is alive.
-    pub(crate) fn heard(&mut self, now: Instant, busy: bool) {
+    pub(crate) fn heard(&mut self, now: Instant) {
         self.keep_alive.answer_by = None;
-        self.keep_alive.options = None;
-        self.plan_keep_alive(now, busy);
+        self.plan_keep_alive(now);
     }
 
     /// A lone CRLF is the answer to a ping.
@@ -161,22 +167,23 @@ impl Connection {
         self.keep_alive.asked_interval = flow_timer.map(|secs| Duration::from_secs(u64::from(secs.max(5))));
     }
 
-    /// A call began or ended, or the window was shown: the interval may be another one now.
-    pub(crate) fn attention_changed(&mut self, now: Instant, busy: bool) {
-        if self.keep_alive.answer_by.is_none() && self.keep_alive.next.is_some() {
-            self.plan_keep_alive(now, busy);
+    /// Calls may have begun or ended, or the window been shown or hidden: the interval may be another one now.
+    pub(crate) fn attention(&mut self, now: Instant, busy: bool) {
+        let attentive = busy || self.visible;
+        if attentive != std::mem::replace(&mut self.attentive, attentive) && self.keep_alive.next.is_some() {
+            self.plan_keep_alive(now);
         }
     }
 
     /// Probes a connection that may have died unnoticed, or hurries the next attempt.
-    pub(crate) fn environment(&mut self, endpoint: &mut Endpoint, change: Environment, busy: bool) {
+    pub(crate) fn environment(&mut self, endpoint: &mut Endpoint, change: Environment) {
         match change {
             Environment::Visible => self.visible = true,
             Environment::Hidden => self.visible = false,
             Environment::Online | Environment::Resumed | Environment::Offline => {}
         }
         match (change, &self.state) {
-            (Environment::Hidden | Environment::Offline, _) => self.attention_changed(endpoint.now, busy),
+            (Environment::Hidden | Environment::Offline, _) => {}
             (_, ConnectionState::Connected) => self.probe(endpoint),
             (_, ConnectionState::Waiting { .. }) => self.attempt(endpoint),
             (_, ConnectionState::Stopped | ConnectionState::Connecting { .. }) => {}
@@ -254,8 +261,8 @@ impl Connection {
         self.keep_alive = KeepAlive::default();
     }
 
-    fn plan_keep_alive(&mut self, now: Instant, busy: bool) {
-        let interval = if busy || self.visible {
+    fn plan_keep_alive(&mut self, now: Instant) {
+        let interval = if self.attentive {
             ATTENTIVE_INTERVAL
         } else {
             IDLE_INTERVAL
@@ -283,7 +290,8 @@ impl Connection {
             });
         } else {
             let options = options_request(endpoint);
-            self.keep_alive.options = endpoint.send(Purpose::KeepAlive, options).ok();
+            // Any sign of life will do as its answer.
+            let _ = endpoint.send(Purpose::KeepAlive, options);
         }
     }
 

@@ -6,11 +6,11 @@ use super::purpose::Purpose;
 use crate::config::Config;
 use crate::error::OperationError;
 use crate::event::Event;
-use crate::id::{CallId, MediaRequestId, MediaSessionId, OperationId};
+use crate::id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, Output};
 use crate::rng::Rng;
 use crate::sip::digest::ClientChallengeState;
-use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder};
+use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{Flow, Outbox, TransactionEvent, TransactionId, Transactions};
 
@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     pub(crate) identity: LocalIdentity,
     outputs: VecDeque<Output>,
     flow: Option<Flow>,
+    /// Where the flow was before it was lost.
+    lost_flow: Option<ConnectionId>,
     pending: BTreeMap<TransactionId, Pending>,
     digest: ClientChallengeState,
     media_requests: BTreeMap<MediaRequestId, CallId>,
@@ -45,7 +47,7 @@ pub(crate) struct LocalIdentity {
     /// User part of the Contact.
     pub(crate) user: String,
     /// Public GRUU given by the registrar (RFC 5627).
-    pub(crate) public_gruu: Option<String>,
+    pub(crate) public_gruu: Option<UriBuf>,
     /// Transport in Via: WS or WSS.
     pub(crate) transport: &'static str,
 }
@@ -56,14 +58,24 @@ struct Pending {
     purpose: Purpose,
     request: Message,
     challenges_answered: u8,
+    /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
+    released: Vec<String>,
 }
 
-/// What became of a request that was challenged.
-pub(crate) struct Resent {
-    pub(crate) purpose: Purpose,
-    pub(crate) transaction: TransactionId,
-    /// The number of the new request.
-    pub(crate) cseq: u32,
+/// Challenges to one request that are answered: as many realms may lie on the way, or nonces turn out to be stale.
+const MAX_CHALLENGES: u8 = 4;
+/// Forks of one INVITE that are released; a hostile platform could invent any number.
+const MAX_RELEASED: usize = 16;
+
+/// Whether a fork that answers has been released before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// It has not.
+    First,
+    /// It has: its 2xx comes again.
+    Again,
+    /// Too many forks have answered; this one has to help itself.
+    TooMany,
 }
 
 /// The connection is down; nothing was sent.
@@ -88,6 +100,7 @@ impl Endpoint {
             identity,
             outputs: VecDeque::new(),
             flow: None,
+            lost_flow: None,
             pending: BTreeMap::new(),
             digest: ClientChallengeState::default(),
             media_requests: BTreeMap::new(),
@@ -95,6 +108,21 @@ impl Endpoint {
             last_media_session: 0,
             last_operation: 0,
         }
+    }
+
+    /// Sessions, media requests and operations of this agent have other numbers than those of the one it goes on for:
+    /// windows that have outlived that one may still know them.
+    pub(crate) fn start_numbers_at_random(&mut self) {
+        let mut start = || self.rng.next_u64() >> 16;
+        (
+            self.last_media_session,
+            self.last_media_request,
+            self.last_operation,
+        ) = (start(), start(), start());
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.transactions.is_empty() && self.pending.is_empty() && self.media_requests.is_empty()
     }
 
     // --- the queue -------------------------------------------------------------------------------------------
@@ -152,7 +180,14 @@ impl Endpoint {
 
     // --- sending ---------------------------------------------------------------------------------------------
 
+    /// The connection is open, or gone. Responses that are still owed go out on the next one (RFC 3261 section 18.2.2).
     pub(crate) fn set_flow(&mut self, flow: Option<Flow>) {
+        if let Some(lost) = self.flow.take() {
+            self.lost_flow = Some(lost.connection);
+        }
+        if let (Some(new), Some(lost)) = (flow, self.lost_flow) {
+            self.transactions.move_flow(lost, new);
+        }
         self.flow = flow;
     }
 
@@ -185,9 +220,12 @@ impl Endpoint {
         self.transmit(purpose, request, 0)
     }
 
-    /// Sends an ACK for a 2xx, which has no transaction, and returns it for retransmission.
-    pub(crate) fn send_ack(&mut self, ack: RequestBuilder) -> Message {
+    /// Sends an ACK for a 2xx, which has no transaction, and returns it for retransmission. It repeats the credentials
+    /// of its INVITE, as nobody may challenge it (RFC 3261 section 22.1).
+    pub(crate) fn send_ack(&mut self, invite: &Message, ack: RequestBuilder) -> Message {
         let message = ack
+            .headers_from(invite, HeaderName::Authorization)
+            .headers_from(invite, HeaderName::ProxyAuthorization)
             .build()
             .edit()
             .prepend(HeaderName::Via, self.new_via())
@@ -225,6 +263,7 @@ impl Endpoint {
         let response = ResponseBuilder::for_request(request, status);
         match status {
             405 => response.header(HeaderName::Allow, ALLOW),
+            415 => response.header(HeaderName::Accept, "application/sdp"),
             _ => response,
         }
     }
@@ -242,8 +281,13 @@ impl Endpoint {
         let _ = self.transmit(Purpose::Cancel, cancel, 0);
     }
 
+    /// Passes on what is for the present connection; nothing is sent on one that is gone.
     pub(crate) fn flush(&mut self, out: Outbox) {
+        let open = self.flow.map(|flow| flow.connection);
         for (connection, message) in out {
+            if Some(connection) != open {
+                continue;
+            }
             self.push(Output::Transmit {
                 connection,
                 message: message.as_bytes().to_vec(),
@@ -268,6 +312,7 @@ impl Endpoint {
                 purpose,
                 request,
                 challenges_answered,
+                released: Vec::new(),
             },
         );
         Ok(transaction)
@@ -301,6 +346,50 @@ impl Endpoint {
         self.pending.get(&transaction).map(|pending| &pending.request)
     }
 
+    /// What a transaction that awaits its final response was sent for.
+    pub(crate) fn purpose(&self, transaction: TransactionId) -> Option<Purpose> {
+        self.pending.get(&transaction).map(|pending| pending.purpose)
+    }
+
+    /// Notes that the fork `tag` of an INVITE is being released, or will be with its call.
+    pub(crate) fn note_released(&mut self, invite: TransactionId, tag: &str) -> Release {
+        let Some(pending) = self.pending.get_mut(&invite) else {
+            return Release::TooMany;
+        };
+        let released = &mut pending.released;
+        if released.iter().any(|known| known == tag) {
+            Release::Again
+        } else if released.len() >= MAX_RELEASED {
+            Release::TooMany
+        } else {
+            released.push(tag.to_owned());
+            Release::First
+        }
+    }
+
+    /// A call is over: nobody awaits its media answers or the final responses of its INVITEs any more. An INVITE that
+    /// has been answered stays for its late forks.
+    pub(crate) fn forget_call(&mut self, id: CallId) {
+        self.media_requests.retain(|_, call| *call != id);
+        let given_up: Vec<_> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| matches!(pending.purpose, Purpose::Invite(call) | Purpose::ReInvite(call) if call == id))
+            .map(|(transaction, _)| *transaction)
+            .filter(|transaction| self.transactions.awaits_response(*transaction))
+            .collect();
+        for transaction in given_up {
+            self.transactions.abandon(transaction);
+            self.pending.remove(&transaction);
+        }
+    }
+
+    /// Forgets every transaction: the agent has stopped.
+    pub(crate) fn forget_transactions(&mut self) {
+        self.transactions = Transactions::new();
+        self.pending.clear();
+    }
+
     /// What a transaction that ended without a final response was about.
     pub(crate) fn take_purpose(&mut self, event: TransactionEvent) -> Option<(TransactionId, Purpose)> {
         let (id, failed) = match event {
@@ -313,46 +402,35 @@ impl Endpoint {
 
     // --- credentials -----------------------------------------------------------------------------------------
 
-    /// Sends a challenged request again with credentials (RFC 3261 section 22.2). `None`: there is no use in trying.
+    /// Sends a challenged request again with credentials and the number `cseq`. `None`: there is no use in trying.
     ///
-    /// A second challenge is answered only if it says that merely the nonce was stale (RFC 7616 section 3.3).
+    /// A request that carried credentials already is tried again only if another realm asks (RFC 3261 section 22.3), or
+    /// if merely the nonce was stale (RFC 7616 section 3.3).
     pub(crate) fn answer_challenge(
         &mut self,
         transaction: TransactionId,
         response: &Message,
-    ) -> Option<Resent> {
-        let pending = self.pending.get(&transaction)?.clone();
-        let stale = response.challenges().flatten().any(|challenge| {
-            challenge
-                .param("stale")
-                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        });
-        if pending.challenges_answered > 0 && !(stale && pending.challenges_answered < 3) {
+        cseq: u32,
+    ) -> Option<TransactionId> {
+        let pending = self.pending.get(&transaction)?;
+        let answered = pending.challenges_answered;
+        let hopeless = answered > 0 && !is_worth_another_try(&pending.request, response);
+        if hopeless || answered >= MAX_CHALLENGES || !self.digest.take_challenges(response) {
             return None;
         }
-        self.digest.take_challenges(response);
-        let cseq = pending.request.cseq().ok()?.number + 1;
-        let method = pending.request.method();
-        let renewed = pending
-            .request
+        let Pending { purpose, request, .. } = self.pending.remove(&transaction)?;
+        let renewed = request
             .edit()
             .replace_first_element(HeaderName::Via, self.new_via())
-            .set(HeaderName::CSeq, format_args!("{cseq} {}", method.as_str()))
+            .set(
+                HeaderName::CSeq,
+                format_args!("{cseq} {}", request.method().as_str()),
+            )
             .remove(HeaderName::Authorization)
             .remove(HeaderName::ProxyAuthorization)
             .build();
         let request = self.with_known_credentials(renewed);
-        request.credentials().next()?.ok()?;
-        self.pending.remove(&transaction);
-        let purpose = pending.purpose;
-        let transaction = self
-            .transmit(purpose, request, pending.challenges_answered + 1)
-            .ok()?;
-        Some(Resent {
-            purpose,
-            transaction,
-            cseq,
-        })
+        self.transmit(purpose, request, answered + 1).ok()
     }
 
     /// Adds credentials for every realm that has challenged before: it saves a round trip (RFC 3261 section 22.2).
@@ -378,7 +456,7 @@ impl Endpoint {
     /// The Contact of dialogs: the GRUU where there is one, so that requests find this device on any connection.
     pub(crate) fn contact(&self) -> String {
         match &self.identity.public_gruu {
-            Some(gruu) => format!("<{gruu}>"),
+            Some(gruu) => format!("<{}>", gruu.as_str()),
             None => format!("<{};ob>", self.contact_uri()),
         }
     }
@@ -402,4 +480,23 @@ impl Endpoint {
             name => format!("{} <{uri}>", crate::sip::quote(name)),
         }
     }
+}
+
+/// Whether a challenge to a request that carried credentials says more than that they are wrong.
+fn is_worth_another_try(request: &Message, response: &Message) -> bool {
+    let has_answered = |kind, realm: &str| {
+        let mut credentials = request.credentials().flatten();
+        credentials.any(|it| it.kind == kind && it.param("realm").as_deref() == Some(realm))
+    };
+    response
+        .challenges()
+        .flatten()
+        .filter(|it| it.is_digest())
+        .any(|it| {
+            let stale = it
+                .param("stale")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+            let realm = it.param("realm").unwrap_or_default();
+            stale || !has_answered(it.kind, &realm)
+        })
 }

@@ -36,7 +36,7 @@ pub use handle::CallHandle;
 pub use snapshot::Snapshot;
 
 pub(crate) use connection::back_off;
-pub(crate) use endpoint::{ALLOW, Endpoint, Resent, SUPPORTED};
+pub(crate) use endpoint::{ALLOW, Endpoint, Release, SUPPORTED};
 pub(crate) use purpose::Purpose;
 
 use crate::call::{Call, CallOptions};
@@ -47,7 +47,7 @@ use crate::id::{CallId, ConnectionId, OperationId};
 use crate::io::{Deadline, Environment, Input, MediaTransport, Output, Timer};
 use crate::registration::{Outcome, Registration};
 use crate::secret::Secret;
-use crate::sip::{HeaderName, Message, Method, ParseError};
+use crate::sip::{HeaderName, Message, Method};
 use crate::time::{Duration, Instant};
 use crate::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId};
 use connection::Connection;
@@ -112,11 +112,9 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             let _ = call.hang_up(&mut self.endpoint);
         }
-        let waits = self.registration.leave(&mut self.endpoint);
+        self.registration.leave(&mut self.endpoint);
         self.settle();
-        if !waits && self.calls.is_empty() {
-            self.stopped();
-        }
+        self.stop_if_nothing_is_left();
     }
 
     /// Takes in what happened. Never fails: what cannot be used is dropped and reported as [`Event::Dropped`].
@@ -175,7 +173,7 @@ impl UserAgent {
         let domain = self.endpoint.config.address_of_record.clone();
         let domain = domain.as_uri().host().unwrap_or_default();
         let target = parse_target(target, domain).ok_or(CommandError::InvalidTarget)?;
-        if !self.endpoint.is_connected() {
+        if !self.endpoint.is_connected() || self.stopping.is_some() {
             return Err(CommandError::NotConnected);
         }
         if let Some(tones) = target.post_dial {
@@ -225,6 +223,12 @@ impl UserAgent {
         self.calls.values().map(|call| &call.info)
     }
 
+    /// Whether nothing is under way: no call, no transaction, no request to the media backend. A good moment to
+    /// replace the program.
+    pub fn is_at_rest(&self) -> bool {
+        self.calls.is_empty() && self.endpoint.is_at_rest()
+    }
+
     /// The connection to the platform.
     pub fn connection(&self) -> &ConnectionState {
         self.connection.state()
@@ -268,8 +272,7 @@ impl UserAgent {
     }
 
     fn connected(&mut self, connection: ConnectionId) {
-        let busy = self.is_busy();
-        if self.connection.opened(&mut self.endpoint, connection, busy) {
+        if self.connection.opened(&mut self.endpoint, connection) {
             self.registration.connected(&mut self.endpoint);
             if !self.endpoint.config.register {
                 self.calls.values_mut().for_each(Call::reconnected);
@@ -297,8 +300,7 @@ impl UserAgent {
     }
 
     fn environment(&mut self, change: Environment) {
-        let busy = self.is_busy();
-        self.connection.environment(&mut self.endpoint, change, busy);
+        self.connection.environment(&mut self.endpoint, change);
     }
 
     /// A machine that slept finds its socket open and dead: probe before the next call goes into the void.
@@ -316,17 +318,18 @@ impl UserAgent {
         let Some(flow) = self.endpoint.flow().filter(|flow| flow.connection == connection) else {
             return;
         };
-        self.connection.heard(self.endpoint.now, is_busy(&self.calls));
-        match Message::parse(bytes.clone()) {
-            Ok(message) => self.message(flow, message),
-            Err(_) if bytes == b"\r\n" => self.connection.pong(),
-            Err(_) if bytes == b"\r\n\r\n" => {
-                self.endpoint.push(Output::Transmit {
-                    connection,
-                    message: b"\r\n".to_vec(),
-                });
+        self.connection.heard(self.endpoint.now);
+        match bytes.as_slice() {
+            b"\r\n" => return self.connection.pong(),
+            b"\r\n\r\n" => {
+                let message = b"\r\n".to_vec();
+                return self.endpoint.push(Output::Transmit { connection, message });
             }
-            Err(error) => self.dropped(connection, &error),
+            _ => {}
+        }
+        match Message::parse(bytes) {
+            Ok(message) => self.message(flow, message),
+            Err(_) => self.report_dropped(connection, "not a SIP message"),
         }
     }
 
@@ -378,10 +381,6 @@ impl UserAgent {
         }
     }
 
-    fn dropped(&mut self, connection: ConnectionId, _error: &ParseError) {
-        self.report_dropped(connection, "not a SIP message");
-    }
-
     fn report_dropped(&mut self, connection: ConnectionId, why: &'static str) {
         self.endpoint.emit(Event::Dropped { connection, why });
     }
@@ -389,8 +388,11 @@ impl UserAgent {
     // --- requests --------------------------------------------------------------------------------------------
 
     fn request(&mut self, transaction: TransactionId, request: Message) {
-        if let Some(status) = self.unacceptable(&request) {
-            return self.refuse_extension(transaction, &request, status);
+        if unsupported(&request).next().is_some() {
+            return self.refuse_extension(transaction, &request);
+        }
+        if request.method() == Method::Invite && !has_usable_body(&request) {
+            return self.endpoint.reject(transaction, &request, 415);
         }
         let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
         if has_to_tag {
@@ -420,16 +422,12 @@ impl UserAgent {
     }
 
     /// RFC 3261 section 8.2.2.3: an extension we do not know, but are required to.
-    fn unacceptable(&self, request: &Message) -> Option<u16> {
-        unsupported(request).next().is_some().then_some(420)
-    }
-
-    fn refuse_extension(&mut self, transaction: TransactionId, request: &Message, status: u16) {
+    fn refuse_extension(&mut self, transaction: TransactionId, request: &Message) {
         let tags = unsupported(request).collect::<Vec<_>>().join(", ");
         let tag = self.endpoint.rng.token(4);
         let response = self
             .endpoint
-            .response(request, status)
+            .response(request, 420)
             .to_tag(&tag)
             .header(HeaderName::Unsupported, tags)
             .build();
@@ -445,12 +443,6 @@ impl UserAgent {
         }
         if self.calls.len() >= self.endpoint.config.max_calls {
             return self.endpoint.reject(transaction, &invite, 486);
-        }
-        let is_sdp = invite
-            .content_type()
-            .is_none_or(|media_type| media_type.is("application/sdp"));
-        if !invite.body().is_empty() && !is_sdp {
-            return self.endpoint.reject(transaction, &invite, 415);
         }
         let id = self.new_call_id();
         let waiting = self.is_busy();
@@ -484,21 +476,19 @@ impl UserAgent {
         let Some(invite) = invite else {
             return self.endpoint.reject(transaction, request, 481);
         };
-        let tag = self.endpoint.rng.token(4);
+        let owner = self.calls.values().find(|call| call.owns_transaction(invite));
+        // Section 9.2: the tag of the response to the INVITE itself.
+        let tag = match owner.and_then(Call::local_tag) {
+            Some(tag) => tag.to_owned(),
+            None => self.endpoint.rng.token(4),
+        };
+        let owner = owner.map(Call::id);
         let ok = self.endpoint.response(request, 200).to_tag(&tag).build();
         self.endpoint.respond(transaction, ok);
-        let owner = self
-            .calls
-            .values()
-            .find(|call| call.owns_transaction(invite))
-            .map(Call::id);
         if let Some(id) = owner {
             self.with_call(id, |call, endpoint| {
-                if call.info.state == CallState::Active {
-                    call.reinvite_cancelled(endpoint);
-                } else {
-                    call.cancelled(endpoint, request);
-                }
+                call.cancelled(endpoint, request);
+                call.reinvite_cancelled(endpoint, invite);
             });
         }
     }
@@ -506,10 +496,8 @@ impl UserAgent {
     // --- responses -------------------------------------------------------------------------------------------
 
     fn response(&mut self, transaction: TransactionId, response: &Message) {
-        if matches!(response.status(), Some(401 | 407))
-            && let Some(resent) = self.endpoint.answer_challenge(transaction, response)
-        {
-            return self.resent(&resent);
+        if matches!(response.status(), Some(401 | 407)) && self.answer_challenge(transaction, response) {
+            return;
         }
         let Some(purpose) = self.endpoint.purpose_of(transaction, response) else {
             return;
@@ -550,16 +538,43 @@ impl UserAgent {
         }
     }
 
-    fn resent(&mut self, resent: &Resent) {
-        match resent.purpose {
-            Purpose::Register => self.registration.resent(resent.transaction, resent.cseq),
-            Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(resent)),
-            Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(resent)),
-            Purpose::Bye(id) => self.with_call(id, |call, _| call.renumbered(resent.cseq)),
-            Purpose::Dtmf(id) => {
-                self.with_call(id, |call, _| call.info_resent(resent.transaction, resent.cseq));
+    /// `true` if the challenged request is on its way again, with credentials.
+    fn answer_challenge(&mut self, old: TransactionId, response: &Message) -> bool {
+        let Some(purpose) = self.endpoint.purpose(old) else {
+            return false;
+        };
+        let Some(cseq) = self.number_for_retry(purpose, old) else {
+            return false;
+        };
+        let Some(new) = self.endpoint.answer_challenge(old, response, cseq) else {
+            return false;
+        };
+        match purpose {
+            Purpose::Register => self.registration.resent(new),
+            Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(new)),
+            Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
+            Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
+            Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+        }
+        true
+    }
+
+    /// The number a challenged request gets when it is sent again, if its owner still wants it: the next one of its
+    /// dialog, in which others may have been sent meanwhile.
+    fn number_for_retry(&mut self, purpose: Purpose, transaction: TransactionId) -> Option<u32> {
+        let sent = self.endpoint.sent_request(transaction)?.cseq().ok()?.number;
+        match purpose {
+            Purpose::Register => self.registration.number_for_retry(transaction),
+            Purpose::Invite(id) => {
+                let call = self.calls.get(&id)?;
+                call.still_invites(transaction).then_some(sent + 1)
             }
-            Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+            Purpose::ReInvite(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
+                self.calls.get_mut(&id)?.next_number()
+            }
+            Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
+            // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).
+            Purpose::Cancel => None,
         }
     }
 
@@ -599,11 +614,7 @@ impl UserAgent {
                     self.calls.values_mut().for_each(Call::reconnected);
                 }
             }
-            Outcome::Removed => {
-                if self.calls.is_empty() {
-                    self.stopped();
-                }
-            }
+            Outcome::Removed => self.stop_if_nothing_is_left(),
         }
     }
 
@@ -630,6 +641,8 @@ impl UserAgent {
                 others(call, &mut self.endpoint);
             }
         }
+        // They fall silent before the new one is opened.
+        self.settle();
         self.command(id, Call::answer)
     }
 
@@ -670,7 +683,7 @@ impl UserAgent {
     }
 
     fn is_busy(&self) -> bool {
-        is_busy(&self.calls)
+        self.calls.values().any(Call::is_live)
     }
 
     fn give_up_lost_calls(&mut self) {
@@ -698,15 +711,27 @@ impl UserAgent {
                 self.endpoint.emit(Event::Call(Box::new(info)));
             }
         }
-        let before = self.calls.len();
-        self.calls.retain(|_, call| !call.is_over());
-        if self.calls.len() != before {
-            self.post_dial.retain(|id, _| self.calls.contains_key(id));
-            let busy = self.is_busy();
-            self.connection.attention_changed(self.endpoint.now, busy);
-            if self.calls.is_empty() && self.stopping.is_some() && !self.registration.is_leaving() {
-                self.stopped();
-            }
+        let over: Vec<_> = self
+            .calls
+            .values()
+            .filter(|call| call.is_over())
+            .map(Call::id)
+            .collect();
+        for id in &over {
+            self.calls.remove(id);
+            self.post_dial.remove(id);
+            self.endpoint.forget_call(*id);
+        }
+        let busy = self.is_busy();
+        self.connection.attention(self.endpoint.now, busy);
+        if !over.is_empty() {
+            self.stop_if_nothing_is_left();
+        }
+    }
+
+    fn stop_if_nothing_is_left(&mut self) {
+        if self.stopping.is_some() && self.calls.is_empty() && !self.registration.is_leaving() {
+            self.stopped();
         }
     }
 
@@ -739,6 +764,7 @@ impl UserAgent {
         self.registration.stopped(&mut self.endpoint);
         self.connection.stop(&mut self.endpoint);
         self.settle();
+        self.endpoint.forget_transactions();
         self.endpoint.emit(Event::Stopped);
     }
 
@@ -777,8 +803,12 @@ impl UserAgent {
     }
 }
 
-fn is_busy(calls: &BTreeMap<CallId, Call>) -> bool {
-    calls.values().any(Call::is_live)
+/// RFC 3261 section 8.2.3: a session description, or nothing.
+fn has_usable_body(invite: &Message) -> bool {
+    let is_sdp = invite
+        .content_type()
+        .is_some_and(|media_type| media_type.is("application/sdp"));
+    invite.body().is_empty() || is_sdp
 }
 
 /// Required option tags this agent does not implement.

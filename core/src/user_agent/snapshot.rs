@@ -7,6 +7,7 @@ use super::endpoint::Endpoint;
 use crate::call::{Call, Restored};
 use crate::config::Config;
 use crate::registration::{Numbers, Registration};
+use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
 
 /// The present form of [`Snapshot`].
@@ -24,7 +25,7 @@ pub struct Snapshot {
     registration: Numbers,
     contact_host: String,
     contact_user: String,
-    public_gruu: Option<String>,
+    public_gruu: Option<UriBuf>,
     calls: Vec<Restored>,
 }
 
@@ -62,9 +63,11 @@ impl UserAgent {
         endpoint.identity.host = snapshot.contact_host;
         endpoint.identity.user = snapshot.contact_user;
         endpoint.identity.public_gruu = snapshot.public_gruu;
-        let registration = Registration::with_numbers(&endpoint, snapshot.registration);
+        endpoint.start_numbers_at_random();
+        let registration = Registration::restored(&endpoint, snapshot.registration, asleep);
         let mut agent = Self::with_endpoint(endpoint);
         agent.registration = registration;
+        agent.connection.lost_before(now);
         if asleep <= LONGEST_ABSENCE {
             for restored in snapshot.calls {
                 let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);

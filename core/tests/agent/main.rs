@@ -1,0 +1,17 @@
+//! The agent's ladders: at a time, this in, that out; with a platform and a media backend played by the test.
+#![cfg(test)]
+
+mod connection;
+mod far_end;
+mod in_call;
+mod incoming;
+mod ladder;
+mod media;
+mod outgoing;
+mod pair;
+#[cfg(not(target_family = "wasm"))]
+mod properties;
+mod registration;
+mod restore;
+mod stop;
+mod two_calls;

@@ -1,0 +1,104 @@
+//! A second call while one is up.
+
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use clearline_core::sip::Method;
+use clearline_core::{CallState, CommandError, Direction, EndCause, RejectReason};
+
+use crate::ladder::{CALL, Ladder};
+use crate::media::direction_of;
+
+#[test]
+fn a_second_call_waits() {
+    let (mut ladder, _) = Ladder::in_outgoing_call();
+    let (second, _, _) = ladder.ring("carol");
+    assert!(ladder.info(second).waiting);
+    assert!(!ladder.info(CALL).waiting);
+    ladder
+        .command(second, |call| call.reject(RejectReason::Busy))
+        .unwrap();
+    ladder.expect_response(486, Method::Invite);
+    assert_eq!(ladder.state(CALL), CallState::Active);
+}
+
+#[test]
+fn hold_and_answer() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, mut carol, _) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let reinvite = ladder.expect(Method::Invite);
+    let offer = std::str::from_utf8(reinvite.body()).unwrap();
+    assert_eq!(direction_of(offer), Direction::SendOnly);
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&carol.ack(&ok).build());
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    assert!(ladder.succeeded(operation));
+    assert!(ladder.info(CALL).local_hold);
+    assert_eq!(ladder.state(second), CallState::Active);
+    assert_eq!(ladder.media.open_sessions().len(), 2);
+    ladder.expect(Method::Ack);
+    ladder.far_hangs_up(&mut carol);
+    assert_eq!(ladder.cause(second), EndCause::RemoteHangUp);
+    assert_eq!(ladder.state(CALL), CallState::Active);
+    assert!(ladder.info(CALL).local_hold, "nobody resumes it but the user");
+}
+
+#[test]
+fn end_and_answer() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, mut carol, _) = ladder.ring("carol");
+    let operation = ladder.agent.end_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let bye = ladder.expect(Method::Bye);
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&carol.ack(&ok).build());
+    ladder.receive(&far.response(&bye, 200).build());
+    assert!(ladder.succeeded(operation));
+    assert_eq!(ladder.cause(CALL), EndCause::LocalHangUp);
+    assert_eq!(ladder.state(second), CallState::Active);
+}
+
+#[test]
+fn a_third_call_that_rings_goes_on_ringing() {
+    let (mut ladder, _) = Ladder::in_outgoing_call();
+    let (second, _, _) = ladder.ring("carol");
+    let (third, _, _) = ladder.ring("dave");
+    ladder.agent.end_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    assert_eq!(ladder.state(CALL), CallState::Ending);
+    assert_eq!(ladder.state(second), CallState::Answering);
+    assert_eq!(ladder.state(third), CallState::Incoming);
+}
+
+#[test]
+fn only_a_call_that_rings_can_be_answered() {
+    let (mut ladder, _) = Ladder::in_outgoing_call();
+    let wrong = Err(CommandError::WrongState);
+    assert_eq!(ladder.agent.hold_and_answer(ladder.now, CALL), wrong);
+    assert_eq!(ladder.agent.end_and_answer(ladder.now, CALL), wrong);
+    ladder.drain();
+    ladder.expect_silence();
+    assert_eq!(ladder.state(CALL), CallState::Active, "nothing was touched");
+    let none = clearline_core::CallId(9);
+    assert_eq!(
+        ladder.agent.hold_and_answer(ladder.now, none),
+        Err(CommandError::NoSuchCall)
+    );
+}
+
+#[test]
+fn calls_do_not_hear_each_others_requests() {
+    let (mut ladder, mut bob) = Ladder::in_outgoing_call();
+    let (second, mut carol) = ladder.take_call("carol");
+    ladder.forget();
+    ladder.receive(&carol.invite(Direction::SendOnly));
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&carol.ack(&ok).build());
+    assert!(ladder.info(second).remote_hold);
+    assert!(!ladder.info(CALL).remote_hold);
+    ladder.far_hangs_up(&mut bob);
+    assert_eq!(ladder.state(CALL), CallState::Ended);
+    assert_eq!(ladder.state(second), CallState::Active);
+}
