@@ -29,15 +29,17 @@ pub(crate) fn text(summary: &Summary) -> String {
     if let Some(more) = summary.users.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         line(&mut text, &format!("  and {more} more"));
     }
-    line(
-        &mut text,
-        &format!(
-            "  {:<2$}  {:>4}  sends back what it hears",
-            "echo",
-            echo::NUMBER,
-            summary.url.len() + 3 + width
-        ),
-    );
+    if summary.has_echo {
+        let width = summary.url.len() + "/u/".len() + width;
+        line(
+            &mut text,
+            &format!(
+                "  {:<width$}  {:>4}  sends back what it hears",
+                "echo",
+                echo::NUMBER
+            ),
+        );
+    }
     if summary.is_demo {
         line(&mut text, &format!("\n  password: {DEMO_PASSWORD}"));
     }

@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::accounts::Accounts;
 use crate::app::{App, Parts, ShownUser};
+use crate::echo::Echo;
 use crate::files;
 use crate::ice::{IceOptionsError, IceServers};
 use crate::listener;
@@ -41,6 +42,7 @@ pub struct Server {
     app: App,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
+    echo: Option<Echo>,
     /// Work that ends with the server.
     background: JoinSet<()>,
 }
@@ -56,6 +58,8 @@ pub struct Summary {
     pub domain: String,
     /// All users.
     pub users: Vec<ShownUser>,
+    /// Whether the echo service runs.
+    pub has_echo: bool,
     /// Whether they are the demo's.
     pub is_demo: bool,
     /// The local CA, if one is used.
@@ -140,6 +144,11 @@ impl Server {
         let address = listener.local_addr().map_err(listen_error)?;
         let tls = tls::set_up(&options, address.ip())?;
         let switch = start_platform(&options, &storage, &accounts, &users, address, &tls).await?;
+        let echo = if options.echo {
+            start_echo(&switch, &options.domain).await
+        } else {
+            None
+        };
 
         let app = App::new(Parts {
             domain: options.domain.clone(),
@@ -158,14 +167,14 @@ impl Server {
             } else {
                 Vec::new()
             },
-            has_echo: options.echo,
+            has_echo: echo.is_some(),
             local_ca_certificate: tls
                 .local_ca
                 .as_ref()
                 .and_then(|ca| std::fs::read_to_string(&ca.certificate).ok()),
             started: Instant::now(),
         });
-        let summary = summary(&options, address, &users, &tls, app.assets.is_built().await);
+        let summary = summary(&options, address, &users, &tls, &app).await;
         let (stop, stopping) = watch::channel(false);
         let listener = tokio::spawn(listener::serve(
             listener,
@@ -181,6 +190,7 @@ impl Server {
             app,
             stop,
             listener,
+            echo,
             background,
         })
     }
@@ -198,6 +208,9 @@ impl Server {
     /// Stops: ends the services' calls, closes WebSockets with "going away", lets requests finish. Takes some seconds
     /// at most.
     pub async fn stop(mut self) {
+        if let Some(echo) = self.echo.take() {
+            echo.stop().await;
+        }
         self.app.switch.stop().await;
         self.stop.send_replace(true);
         self.background.abort_all();
@@ -292,6 +305,17 @@ async fn start_platform(
     Ok(switch)
 }
 
+/// The server is of use without it.
+async fn start_echo(switch: &Switch, domain: &str) -> Option<Echo> {
+    match Echo::start(switch, domain).await {
+        Ok(echo) => Some(echo),
+        Err(error) => {
+            tracing::error!(%error, "the echo service does not run");
+            None
+        }
+    }
+}
+
 /// The platform's key is made once: routes and nonces stay valid over a restart.
 async fn platform_key(storage: &Storage) -> Result<[u8; 32], StorageError> {
     const NAME: &str = "platform-key";
@@ -350,7 +374,7 @@ async fn keep_house(app: App) {
     }
 }
 
-fn summary(options: &Options, address: SocketAddr, users: &[User], tls: &Tls, phone_built: bool) -> Summary {
+async fn summary(options: &Options, address: SocketAddr, users: &[User], tls: &Tls, app: &App) -> Summary {
     let is_tls = tls.config.is_some();
     let host = if address.ip().is_unspecified() {
         "localhost".into()
@@ -374,12 +398,13 @@ fn summary(options: &Options, address: SocketAddr, users: &[User], tls: &Tls, ph
         sip_url,
         domain: options.domain.clone(),
         users: shown(users),
+        has_echo: app.has_echo,
         is_demo: options.users == Users::Demo,
         local_ca: tls
             .local_ca
             .clone()
             .filter(|_| options.encryption == Encryption::LocalCa),
-        phone_built,
+        phone_built: app.assets.is_built().await,
         web_dir: options.web_dir.clone(),
     }
 }
