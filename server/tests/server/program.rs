@@ -8,7 +8,7 @@ use crate::support::Folder;
 fn program(folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clearline-server"));
     command
-        .args(["--port", "0", "--no-echo"])
+        .args(["--port", "0"])
         .args(arguments)
         .env_remove("RUST_LOG");
     command.env("CLEARLINE_DATA_DIR", folder.path().join("data"));
