@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clearline_core::sip::digest::Algorithm;
 use clearline_pbx::{Config, Key, Platform, User as PlatformUser};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -285,8 +284,6 @@ async fn start_platform(
 ) -> Result<Switch, StartError> {
     let mut config = Config::new(options.domain.clone(), Key::new(platform_key(storage).await?));
     config.domain_aliases = domain_aliases(address, tls);
-    // The strongest first (RFC 8760 section 2.4). JsSIP and SIP.js keep the last challenge only, and know MD5 only.
-    config.algorithms = vec![Algorithm::Sha256, Algorithm::Md5];
     let switch = Switch::start(Platform::new(config, random::bytes()));
     for user in users {
         let platform_user = PlatformUser::new(user.id.clone())

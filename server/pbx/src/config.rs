@@ -20,8 +20,8 @@ pub struct Config {
     pub key: Key,
     /// Value of the Server header in the platform's own responses; none if empty.
     pub server: String,
-    /// Digest algorithms offered, in this order. Agents take the first one they support (RFC 8760 section 2.4), but
-    /// some look at the first one only, so MD5 stands first unless this is changed.
+    /// Digest algorithms offered, in this order: the strongest first (RFC 8760 section 2.4). JsSIP and SIP.js keep the
+    /// last challenge only and know MD5 only, so that one stands last unless this is changed.
     pub algorithms: Vec<Algorithm>,
     /// How often clients must show their credentials.
     pub challenge: ChallengePolicy,
@@ -53,7 +53,7 @@ impl Config {
             domain_aliases: Vec::new(),
             key,
             server: concat!("Clearline/", env!("CARGO_PKG_VERSION")).into(),
-            algorithms: vec![Algorithm::Md5, Algorithm::Sha256],
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             challenge: ChallengePolicy::OncePerConnection,
             nonce_lifetime: Duration::from_secs(300),
             default_expires: Duration::from_secs(600),
