@@ -61,6 +61,8 @@ pub(crate) struct Driver {
     state: watch::Sender<Arc<PhoneState>>,
     links: BTreeMap<ConnectionId, Link>,
     operations: BTreeMap<OperationId, oneshot::Sender<Result<(), PhoneError>>>,
+    /// Operations whose end is told once the state shows what came of them.
+    done: Vec<(OperationId, Result<(), OperationError>)>,
     network: mpsc::Sender<Network>,
     reports: mpsc::UnboundedSender<Input>,
     dropped: u64,
@@ -93,6 +95,7 @@ impl Driver {
             state,
             links: BTreeMap::new(),
             operations: BTreeMap::new(),
+            done: Vec::new(),
             network,
             reports,
             dropped: 0,
@@ -137,7 +140,10 @@ impl Driver {
                 options,
                 reply,
             } => {
-                let _ = reply.send(self.agent.call(now, id, &target, options));
+                let result = self.agent.call(now, id, &target, options);
+                // The state shows the call before its handle exists.
+                self.drain();
+                let _ = reply.send(result);
             }
             Command::Operate { act, reply } => match act(&mut self.agent, now) {
                 Ok(operation) => drop(self.operations.insert(operation, reply)),
@@ -197,7 +203,10 @@ impl Driver {
                     );
                 }
                 Output::Event(event) => self.event(event),
-                Output::Idle(deadline) => return deadline,
+                Output::Idle(deadline) => {
+                    self.tell_done();
+                    return deadline;
+                }
             }
         }
     }
@@ -237,7 +246,7 @@ impl Driver {
 
     fn event(&mut self, event: Event) {
         match &event {
-            Event::OperationDone { operation, result } => self.operation_done(*operation, result.clone()),
+            Event::OperationDone { operation, result } => self.done.push((*operation, result.clone())),
             Event::Dropped { why, .. } => {
                 self.dropped += 1;
                 if self.dropped <= LOGGED_DROPS || self.dropped.is_power_of_two() {
@@ -259,9 +268,11 @@ impl Driver {
         let _ = self.events.send(event);
     }
 
-    fn operation_done(&mut self, operation: OperationId, result: Result<(), OperationError>) {
-        if let Some(reply) = self.operations.remove(&operation) {
-            let _ = reply.send(result.map_err(PhoneError::Operation));
+    fn tell_done(&mut self) {
+        for (operation, result) in std::mem::take(&mut self.done) {
+            if let Some(reply) = self.operations.remove(&operation) {
+                let _ = reply.send(result.map_err(PhoneError::Operation));
+            }
         }
     }
 

@@ -77,11 +77,15 @@ pub struct DeviceAudio {
 }
 
 impl DeviceAudio {
-    /// Opens the microphone alone.
-    ///
-    /// # Errors
-    /// When there is none, it is in use, or access is denied.
-    pub fn open_source(&self) -> Result<Box<dyn AudioSource>, MediaError> {
+    /// The microphone alone. If it cannot be opened, silence that reports the problem.
+    pub fn source(&self) -> Box<dyn AudioSource> {
+        self.open_source().unwrap_or_else(|error| {
+            tracing::warn!(error = error.detail, "no microphone");
+            Box::new(NoMicrophone(error.kind))
+        })
+    }
+
+    fn open_source(&self) -> Result<Box<dyn AudioSource>, MediaError> {
         let host = host()?;
         let device = match &self.input {
             Some(id) => find(&host, id),
@@ -168,12 +172,10 @@ impl DeviceAudio {
 
 impl AudioProvider for DeviceAudio {
     fn open(&self, _call: CallId) -> Result<Audio, MediaError> {
-        let sink = self.open_sink()?;
-        let source = self.open_source().unwrap_or_else(|error| {
-            tracing::warn!(error = error.detail, "no microphone");
-            Box::new(NoMicrophone(error.kind))
-        });
-        Ok(Audio { source, sink })
+        Ok(Audio {
+            source: self.source(),
+            sink: self.open_sink()?,
+        })
     }
 }
 

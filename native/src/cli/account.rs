@@ -1,0 +1,111 @@
+//! From the arguments to a registered phone.
+
+use std::io::IsTerminal as _;
+
+use clearline_core::sip::UriBuf;
+use clearline_core::{Config, Secret};
+use clearline_native::media::{IceServer, StatisticsReader, WebRtcMedia};
+use clearline_native::transport::WebSocketTransport;
+use clearline_native::{Phone, RegistrationError};
+use tokio::sync::watch;
+
+use super::args::AccountArguments;
+use super::audio::CallAudio;
+use super::exit::{Exit, Failure};
+use super::interrupt::interrupted;
+
+/// A phone that is registered, and the figures of its calls.
+pub(crate) struct Line {
+    pub(crate) phone: Phone,
+    pub(crate) figures: StatisticsReader,
+}
+
+/// Starts the phone and waits until it is registered.
+pub(crate) async fn sign_in(
+    arguments: &AccountArguments,
+    audio: CallAudio,
+    interrupt: &mut watch::Receiver<bool>,
+) -> Result<Line, Failure> {
+    let transport = transport(arguments)?;
+    let config = config(arguments)?;
+    let servers = arguments.stun.iter().map(|url| IceServer {
+        urls: vec![url.clone()],
+        ..Default::default()
+    });
+    let media = WebRtcMedia::builder(audio).ice_servers(servers.collect()).build();
+    let figures = media.statistics();
+    let phone = Phone::builder(config).transport(transport).media(media).start();
+    let phone = phone.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    let outcome = tokio::select! {
+        outcome = phone.registered() => outcome.map_err(|error| not_registered(&error)),
+        () = interrupted(interrupt) => Err(Failure::new(Exit::Interrupted, "interrupted")),
+    };
+    if let Err(failure) = outcome {
+        phone.stop().await;
+        return Err(failure);
+    }
+    Ok(Line { phone, figures })
+}
+
+fn config(arguments: &AccountArguments) -> Result<Config, Failure> {
+    let address = format!("sip:{}@{}", arguments.user, arguments.domain);
+    let address = UriBuf::parse(address).map_err(|_| {
+        Failure::usage("--user and --domain do not make an address: use plain names without spaces")
+    })?;
+    let mut config = Config::new(address, &arguments.server, instance_id()?);
+    config.password = password(arguments)?;
+    config.display_name.clone_from(&arguments.display_name);
+    config.max_calls = 1;
+    Ok(config)
+}
+
+fn password(arguments: &AccountArguments) -> Result<Secret, Failure> {
+    if let Some(file) = &arguments.password_file {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+        return Ok(Secret::new(text.lines().next().unwrap_or_default()));
+    }
+    if let Ok(password) = std::env::var("CLEARLINE_PASSWORD") {
+        return Ok(Secret::new(password));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "no password: set CLEARLINE_PASSWORD or use --password-file",
+        ));
+    }
+    rpassword::prompt_password(format!("Password of {}: ", arguments.user))
+        .map(Secret::new)
+        .map_err(|error| Failure::usage(format!("no password: {error}")))
+}
+
+fn transport(arguments: &AccountArguments) -> Result<WebSocketTransport, Failure> {
+    let builder = WebSocketTransport::builder();
+    let builder = match &arguments.ca_file {
+        Some(file) => builder
+            .trust_file(file)
+            .map_err(|error| Failure::usage(format!("cannot use {}: {error}", file.display())))?,
+        None => builder,
+    };
+    Ok(builder.build())
+}
+
+/// A name for this run (RFC 9562 section 5.4): the program un-registers when it ends, so there is nothing to recognise.
+fn instance_id() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!(
+        "urn:uuid:{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    ))
+}
+
+fn not_registered(error: &RegistrationError) -> Failure {
+    Failure::new(Exit::NotRegistered, error.to_string())
+}

@@ -1,0 +1,192 @@
+//! The audio of the program's calls: files, devices or silence, as the arguments say.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clearline_core::{CallId, MediaError, MediaErrorKind};
+use clearline_native::audio::{Audio, AudioProvider, AudioSink, AudioSource, Recording, Silence, Sound};
+use tokio::sync::watch;
+
+use super::args::AudioArguments;
+use super::exit::Failure;
+
+/// Gives each call the source and sink the arguments ask for.
+#[derive(Clone)]
+pub(crate) struct CallAudio(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    sink: Sink,
+    calls: AtomicU32,
+    /// Tells when the sound of the newest call has been played.
+    played: Mutex<Option<watch::Receiver<bool>>>,
+}
+
+enum Source {
+    Sound(Sound),
+    #[cfg(feature = "devices")]
+    Microphone(Option<String>),
+    Silence,
+}
+
+enum Sink {
+    File(PathBuf),
+    #[cfg(feature = "devices")]
+    Speaker(Option<String>),
+    Silence,
+}
+
+impl CallAudio {
+    /// Reads and checks what the arguments name, so that a wrong file is known before anybody's telephone rings.
+    pub(crate) fn new(arguments: &AudioArguments) -> Result<Self, Failure> {
+        let with_files = arguments.play.is_some() || arguments.record.is_some();
+        let source = match &arguments.play {
+            Some(file) => {
+                Source::Sound(Sound::load(file).map_err(|error| Failure::usage(error.to_string()))?)
+            }
+            None => microphone(arguments.input.clone(), with_files)?,
+        };
+        let sink = match &arguments.record {
+            Some(file) => {
+                // Creating it tells at once whether it can be written.
+                Recording::create(file).map_err(|error| Failure::usage(error.to_string()))?;
+                Sink::File(file.clone())
+            }
+            None => speaker(arguments.output.clone(), with_files)?,
+        };
+        Ok(Self(Arc::new(Inner {
+            source,
+            sink,
+            calls: AtomicU32::new(0),
+            played: Mutex::default(),
+        })))
+    }
+
+    /// Resolves when the file of `--play` has been said; never without such a file.
+    pub(crate) async fn played(&self) {
+        let played = self
+            .0
+            .played
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(mut played) = played else {
+            return std::future::pending().await;
+        };
+        // An error means that the call has ended, which others notice.
+        if played.wait_for(|&played| played).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn source(&self) -> Box<dyn AudioSource> {
+        match &self.0.source {
+            Source::Sound(sound) => {
+                let source = sound.play();
+                let played = source.finished();
+                *self.0.played.lock().unwrap_or_else(PoisonError::into_inner) = Some(played);
+                Box::new(source)
+            }
+            #[cfg(feature = "devices")]
+            Source::Microphone(id) => devices(id.clone(), None).source(),
+            Source::Silence => Box::new(Silence),
+        }
+    }
+
+    fn open_sink(&self, call: u32) -> Result<Box<dyn AudioSink>, MediaError> {
+        match &self.0.sink {
+            Sink::File(file) => {
+                let recording = Recording::create(&numbered(file, call)).map_err(|error| MediaError {
+                    kind: MediaErrorKind::DeviceFailed,
+                    detail: error.to_string(),
+                })?;
+                Ok(Box::new(recording))
+            }
+            #[cfg(feature = "devices")]
+            Sink::Speaker(id) => devices(None, id.clone()).open_sink(),
+            Sink::Silence => Ok(Box::new(Silence)),
+        }
+    }
+}
+
+impl AudioProvider for CallAudio {
+    fn open(&self, _call: CallId) -> Result<Audio, MediaError> {
+        let call = self.0.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Audio {
+            source: self.source(),
+            sink: self.open_sink(call)?,
+        })
+    }
+}
+
+#[cfg(feature = "devices")]
+fn devices(input: Option<String>, output: Option<String>) -> clearline_native::audio::devices::DeviceAudio {
+    clearline_native::audio::devices::DeviceAudio { input, output }
+}
+
+#[cfg(feature = "devices")]
+#[expect(clippy::unnecessary_wraps, reason = "without devices it can fail")]
+fn microphone(id: Option<String>, with_files: bool) -> Result<Source, Failure> {
+    Ok(if id.is_none() && with_files {
+        Source::Silence
+    } else {
+        Source::Microphone(id)
+    })
+}
+
+#[cfg(feature = "devices")]
+#[expect(clippy::unnecessary_wraps, reason = "without devices it can fail")]
+fn speaker(id: Option<String>, with_files: bool) -> Result<Sink, Failure> {
+    Ok(if id.is_none() && with_files {
+        Sink::Silence
+    } else {
+        Sink::Speaker(id)
+    })
+}
+
+#[cfg(not(feature = "devices"))]
+fn microphone(id: Option<String>, with_files: bool) -> Result<Source, Failure> {
+    without_devices(id, with_files).map(|()| Source::Silence)
+}
+
+#[cfg(not(feature = "devices"))]
+fn speaker(id: Option<String>, with_files: bool) -> Result<Sink, Failure> {
+    without_devices(id, with_files).map(|()| Sink::Silence)
+}
+
+#[cfg(not(feature = "devices"))]
+fn without_devices(id: Option<String>, with_files: bool) -> Result<(), Failure> {
+    if id.is_none() && with_files {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "this program was built without sound devices: use --play or --record",
+    ))
+}
+
+/// `file` for the first call, then `name-2.wav` and so on.
+fn numbered(file: &Path, call: u32) -> PathBuf {
+    if call == 1 {
+        return file.to_owned();
+    }
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = file
+        .extension()
+        .map(|extension| format!(".{}", extension.to_string_lossy()))
+        .unwrap_or_default();
+    file.with_file_name(format!("{stem}-{call}{extension}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_recordings_do_not_replace_the_first() {
+        let file = Path::new("dir/call.wav");
+        assert_eq!(numbered(file, 1), file);
+        assert_eq!(numbered(file, 2), Path::new("dir/call-2.wav"));
+        assert_eq!(numbered(Path::new("tape"), 3), Path::new("tape-3"));
+    }
+}

@@ -1,0 +1,255 @@
+//! Phones that call each other through the embedded platform, with real media.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/platform.rs"]
+mod platform;
+mod support;
+
+use std::time::Duration;
+
+use clearline_core::media::Level;
+use clearline_core::sip::UriBuf;
+use clearline_core::{CallState, Config, EndCause, Event, MediaTransport, RejectReason, Secret};
+use clearline_native::audio::AudioProvider;
+use clearline_native::transport::ChannelTransport;
+use clearline_native::{Call, EchoAudio, Phone, PhoneError, RegistrationError};
+use platform::{DOMAIN, PASSWORD};
+use support::{Person, similarity, voice};
+
+const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102"), ("echo", "600")];
+
+fn config(user: &str) -> Config {
+    let address = UriBuf::parse(format!("sip:{user}@{DOMAIN}")).unwrap();
+    let instance = format!(
+        "urn:uuid:00000000-0000-4000-8000-{:0>12x}",
+        user.len() * 1_000 + usize::from(user.as_bytes()[0])
+    );
+    let mut config = Config::new(address, "ws://in-process/sip", instance);
+    config.password = Secret::new(PASSWORD);
+    config
+}
+
+async fn phone(config: Config, transport: &ChannelTransport, audio: impl AudioProvider) -> Phone {
+    let phone = Phone::builder(config)
+        .transport(transport.clone())
+        .audio(audio)
+        .start()
+        .unwrap();
+    phone.registered().await.unwrap();
+    phone
+}
+
+async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), work)
+        .await
+        .expect("in time")
+}
+
+/// Alice calls bob, and bob answers.
+async fn conversation() -> (Phone, Person, Call, Phone, Person, Call) {
+    let transport = platform::start(USERS);
+    let (alice_person, bob_person) = (Person::speaking(voice(1, 60)), Person::speaking(voice(2, 60)));
+    let alice = phone(config("alice"), &transport, alice_person.clone()).await;
+    let bob = phone(config("bob"), &transport, bob_person.clone()).await;
+    let outgoing = alice.call("102").await.unwrap();
+    let incoming = within(5, bob.incoming()).await.unwrap();
+    incoming.answer().await.unwrap();
+    within(5, outgoing.answered()).await.unwrap();
+    for call in [&outgoing, &incoming] {
+        let connected = call.when(|info| info.media == MediaTransport::Connected);
+        assert_eq!(within(5, connected).await.unwrap().state, CallState::Active);
+    }
+    (alice, alice_person, outgoing, bob, bob_person, incoming)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_talk_and_one_hangs_up() {
+    let (alice, alice_person, outgoing, bob, bob_person, incoming) = conversation().await;
+    assert_eq!(incoming.info().unwrap().remote.user, "alice");
+    bob_person.hear(3.0).await;
+    let (at_bob, at_alice) = (bob_person.heard(), alice_person.heard());
+    let right = [
+        similarity(alice_person.said(), &at_bob, 0.6),
+        similarity(bob_person.said(), &at_alice, 0.6),
+    ];
+    let wrong = similarity(bob_person.said(), &at_bob, 0.6);
+    assert!(
+        right.iter().all(|&score| score > 0.8) && wrong < 0.6,
+        "{right:?} {wrong}"
+    );
+
+    outgoing.hang_up().await.unwrap();
+    let (here, there) = (
+        within(5, outgoing.ended()).await.unwrap(),
+        within(5, incoming.ended()).await.unwrap(),
+    );
+    assert_eq!(here.end.unwrap().cause, EndCause::LocalHangUp);
+    assert_eq!(there.end.unwrap().cause, EndCause::RemoteHangUp);
+    assert!(
+        matches!(outgoing.hang_up().await, Err(PhoneError::Command(_))),
+        "twice is an error, not a panic"
+    );
+    within(5, alice.stop()).await;
+    within(5, bob.stop()).await;
+    assert!(alice.state().stopped && matches!(alice.call("102").await, Err(PhoneError::Stopped)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_mute_and_digits_reach_the_other_side() {
+    let (_alice, alice_person, outgoing, bob, bob_person, incoming) = conversation().await;
+    within(5, outgoing.hold()).await.unwrap();
+    assert!(
+        within(5, incoming.when(|info| info.remote_hold))
+            .await
+            .unwrap()
+            .remote_hold
+    );
+    assert!(outgoing.info().unwrap().local_hold);
+    alice_person.hear(0.5).await;
+    assert!(Level::of(&alice_person.hear(0.5).await).rms_dbfs() < -80.0);
+    within(5, outgoing.resume()).await.unwrap();
+    assert!(
+        !within(5, incoming.when(|info| !info.remote_hold))
+            .await
+            .unwrap()
+            .remote_hold
+    );
+
+    outgoing.set_muted(true).await.unwrap();
+    bob_person.hear(0.5).await;
+    assert!(Level::of(&bob_person.hear(0.5).await).rms_dbfs() < -80.0);
+    outgoing.set_muted(false).await.unwrap();
+    bob_person.hear(0.5).await;
+    assert!(Level::of(&bob_person.hear(0.5).await).rms_dbfs() > -40.0);
+
+    let mut events = bob.subscribe();
+    within(10, outgoing.send_dtmf("42#")).await.unwrap();
+    let mut tones = String::new();
+    while tones.len() < 3 {
+        if let Event::DtmfReceived { tone, .. } = within(5, events.recv()).await.unwrap() {
+            tones.push(tone);
+        }
+    }
+    assert_eq!(tones, "42#");
+    assert!(matches!(
+        outgoing.send_dtmf("x").await,
+        Err(PhoneError::Command(_))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_echo_says_it_again_a_second_later() {
+    let transport = platform::start(USERS);
+    let mut service = config("echo");
+    service.auto_answer = true;
+    let _echo = phone(service, &transport, EchoAudio::default()).await;
+    let person = Person::speaking(voice(5, 60));
+    let alice = phone(config("alice"), &transport, person.clone()).await;
+    let call = alice.call("600").await.unwrap();
+    within(5, call.answered()).await.unwrap();
+    within(20, person.hear(5.0)).await;
+    let heard = person.heard();
+    assert!(
+        Level::of(&heard[..48_000 * 9 / 10]).rms_dbfs() < -80.0,
+        "nothing comes back at once"
+    );
+    let similar = similarity(person.said(), &heard, 1.6);
+    assert!(similar > 0.75, "{similar}");
+    call.hang_up().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn busy_decline_and_unknown_numbers_are_told_apart() {
+    let transport = platform::start(USERS);
+    let alice = phone(config("alice"), &transport, clearline_native::audio::Silence).await;
+    let bob = phone(config("bob"), &transport, clearline_native::audio::Silence).await;
+
+    let call = alice.call("102").await.unwrap();
+    within(5, bob.incoming())
+        .await
+        .unwrap()
+        .reject(RejectReason::Declined)
+        .await
+        .unwrap();
+    assert_eq!(
+        within(5, call.ended()).await.unwrap().end.unwrap().cause,
+        EndCause::Rejected
+    );
+
+    let call = alice.call("102").await.unwrap();
+    within(5, bob.incoming())
+        .await
+        .unwrap()
+        .reject(RejectReason::Busy)
+        .await
+        .unwrap();
+    assert_eq!(
+        within(5, call.ended()).await.unwrap().end.unwrap().cause,
+        EndCause::Busy
+    );
+
+    let call = alice.call("999").await.unwrap();
+    assert_eq!(
+        within(5, call.ended()).await.unwrap().end.unwrap().cause,
+        EndCause::NotFound
+    );
+
+    let call = alice.call("102").await.unwrap();
+    let ringing = within(5, bob.incoming()).await.unwrap();
+    call.hang_up().await.unwrap();
+    assert_eq!(
+        within(5, ringing.ended()).await.unwrap().end.unwrap().cause,
+        EndCause::Missed
+    );
+    assert_eq!(
+        within(5, call.ended()).await.unwrap().end.unwrap().cause,
+        EndCause::Cancelled
+    );
+    assert!(alice.call("not a number\r\n").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_and_absent_platforms_are_told_apart() {
+    let transport = platform::start(USERS);
+    let mut wrong = config("alice");
+    wrong.password = Secret::new("wrong");
+    let phone = Phone::builder(wrong).transport(transport).start().unwrap();
+    let refused = within(10, phone.registered()).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            RegistrationError::Refused {
+                credentials_rejected: true,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+
+    let (transport, listener) = ChannelTransport::new();
+    drop(listener);
+    let phone = Phone::builder(config("alice"))
+        .transport(transport)
+        .start()
+        .unwrap();
+    let unreachable = within(10, phone.registered()).await.unwrap_err();
+    assert!(
+        matches!(unreachable, RegistrationError::Unreachable(_)),
+        "{unreachable:?}"
+    );
+    within(5, phone.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_handles_are_dropped_lets_go_of_its_connection() {
+    let (transport, mut listener) = ChannelTransport::new();
+    let phone = Phone::builder(config("alice"))
+        .transport(transport)
+        .start()
+        .unwrap();
+    let mut connection = within(5, listener.accept()).await.unwrap();
+    within(5, connection.incoming.recv()).await.expect("a REGISTER");
+    drop(phone);
+    let end = async { while connection.incoming.recv().await.is_some() {} };
+    within(5, end).await;
+}
