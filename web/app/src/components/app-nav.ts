@@ -92,7 +92,7 @@ export class AppNav extends Component {
       }
       :host([rail]) button {
         min-block-size: 64px;
-        font-size: 0.75rem;
+        font-size: var(--text-xs);
       }
       :host([rail]) button[aria-current] {
         background: var(--accent-soft);

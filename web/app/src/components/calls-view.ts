@@ -79,9 +79,6 @@ export class CallsView extends Component {
         border-radius: 50%;
         background: var(--stop);
       }
-      .direction {
-        display: inline-flex;
-      }
       .delete {
         opacity: 0.55;
       }

@@ -220,9 +220,11 @@ export const callCard = css`
   .compact .status {
     font-size: var(--text-s);
   }
-  .held cl-avatar,
+  .held cl-avatar {
+    opacity: 0.7;
+  }
   .held .names {
-    opacity: 0.78;
+    opacity: 0.86;
   }
   .link {
     justify-self: start;

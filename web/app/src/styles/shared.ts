@@ -227,6 +227,9 @@ export const rows = css`
     font-size: var(--text-s);
     min-inline-size: 0;
   }
+  .row .direction {
+    display: inline-flex;
+  }
   .row .detail svg {
     inline-size: 13px;
     block-size: 13px;
