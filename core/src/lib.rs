@@ -9,7 +9,7 @@
 //! | [`sip`] | messages, typed headers, URIs, digest | RFC 3261, 7616 |
 //! | [`session_description`] | reading session descriptions | RFC 8866, 3264 |
 //! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
-//! | `dialog`, `call`, `registration` | the user agent's parts | RFC 3261, 3264, 5626, 5627 |
+//! | `endpoint`, `dialog`, `call`, `registration` | the user agent's parts | RFC 3261, 3264, 5626, 5627 |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ pub mod transaction;
 mod call;
 mod config;
 mod dialog;
+mod endpoint;
 mod error;
 mod event;
 mod id;

@@ -11,11 +11,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::{Endpoint, Purpose, SUPPORTED};
 use crate::event::{Event, RegistrationState};
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
-use crate::user_agent::{Endpoint, Purpose, SUPPORTED, back_off};
 
 /// What a registrar that does not say grants (RFC 3261 section 10.2.1.1).
 const DEFAULT_EXPIRES: u32 = 3600;
@@ -323,7 +323,7 @@ impl Registration {
             .and_then(Message::retry_after)
             .map(|secs| Duration::from_secs(u64::from(secs)));
         let retry_at = (!credentials_rejected).then(|| {
-            let wait = back_off(&mut endpoint.rng, self.failures, RETRY_CEILING);
+            let wait = endpoint.rng.back_off(self.failures, RETRY_CEILING);
             // What is asked of all devices at once is spread by the pause they would have made.
             endpoint.now + asked.map_or(wait, |asked| asked.min(RETRY_AFTER_CEILING) + wait)
         });

@@ -45,6 +45,13 @@ impl Rng {
         let span = u64::try_from(high.saturating_sub(low).as_micros()).unwrap_or(u64::MAX - 1);
         low + Duration::from_micros(self.next_u64() % (span + 1))
     }
+
+    /// The pause before attempt number `failures + 1`: doubling from a quarter second up to `ceiling`, each drawn from
+    /// the upper half, so that a server that comes back is not met by all its clients at once.
+    pub fn back_off(&mut self, failures: u32, ceiling: Duration) -> Duration {
+        let longest = Duration::from_millis(250 << failures.min(12)).min(ceiling);
+        self.between(longest / 2, longest)
+    }
 }
 
 impl fmt::Debug for Rng {

@@ -6,10 +6,10 @@ use super::{
     Call, CallState, CommandError, Endpoint, MediaAction, MediaError, MediaOutcome, MediaRequestId, Message,
     OperationError, OperationId, Stage,
 };
+use crate::endpoint::Purpose;
 use crate::sip::Method;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
-use crate::user_agent::Purpose;
 
 /// How long a tone sounds.
 const TONE: Duration = Duration::from_millis(100);

@@ -5,12 +5,12 @@ use super::{
     Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId,
     RemoteMedia, Stage, dtmf, session_description,
 };
+use crate::endpoint::Purpose;
 use crate::event::Event;
 use crate::io::Timer;
 use crate::sip::Method;
 use crate::time::{Duration, Instant};
 use crate::transaction::{T1, T2, TRANSACTION_TIMEOUT, TransactionId};
-use crate::user_agent::Purpose;
 
 /// A call whose dialog is confirmed.
 #[derive(Clone, Debug)]
@@ -179,8 +179,8 @@ impl Call {
             Method::Options => {
                 let response = endpoint
                     .response(request, 200)
-                    .header(HeaderName::Allow, crate::user_agent::ALLOW)
-                    .header(HeaderName::Supported, crate::user_agent::SUPPORTED)
+                    .header(HeaderName::Allow, crate::endpoint::ALLOW)
+                    .header(HeaderName::Supported, crate::endpoint::SUPPORTED)
                     .build();
                 endpoint.respond(transaction, response);
             }

@@ -5,11 +5,11 @@ use super::{
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, OperationError,
     OperationId, RejectReason, Stage, asserted_identity, identity, session_description,
 };
+use crate::endpoint::{ALLOW, SUPPORTED};
 use crate::id::CallId;
 use crate::sip::HeaderError;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
-use crate::user_agent::{ALLOW, SUPPORTED};
 
 /// Not answered yet.
 #[derive(Clone, Debug)]

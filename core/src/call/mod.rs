@@ -19,6 +19,7 @@ mod restore;
 use serde::{Deserialize, Serialize};
 
 use crate::dialog::Dialog;
+use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
 use crate::event::{CallDirection, CallEnd, CallInfo, CallState, EndCause, Identity};
 use crate::id::{CallId, MediaRequestId, MediaSessionId, OperationId};
@@ -27,7 +28,6 @@ use crate::session_description::{Direction, SessionDescription};
 use crate::sip::{HeaderName, Message, NameAddr};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
-use crate::user_agent::Endpoint;
 use dtmf::Dtmf;
 pub(crate) use established::Established;
 use established::Leaving;

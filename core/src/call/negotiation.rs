@@ -19,11 +19,11 @@ use super::{
     MediaErrorKind, MediaOutcome, MediaRequestId, MediaTransport, Message, OperationError, OperationId,
     Stage, asserted_identity, session_description,
 };
+use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::CallDirection;
 use crate::sip::Method;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
-use crate::user_agent::{ALLOW, Purpose, SUPPORTED};
 
 /// What is to be negotiated when there is room for it.
 #[derive(Clone, Debug, Default)]

@@ -6,11 +6,11 @@ use super::{
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
     session_description,
 };
+use crate::endpoint::{ALLOW, Purpose, Release, SUPPORTED};
 use crate::id::CallId;
 use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
-use crate::user_agent::{ALLOW, Purpose, Release, SUPPORTED};
 
 /// Early dialogs kept per call; a hostile platform could announce any number.
 const MAX_FORKS: usize = 16;

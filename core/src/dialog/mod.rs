@@ -143,7 +143,7 @@ impl Dialog {
                 self.route_set.iter().fold(request, add_route)
             }
             Some(router) => {
-                let request = RequestBuilder::new(method, router);
+                let request = RequestBuilder::new(method, without_headers(router).as_uri());
                 let request = self.route_set.iter().skip(1).fold(request, add_route);
                 request.header(
                     HeaderName::Route,
@@ -169,7 +169,7 @@ impl Dialog {
 /// The URI of the first route if that is a strict router of RFC 2543: one without `lr`.
 fn strict_router(route_set: &[String]) -> Option<Uri<'_>> {
     let first = NameAddr::parse(route_set.first()?).ok()?;
-    (!first.uri.params().has("lr")).then_some(first.uri)
+    (!first.uri.is_loose_router()).then_some(first.uri)
 }
 
 /// RFC 2543 peers may have no tag (section 12.2.1.1: then it is left out).
@@ -196,5 +196,15 @@ fn contact(message: &Message) -> Result<UriBuf, HeaderError> {
     let address = contact
         .address()
         .ok_or(HeaderError::Malformed(HeaderName::Contact))?;
-    Ok(address.uri.to_owned())
+    Ok(without_headers(address.uri))
+}
+
+/// `uri` as a Request-URI, which must not carry headers (section 19.1.1).
+pub(crate) fn without_headers(uri: Uri<'_>) -> UriBuf {
+    let text = uri.as_str();
+    let bare = uri
+        .headers()
+        .and_then(|headers| text.get(..text.len().checked_sub(headers.len() + 1)?))
+        .and_then(|bare| UriBuf::parse(bare).ok());
+    bare.unwrap_or_else(|| uri.to_owned())
 }

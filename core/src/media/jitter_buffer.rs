@@ -382,7 +382,9 @@ mod tests {
     fn number(playout: Playout) -> u16 {
         match playout {
             Playout::Frame { payload, .. } => u16::from_be_bytes([payload[0], payload[1]]),
-            other => panic!("no frame but {other:?}"),
+            other @ (Playout::Lost { .. } | Playout::Late | Playout::Silence) => {
+                panic!("no frame but {other:?}")
+            }
         }
     }
 

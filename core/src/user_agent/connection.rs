@@ -1,11 +1,9 @@
 //! The connection to the platform: attempts with a jittered back-off, keep-alive, and probing when in doubt.
 
-use super::endpoint::Endpoint;
-use super::purpose::Purpose;
+use crate::endpoint::{Endpoint, Purpose};
 use crate::event::{ConnectionState, Event};
 use crate::id::ConnectionId;
 use crate::io::{Deadline, Environment, Output, Timer};
-use crate::rng::Rng;
 use crate::sip::{HeaderName, Method, RequestBuilder};
 use crate::time::{Duration, Instant};
 use crate::transaction::Flow;
@@ -22,13 +20,6 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(25);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(4);
 /// A double CRLF asks, a single one answers (RFC 5626 section 3.5.1).
 const PING: &[u8] = b"\r\n\r\n";
-
-/// The pause before attempt number `failures + 1`: doubling from a quarter second up to `ceiling`, each drawn from the
-/// upper half, so that a server that comes back is not met by all its clients at once.
-pub(crate) fn back_off(rng: &mut Rng, failures: u32, ceiling: Duration) -> Duration {
-    let longest = Duration::from_millis(250 << failures.min(12)).min(ceiling);
-    rng.between(longest / 2, longest)
-}
 
 /// The state of the one connection this agent keeps.
 #[derive(Clone, Debug)]
@@ -243,7 +234,7 @@ impl Connection {
             self.lost_at = Some(endpoint.now);
         }
         self.failures += 1;
-        let retry_at = endpoint.now + back_off(&mut endpoint.rng, self.failures - 1, RETRY_CEILING);
+        let retry_at = endpoint.now + endpoint.rng.back_off(self.failures - 1, RETRY_CEILING);
         self.due = Some((retry_at, Due::Attempt));
         let state = ConnectionState::Waiting {
             attempt: self.failures,

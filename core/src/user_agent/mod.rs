@@ -24,9 +24,7 @@
 //! ```
 
 mod connection;
-mod endpoint;
 mod handle;
-mod purpose;
 mod snapshot;
 mod target;
 
@@ -35,12 +33,9 @@ use std::collections::BTreeMap;
 pub use handle::CallHandle;
 pub use snapshot::Snapshot;
 
-pub(crate) use connection::back_off;
-pub(crate) use endpoint::{ALLOW, Endpoint, Release, SUPPORTED};
-pub(crate) use purpose::Purpose;
-
 use crate::call::{Call, CallOptions};
 use crate::config::Config;
+use crate::endpoint::{ALLOW, Endpoint, Purpose, SUPPORTED};
 use crate::error::CommandError;
 use crate::event::{CallInfo, CallState, ConnectionState, Event, RegistrationState};
 use crate::id::{CallId, ConnectionId, OperationId};

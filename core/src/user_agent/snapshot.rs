@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::UserAgent;
-use super::endpoint::Endpoint;
 use crate::call::{Call, Restored};
 use crate::config::Config;
+use crate::endpoint::Endpoint;
 use crate::registration::{Numbers, Registration};
 use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};

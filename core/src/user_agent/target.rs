@@ -1,5 +1,6 @@
 //! What people type or paste, as a URI: numbers with all their decoration, `tel:` and `sip:` links, names.
 
+use crate::dialog::without_headers;
 use crate::sip::{Scheme, Uri, UriBuf};
 
 /// A dialled target and the tones to be sent after the answer.
@@ -20,7 +21,7 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
         match uri.scheme() {
             Scheme::Sip | Scheme::Sips => {
                 return Some(Target {
-                    uri: uri.to_owned(),
+                    uri: without_headers(uri),
                     post_dial: None,
                 });
             }
@@ -31,7 +32,10 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
     }
     if text.contains('@') {
         let uri = UriBuf::parse(format!("sip:{text}")).ok()?;
-        return Some(Target { uri, post_dial: None });
+        return Some(Target {
+            uri: without_headers(uri.as_uri()),
+            post_dial: None,
+        });
     }
     number(text, domain).or_else(|| name(text, domain))
 }
@@ -108,6 +112,10 @@ mod tests {
         assert_eq!(dialled("sip:bob@other.org").as_deref(), Some("sip:bob@other.org"));
         assert_eq!(dialled("bob@other.org").as_deref(), Some("sip:bob@other.org"));
         assert_eq!(dialled("bob").as_deref(), Some("sip:bob@example.com"));
+        assert_eq!(
+            dialled("sip:bob@other.org;transport=tcp?Route=x&Replaces=y").as_deref(),
+            Some("sip:bob@other.org;transport=tcp")
+        );
     }
 
     #[test]

@@ -587,6 +587,24 @@ fn the_far_ends_new_address_is_used() {
     );
 }
 
+#[test]
+fn an_address_with_headers_is_used_without_them() {
+    let (mut ladder, mut far) = Ladder::in_outgoing_call();
+    let moved = far
+        .invite(Direction::SendRecv)
+        .edit()
+        .set(
+            HeaderName::Contact,
+            "<sip:bob@new.invalid;transport=ws?Route=%3Csip:x%3E>",
+        )
+        .build();
+    ladder.receive(&moved);
+    acknowledge(&mut ladder, &mut far);
+    ladder.hang_up(CALL);
+    let bye = ladder.expect(Method::Bye);
+    assert_eq!(bye.request_uri_text(), Some("sip:bob@new.invalid;transport=ws"));
+}
+
 // --- order and ends --------------------------------------------------------------------------------------------
 
 #[test]

@@ -32,8 +32,14 @@ fn description(session: u64, version: u32, direction: Direction, telephone_event
 
 /// Reads the direction in a description.
 pub(crate) fn direction_of(sdp: &str) -> Direction {
-    let description = SessionDescription::parse(sdp).unwrap();
-    description.media().next().unwrap().direction()
+    offered_direction(sdp).unwrap()
+}
+
+/// The same of a description that may be anything.
+fn offered_direction(sdp: &str) -> Result<Direction, String> {
+    let description = SessionDescription::parse(sdp).map_err(|error| error.to_string())?;
+    let audio = description.media().next().ok_or("nothing is offered")?;
+    Ok(audio.direction())
 }
 
 /// The session's id and its version, from the origin line.
@@ -71,6 +77,9 @@ struct Session {
 
 impl Session {
     fn perform(&mut self, id: MediaSessionId, action: &MediaAction) -> Result<MediaOutcome, String> {
+        if let MediaAction::CreateAnswer { offer, .. } = action {
+            offered_direction(offer)?;
+        }
         let in_state = format!("in {:?}", self.signalling);
         self.signalling = match (action, self.signalling) {
             (MediaAction::CreateOffer { .. }, Signalling::New) => {

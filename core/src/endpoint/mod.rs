@@ -1,8 +1,11 @@
 //! What every part of the agent shares: the time, the queue, transactions, credentials and this device's address.
 
+mod purpose;
+
 use std::collections::{BTreeMap, VecDeque};
 
-use super::purpose::Purpose;
+pub(crate) use purpose::Purpose;
+
 use crate::config::Config;
 use crate::error::OperationError;
 use crate::event::Event;
