@@ -29,14 +29,14 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need {
         purpose: Purpose::Server,
+        // Rust brings a C linker along; Opus' build asks for a C++ compiler besides.
         present: || {
-            ["cc", "gcc", "clang", "cl"]
-                .iter()
-                .any(|name| on_path(name).is_some())
+            on_path("cl").is_some()
+                || (has_any(&["cc", "gcc", "clang"]) && has_any(&["c++", "g++", "clang++"]))
         },
         apt: "build-essential",
         brew: None,
-        why: "a C compiler for the Opus codec and SQLite",
+        why: "C and C++ compilers for the Opus codec and SQLite",
     },
     Need {
         purpose: Purpose::Server,
@@ -131,6 +131,10 @@ pub(crate) fn browser() -> Option<PathBuf> {
                 .find_map(|name| on_path(name))
         })
         .or_else(|| installed.iter().map(PathBuf::from).find(|file| file.is_file()))
+}
+
+fn has_any(programs: &[&str]) -> bool {
+    programs.iter().any(|name| on_path(name).is_some())
 }
 
 fn has_library(name: &str) -> bool {
