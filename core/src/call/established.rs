@@ -79,7 +79,8 @@ impl Established {
         let repeat = self.unacknowledged.as_ref();
         let repeat = repeat.map(|sent| (sent.repeat_at.min(sent.give_up_at), Timer::Retransmit2xx));
         let retry = self.wanted.not_before.map(|at| (at, Timer::Retry));
-        [repeat, retry].into_iter().flatten().min()
+        let give_up = self.negotiation.deadline().map(|at| (at, Timer::Call));
+        [repeat, retry, give_up].into_iter().flatten().min()
     }
 
     /// Acknowledges the 2xx to `invite`.
@@ -124,6 +125,11 @@ impl Call {
     }
 
     pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {
+        self.wake_negotiation(endpoint);
+        self.repeat_answer(endpoint);
+    }
+
+    fn repeat_answer(&mut self, endpoint: &mut Endpoint) {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };

@@ -23,7 +23,7 @@ use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::CallDirection;
 use crate::sip::Method;
 use crate::time::{Duration, Instant};
-use crate::transaction::TransactionId;
+use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
 
 /// What is to be negotiated when there is room for it.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub(super) enum Negotiation {
     /// Our offer is being made.
     MakingOffer(MediaRequestId, Offer),
     /// Our re-INVITE is out.
-    OfferOut(TransactionId, Offer),
+    OfferOut(Sent, Offer),
     /// The far end's answer is being applied.
     Applying(MediaRequestId, Offer),
     /// Our offer is being taken back.
@@ -73,6 +73,15 @@ pub(super) enum Negotiation {
     AwaitingAnswerInAck(Offer),
 }
 
+/// A re-INVITE on its way. A far end that has said 100 and then falls silent must not block the call for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    transaction: TransactionId,
+    /// When it is cancelled, or, if it has been, when it counts as such (RFC 3261 section 9.1).
+    give_up_at: Instant,
+    cancelled: bool,
+}
+
 /// What our offer was made for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Offer {
@@ -86,9 +95,23 @@ impl Negotiation {
     /// The offer that went out in the re-INVITE `sent`, if that is the one under way.
     fn offer_out(&self, sent: TransactionId) -> Option<Offer> {
         match self {
-            Self::OfferOut(transaction, offer) if *transaction == sent => Some(*offer),
+            Self::OfferOut(out, offer) if out.transaction == sent => Some(*offer),
             Self::OfferOut(..)
             | Self::Idle
+            | Self::MakingOffer(..)
+            | Self::Applying(..)
+            | Self::RollingBack(_)
+            | Self::MakingAnswer { .. }
+            | Self::MakingLateOffer { .. }
+            | Self::AwaitingAnswerInAck(_) => None,
+        }
+    }
+
+    /// When a re-INVITE of ours is given up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::OfferOut(sent, _) => Some(sent.give_up_at),
+            Self::Idle
             | Self::MakingOffer(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
@@ -241,9 +264,31 @@ impl Call {
     /// The re-INVITE was sent again with credentials.
     pub(crate) fn reinvite_resent(&mut self, resent: TransactionId) {
         if let Stage::Established(established) = &mut self.stage
-            && let Negotiation::OfferOut(transaction, _) = &mut established.negotiation
+            && let Negotiation::OfferOut(sent, _) = &mut established.negotiation
         {
-            *transaction = resent;
+            sent.transaction = resent;
+        }
+    }
+
+    /// Our re-INVITE has been waited for long enough: it is cancelled, and in the end counted as such.
+    pub(super) fn wake_negotiation(&mut self, endpoint: &mut Endpoint) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let Negotiation::OfferOut(sent, offer) = &mut established.negotiation else {
+            return;
+        };
+        if sent.give_up_at > endpoint.now {
+            return;
+        }
+        let (transaction, offer) = (sent.transaction, *offer);
+        if std::mem::replace(&mut sent.cancelled, true) {
+            endpoint.abandon(transaction);
+            self.give_up_wishes(endpoint, offer, &OperationError::TimedOut);
+            self.roll_back(endpoint);
+        } else {
+            sent.give_up_at = endpoint.now + TRANSACTION_TIMEOUT;
+            endpoint.cancel(transaction, None);
         }
     }
 
@@ -498,7 +543,14 @@ impl Call {
             .header(HeaderName::Supported, SUPPORTED)
             .body("application/sdp", sdp.as_bytes());
         match endpoint.send(Purpose::ReInvite(id), reinvite) {
-            Ok(transaction) => self.set_negotiation(Negotiation::OfferOut(transaction, offer)),
+            Ok(transaction) => {
+                let sent = Sent {
+                    transaction,
+                    give_up_at: endpoint.now + TRANSACTION_TIMEOUT,
+                    cancelled: false,
+                };
+                self.set_negotiation(Negotiation::OfferOut(sent, offer));
+            }
             Err(_) => {
                 self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
                 self.roll_back(endpoint);

@@ -381,10 +381,15 @@ impl Endpoint {
             .map(|(transaction, _)| *transaction)
             .filter(|transaction| self.transactions.awaits_response(*transaction))
             .collect();
-        for transaction in given_up {
-            self.transactions.abandon(transaction);
-            self.pending.remove(&transaction);
-        }
+        given_up
+            .into_iter()
+            .for_each(|transaction| self.abandon(transaction));
+    }
+
+    /// Gives up waiting for a response: what comes now comes too late.
+    pub(crate) fn abandon(&mut self, transaction: TransactionId) {
+        self.transactions.abandon(transaction);
+        self.pending.remove(&transaction);
     }
 
     /// Forgets every transaction: the agent has stopped.

@@ -210,6 +210,63 @@ fn a_reinvite_without_any_answer_ends_the_call() {
 }
 
 #[test]
+fn a_reinvite_the_far_end_never_finishes_is_cancelled() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let hold = ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.respond(&reinvite, 100);
+    ladder.pass(31.9);
+    ladder.expect_silence();
+    ladder.pass(0.2);
+    let cancel = ladder.expect(Method::Cancel);
+    assert_eq!(
+        cancel.top_via().unwrap().branch(),
+        reinvite.top_via().unwrap().branch()
+    );
+    ladder.receive(&far.response(&cancel, 200).build());
+    ladder.receive(&far.response(&reinvite, 487).build());
+    ladder.expect(Method::Ack);
+    assert!(matches!(
+        ladder.failure(hold),
+        Some(OperationError::Refused { status: 487, .. })
+    ));
+    assert_eq!(ladder.state(CALL), CallState::Active);
+    assert!(ladder.media.is_stable(ladder.session()));
+}
+
+#[test]
+fn a_reinvite_that_cannot_even_be_cancelled_is_given_up() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let hold = ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.respond(&reinvite, 100);
+    ladder.pass(64.1);
+    ladder.expect(Method::Cancel);
+    assert_eq!(ladder.failure(hold), Some(OperationError::TimedOut));
+    assert!(ladder.media.is_stable(ladder.session()));
+    assert!(!ladder.info(CALL).negotiating);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    assert!(!ladder.info(CALL).local_hold);
+    let resumed = ladder.resume(CALL);
+    assert!(ladder.succeeded(resumed));
+    assert_eq!(ladder.state(CALL), CallState::Active);
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_of_a_reinvite_counts() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let hold = ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.respond(&reinvite, 100);
+    ladder.pass(32.1);
+    ladder.expect(Method::Cancel);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    assert!(ladder.succeeded(hold));
+    assert!(ladder.info(CALL).local_hold);
+}
+
+#[test]
 fn a_far_end_that_has_forgotten_the_call_ends_it() {
     for status in [408, 481] {
         let (mut ladder, far) = Ladder::in_outgoing_call();
