@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/platform.rs"]
+#[expect(dead_code, reason = "the WebSocket is for the program's tests")]
 mod platform;
 mod support;
 

@@ -1,5 +1,6 @@
 //! `clearline answer`: waits for calls and takes them, one after the other.
 
+use clearline_core::CallState;
 use serde_json::json;
 
 use super::account::{Line, sign_in};
@@ -40,6 +41,7 @@ pub(crate) async fn run(arguments: AnswerArguments, output: &Output) -> Result<E
             conduct: &arguments.conduct,
             figures,
             output,
+            shown: Some(CallState::Incoming),
         };
         if conversation.follow(events, &mut interrupt).await == Exit::Interrupted && *interrupt.borrow() {
             break Exit::Interrupted;

@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Exi
                 conduct: &arguments.conduct,
                 figures,
                 output,
+                shown: None,
             };
             Ok(conversation.follow(events, &mut interrupt).await)
         }
@@ -52,6 +53,8 @@ pub(crate) struct Conversation<'a> {
     pub(crate) conduct: &'a ConductArguments,
     pub(crate) figures: StatisticsReader,
     pub(crate) output: &'a Output,
+    /// The state that has been reported already.
+    pub(crate) shown: Option<CallState>,
 }
 
 impl Conversation<'_> {
@@ -61,7 +64,10 @@ impl Conversation<'_> {
         mut events: broadcast::Receiver<Event>,
         interrupt: &mut watch::Receiver<bool>,
     ) -> Exit {
-        let mut shown = Shown::default();
+        let mut shown = Shown {
+            state: self.shown,
+            ..Default::default()
+        };
         let conduct = self.conduct_call();
         tokio::pin!(conduct);
         let (mut conducted, mut hanging_up) = (false, false);

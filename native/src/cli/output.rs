@@ -34,7 +34,9 @@ impl Output {
     /// The call changed. People are told of the steps only.
     pub(crate) fn call(&self, info: &CallInfo, sentence: Option<String>) {
         if self.json {
-            let details = serde_json::to_value(info).unwrap_or_default();
+            let mut details = serde_json::to_value(info).unwrap_or_default();
+            // As text: the number is larger than what many readers of JSON can hold.
+            details["id"] = json!(info.id.to_string());
             self.event("call", "", json!({ "call": details }));
         } else if let Some(sentence) = sentence {
             print_line(&sentence);
@@ -54,7 +56,7 @@ impl Output {
             sentence += &format!(", {seconds:.1} s");
         }
         let details = json!({
-            "id": info.id,
+            "id": info.id.to_string(),
             "cause": end.cause,
             "sipStatus": end.sip_status,
             "text": end.text,
@@ -104,7 +106,7 @@ fn cause(cause: EndCause) -> &'static str {
         EndCause::Unavailable => "not reachable now",
         EndCause::Forbidden => "not allowed",
         EndCause::NotAcceptable => "no common audio format",
-        EndCause::MediaFailed => "no audio",
+        EndCause::MediaFailed => "no audio: see `clearline devices`, or use --play and --record",
         EndCause::NetworkFailed => "the connection was lost",
         EndCause::ServerFailed => "the platform failed",
         _ => "ended",

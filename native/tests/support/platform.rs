@@ -6,9 +6,15 @@ use std::time::Duration;
 use clearline_core::sip::digest::{Algorithm, Ha1};
 use clearline_core::{ConnectionId, Secret};
 use clearline_native::Clock;
-use clearline_native::transport::{ChannelListener, ChannelTransport, Connection};
+use clearline_native::transport::{ChannelListener, ChannelTransport, Connection, Transport as _};
 use clearline_pbx::{Config, Input, Key, Output, Platform, Transport, User, UserId};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_tungstenite::accept_hdr_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// The domain all users are in.
 pub(crate) const DOMAIN: &str = "clearline.localhost";
@@ -90,4 +96,48 @@ fn forward(
         let _ = received.send((id, None)).await;
     });
     outgoing
+}
+
+/// Opens a WebSocket to the platform behind `transport` and returns its URL.
+pub(crate) async fn listen(transport: ChannelTransport) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(bridge(stream, transport.clone()));
+        }
+    });
+    format!("ws://{address}/sip")
+}
+
+async fn bridge(stream: TcpStream, transport: ChannelTransport) {
+    #[expect(clippy::result_large_err, reason = "the library's signature")]
+    let speak_sip = |_: &Request, mut response: Response| {
+        response
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", HeaderValue::from_static("sip"));
+        Ok(response)
+    };
+    let Ok(mut socket) = accept_hdr_async(stream, speak_sip).await else {
+        return;
+    };
+    let mut line = transport.connect("").await.unwrap();
+    loop {
+        tokio::select! {
+            frame = socket.next() => match frame {
+                Some(Ok(frame)) if frame.is_text() => line.outgoing.send(frame.into_data().to_vec()).await.unwrap(),
+                Some(Ok(frame)) if !frame.is_close() => {}
+                _ => return,
+            },
+            message = line.incoming.recv() => match message {
+                Some(message) => {
+                    let text = String::from_utf8(message).unwrap();
+                    if socket.send(Message::text(text)).await.is_err() {
+                        return;
+                    }
+                }
+                None => return,
+            },
+        }
+    }
 }

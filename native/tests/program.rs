@@ -1,0 +1,245 @@
+//! The program `clearline` as a script uses it: arguments, output, files, exit codes.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/platform.rs"]
+mod platform;
+#[expect(dead_code, reason = "the programs bring their own microphones and ears")]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use clearline_core::sip::UriBuf;
+use clearline_core::{Config, RejectReason, Secret};
+use clearline_native::Phone;
+use clearline_native::audio::{AudioSink as _, FRAME, Recording, Sound};
+use clearline_native::transport::ChannelTransport;
+use platform::{DOMAIN, PASSWORD};
+use support::{similarity, voice};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102")];
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("clearline-program-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn wav(&self, name: &str, sound: &Sound) -> PathBuf {
+        let path = self.file(name);
+        let mut file = Recording::create(&path).unwrap();
+        sound.samples().chunks_exact(FRAME).for_each(|frame| {
+            file.write(frame);
+            // The recorder drops frames when the disk is far behind; this is faster than real time.
+            std::thread::sleep(Duration::from_micros(200));
+        });
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn clearline(words: &[&str], url: &str, user: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clearline"));
+    command.args(words).args(["--server", url, "--user", user]);
+    command.env("CLEARLINE_PASSWORD", PASSWORD).stdin(Stdio::null());
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn finish(mut command: Command) -> (Option<i32>, String, String) {
+    outcome(within(30, command.output()).await.unwrap())
+}
+
+fn outcome(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), work)
+        .await
+        .expect("in time")
+}
+
+/// Reads the program's output until a line contains `text`.
+async fn line_with(child: &mut Child, text: &str) {
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = within(20, lines.next_line()).await.unwrap() {
+        if line.contains(text) {
+            return;
+        }
+    }
+    panic!("the program ended without {text:?}");
+}
+
+async fn bob(transport: ChannelTransport) -> Phone {
+    let address = UriBuf::parse(format!("sip:bob@{DOMAIN}")).unwrap();
+    let mut config = Config::new(
+        address,
+        "ws://in-process/",
+        "urn:uuid:00000000-0000-4000-8000-000000000102",
+    );
+    config.password = Secret::new(PASSWORD);
+    let phone = Phone::builder(config).transport(transport).start().unwrap();
+    phone.registered().await.unwrap();
+    phone
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_talk_and_the_tapes_hold_the_other_voice() {
+    let folder = Folder::new("talk");
+    let url = platform::listen(platform::start(USERS)).await;
+    let (alice, bob) = (voice(1, 5), voice(2, 30));
+    let (alice_wav, bob_wav) = (folder.wav("alice.wav", &alice), folder.wav("bob.wav", &bob));
+    let (at_alice, at_bob) = (folder.file("at-alice.wav"), folder.file("at-bob.wav"));
+
+    let answer = [
+        "answer",
+        "--times",
+        "1",
+        "--play",
+        path(&bob_wav),
+        "--record",
+        path(&at_bob),
+    ];
+    let mut answering = clearline(&answer, &url, "bob").spawn().unwrap();
+    line_with(&mut answering, "waiting for calls").await;
+    let call = [
+        "call",
+        "102",
+        "--json",
+        "--play",
+        path(&alice_wav),
+        "--record",
+        path(&at_alice),
+        "--dtmf",
+        "7",
+    ];
+    let (code, stdout, stderr) = finish(clearline(&call, &url, "alice")).await;
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(within(10, answering.wait()).await.unwrap().success());
+
+    let end = stdout.lines().last().unwrap();
+    assert!(
+        stdout
+            .lines()
+            .all(|line| line.starts_with('{') && line.ends_with('}'))
+    );
+    for part in [
+        r#""event":"end""#,
+        r#""cause":"local-hang-up""#,
+        r#""exitCode":0"#,
+        r#""format":"opus""#,
+    ] {
+        assert!(end.contains(part), "{part} is missing in {end}");
+    }
+    let (heard_by_alice, heard_by_bob) = (Sound::load(&at_alice).unwrap(), Sound::load(&at_bob).unwrap());
+    let right = similarity(bob.samples(), heard_by_alice.samples(), 0.6);
+    let wrong = similarity(alice.samples(), heard_by_alice.samples(), 0.6);
+    assert!(
+        right > 0.8 && wrong < 0.6,
+        "alice heard bob {right}, herself {wrong}"
+    );
+    let right = similarity(alice.samples(), heard_by_bob.samples(), 0.8);
+    assert!(right > 0.7, "bob heard alice {right}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_end_has_its_own_exit_code() {
+    let folder = Folder::new("ends");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let wav = folder.wav("hello.wav", &voice(1, 1));
+    let call = |target: &'static str| clearline(&["call", target, "--play", path(&wav)], &url, "alice");
+
+    assert_eq!(finish(call("999")).await.0, Some(6));
+    assert_eq!(finish(call("102")).await.0, Some(5), "bob is not there");
+    let bob = bob(transport).await;
+    for reason in [RejectReason::Declined, RejectReason::Busy] {
+        let calling = tokio::spawn(finish(call("102")));
+        within(10, bob.incoming())
+            .await
+            .unwrap()
+            .reject(reason)
+            .await
+            .unwrap();
+        let (code, stdout, _) = calling.await.unwrap();
+        assert_eq!(code, Some(4), "{stdout}");
+    }
+    let mut wrong = call("102");
+    wrong.env("CLEARLINE_PASSWORD", "wrong");
+    let (code, _, stderr) = finish(wrong).await;
+    assert!(
+        code == Some(3) && stderr.contains("password"),
+        "{code:?} {stderr}"
+    );
+    let nowhere = clearline(&["call", "1", "--play", path(&wav)], "ws://127.0.0.1:1/", "alice");
+    assert_eq!(finish(nowhere).await.0, Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_hangs_up_properly() {
+    let folder = Folder::new("interrupt");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let bob = bob(transport).await;
+    let wav = folder.wav("hello.wav", &voice(1, 20));
+    let mut calling = clearline(&["call", "102", "--play", path(&wav)], &url, "alice")
+        .spawn()
+        .unwrap();
+    let incoming = within(10, bob.incoming()).await.unwrap();
+    incoming.answer().await.unwrap();
+    line_with(&mut calling, "talking to").await;
+    let interrupt = Command::new("kill")
+        .args(["-INT", &calling.id().unwrap().to_string()])
+        .status();
+    assert!(interrupt.await.unwrap().success());
+    assert_eq!(within(10, calling.wait()).await.unwrap().code(), Some(130));
+    let end = within(5, incoming.ended()).await.unwrap().end.unwrap();
+    assert_eq!(end.cause, clearline_core::EndCause::RemoteHangUp);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_told_before_anything_rings() {
+    let usage = |words: &[&str]| finish(clearline(words, "ws://127.0.0.1:1/", "alice"));
+    let (code, _, stderr) = usage(&["call", "600", "--play", "/nonexistent.wav"]).await;
+    assert!(code == Some(2) && stderr.contains("/nonexistent.wav"), "{stderr}");
+    assert_eq!(usage(&["call"]).await.0, Some(2));
+    assert_eq!(usage(&["call", "600", "--password", "secret"]).await.0, Some(2));
+    let mut silent = clearline(
+        &["call", "600", "--record", "/dev/null"],
+        "ws://127.0.0.1:1/",
+        "alice",
+    );
+    silent.env_remove("CLEARLINE_PASSWORD");
+    let (code, _, stderr) = finish(silent).await;
+    assert!(
+        code == Some(2) && stderr.contains("CLEARLINE_PASSWORD"),
+        "{code:?} {stderr}"
+    );
+}
