@@ -60,6 +60,23 @@ fn attempts_come_at_growing_intervals_with_jitter_and_a_ceiling() {
 }
 
 #[test]
+fn failures_are_counted_from_the_last_success() {
+    let mut ladder = Ladder::new(config());
+    ladder.start();
+    for _ in 0..8 {
+        ladder.refuse_connection();
+        while ladder.wanted_url().is_none() {
+            ladder.pass_to_next_deadline();
+        }
+    }
+    ladder.connect();
+    ladder.lose_connection();
+    let (attempt, pause) = waits(&ladder);
+    assert_eq!(attempt, 1);
+    assert!(pause <= secs(0.25), "{pause:?}");
+}
+
+#[test]
 fn an_attempt_that_does_not_open_is_given_up() {
     let mut ladder = Ladder::new(config());
     ladder.start();

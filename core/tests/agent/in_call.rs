@@ -645,6 +645,21 @@ fn the_far_ends_new_address_is_used() {
 }
 
 #[test]
+fn the_address_in_the_answer_to_a_reinvite_is_used() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    let moved = far
+        .accepts(&reinvite, Direction::RecvOnly)
+        .edit()
+        .set(HeaderName::Contact, "<sip:bob@new.invalid>")
+        .build();
+    ladder.receive(&moved);
+    let ack = ladder.expect(Method::Ack);
+    assert_eq!(ack.request_uri_text(), Some("sip:bob@new.invalid"));
+}
+
+#[test]
 fn an_address_with_headers_is_used_without_them() {
     let (mut ladder, mut far) = Ladder::in_outgoing_call();
     let moved = far
@@ -1118,6 +1133,19 @@ fn a_call_without_platform_and_audio_is_given_up() {
     assert_eq!(ladder.cause(CALL), EndCause::NetworkFailed);
     assert_eq!(ladder.failure(operation), Some(OperationError::CallEnded));
     assert_eq!(ladder.media.open_sessions(), []);
+}
+
+#[test]
+fn a_loss_that_was_mended_ends_no_call_later() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    ladder.lose_connection();
+    ladder.pass(5.0);
+    ladder.reconnect();
+    ladder.register();
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.pass(120.0);
+    assert_eq!(ladder.state(CALL), CallState::Active);
 }
 
 #[test]
