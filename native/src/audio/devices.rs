@@ -1,6 +1,6 @@
 //! Sound devices: microphone and speaker through cpal.
 //!
-//! Streams ask for a fixed buffer of 10 ms; the default of some hosts is two seconds. A ring of at most [`RING`] joins the
+//! Streams ask for a fixed buffer of 10 ms; the default of some hosts is two seconds. A ring of at most `RING` joins the
 //! device's clock with the call's: when the two drift apart, single frames are left out or are silent.
 
 use std::sync::Arc;
