@@ -170,7 +170,8 @@ pub enum MediaAction {
     },
     /// Take back the last offer (JSEP rollback), because it met glare or was refused.
     Rollback,
-    /// Send exact silence from the microphone, or stop doing so. Never signalled.
+    /// Send exact silence from the microphone, or stop doing so. Never signalled. Comes only between a session's
+    /// first description request and its `Close`.
     SetMuted {
         /// The new state.
         muted: bool,

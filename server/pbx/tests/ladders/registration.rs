@@ -38,7 +38,7 @@ fn a_challenge_then_a_binding() {
         .challenges()
         .map(|c| c.unwrap().param("algorithm").unwrap().into_owned())
         .collect();
-    assert_eq!(algorithms, ["MD5", "SHA-256"]);
+    assert_eq!(algorithms, ["SHA-256", "MD5"]);
 
     let second = phone.answer_challenge(&mut net, &first, &challenge);
     assert!(
