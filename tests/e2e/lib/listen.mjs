@@ -87,6 +87,17 @@ export function dtmfKeys(received) {
   return keys;
 }
 
+/**
+ * Presses `keys` and expects just these to be heard. The listening browser plays the tones itself and, on a busy machine,
+ * now and then swallows one, so that a second recording decides; a phone that loses or repeats keys fails both.
+ * @param {string} keys @param {() => Promise<Sound>} recordWhilePressing
+ */
+export async function assertKeysArrive(keys, recordWhilePressing) {
+  const first = dtmfKeys(await recordWhilePressing());
+  if (first === keys) return;
+  assert.equal(dtmfKeys(await recordWhilePressing()), keys, `heard ${first} at first`);
+}
+
 /** The key that sounds in a block at 8 kHz, or "". @param {Float32Array} block */
 function dtmfKey(block) {
   const rows = ROWS.map((frequency) => powerAt(block, 8000, frequency));
