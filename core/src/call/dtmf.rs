@@ -11,8 +11,8 @@ use crate::sip::Method;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 
-/// How long a tone sounds.
-const TONE: Duration = Duration::from_millis(100);
+/// How long a tone sounds. Receivers may ask for 40 ms, but what a browser plays of 100 ms was measured to be half of it.
+const TONE: Duration = Duration::from_millis(160);
 /// The silence between two tones.
 const GAP: Duration = Duration::from_millis(70);
 /// What `,` and `;` stand for.

@@ -801,7 +801,7 @@ fn tones_go_by_info_where_they_must() {
         info.header(HeaderName::ContentType),
         Some("application/dtmf-relay")
     );
-    assert_eq!(body(&info), "Signal=1\r\nDuration=100\r\n");
+    assert_eq!(body(&info), "Signal=1\r\nDuration=160\r\n");
     // The answer takes its time; nothing spins meanwhile, and the next tone waits.
     ladder.pass(3.0);
     ladder.expect_silence();
@@ -809,7 +809,7 @@ fn tones_go_by_info_where_they_must() {
     ladder.expect_silence();
     ladder.respond(&info, 200);
     let info = ladder.expect(Method::Info);
-    assert_eq!(body(&info), "Signal=#\r\nDuration=100\r\n");
+    assert_eq!(body(&info), "Signal=#\r\nDuration=160\r\n");
     ladder.respond(&info, 200);
     ladder.pass(1.0);
     assert!(ladder.succeeded(operation));

@@ -15,7 +15,7 @@ scenario("clearline calls the echo and records what it said", async ({ server, k
   const program = keep(new Program(server, "alice", alice, ["call", "600"]));
   await eventually("the call is up", () => /"(active|confirmed|answered)"/.test(program.output), { timeout: 30_000 });
   await passed(6000);
-  assert.equal(await program.interrupt(), 0, program.errors);
+  assert.equal(await program.interrupt(), 130, `interrupted, and hung up properly: ${program.errors}`);
   const heard = program.heard();
   assert.ok(seconds(heard) > 4, `${seconds(heard)} s were recorded`);
   assertHears(slice(heard, 2, 5), alice.sound, { what: "the echo" });
