@@ -1,4 +1,4 @@
-//! The core for JavaScript: one [`Agent`] class and the `Host` it calls back. Bindings only; what a web page
+//! The core for JavaScript: one `Agent` class and the `Host` it calls back. Bindings only; what a web page
 //! embeds is the TypeScript package `@clearline/phone`, the only user of this module.
 //!
 //! Every exported method takes `&self`, hands its input to the core and then empties the core's output queue here, in
