@@ -93,7 +93,8 @@ class Peer {
   }
 
   press(keys) {
-    this.session.sendDTMF(keys, { transportType: "RFC2833" });
+    // Its default of 100 ms is at times too short for the browser that plays it.
+    this.session.sendDTMF(keys, { transportType: "RFC2833", duration: 200 });
   }
 
   stop() {
