@@ -1,0 +1,305 @@
+//! Whose a message is: requests and responses find the call, the registration or the rule that answers them.
+
+use super::UserAgent;
+use crate::call::Call;
+use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::event::Event;
+use crate::id::{CallId, ConnectionId};
+use crate::sip::{HeaderName, Message, Method};
+use crate::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId};
+
+impl UserAgent {
+    pub(super) fn message(&mut self, flow: Flow, message: Message) {
+        if let Err(defect) = message.validate() {
+            return self.defective(flow, message, defect.status, defect.reason);
+        }
+        let mut out = Outbox::new();
+        let received = self
+            .endpoint
+            .transactions
+            .receive(self.endpoint.now, flow, message, &mut out);
+        self.endpoint.flush(out);
+        match received {
+            Received::Request { transaction, request } => self.request(transaction, request),
+            Received::Cancel {
+                transaction,
+                request,
+                invite,
+            } => self.cancel(transaction, &request, invite),
+            Received::Ack { request } => {
+                self.with_owner(&request, |call, endpoint| call.acknowledged(endpoint, &request));
+            }
+            Received::Response {
+                transaction,
+                response,
+            } => self.response(transaction, &response),
+            Received::StrayResponse { .. } => {
+                self.report_dropped(flow.connection, "a response nobody waits for")
+            }
+            Received::Unusable(_) => self.report_dropped(flow.connection, "no usable Via or CSeq"),
+            Received::Absorbed => {}
+        }
+    }
+
+    /// A request that is wrong is told so, if it can be answered at all; a wrong response is dropped (RFC 4475).
+    fn defective(&mut self, flow: Flow, message: Message, status: u16, why: &'static str) {
+        self.report_dropped(flow.connection, why);
+        let answerable = message.is_request() && message.method() != Method::Ack && message.top_via().is_ok();
+        if answerable {
+            let tag = self.endpoint.rng.token(4);
+            let response = self
+                .endpoint
+                .response(&message, status)
+                .reason(why)
+                .to_tag(&tag)
+                .build();
+            self.endpoint.send_again(&response);
+        }
+    }
+
+    pub(super) fn report_dropped(&mut self, connection: ConnectionId, why: &'static str) {
+        self.endpoint.emit(Event::Dropped { connection, why });
+    }
+
+    // --- requests --------------------------------------------------------------------------------------------
+
+    fn request(&mut self, transaction: TransactionId, request: Message) {
+        if unsupported(&request).next().is_some() {
+            return self.refuse_extension(transaction, &request);
+        }
+        if request.method() == Method::Invite && !has_usable_body(&request) {
+            return self.endpoint.reject(transaction, &request, 415);
+        }
+        let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
+        if has_to_tag {
+            return match self.owner_of(&request) {
+                Some(id) => {
+                    self.with_call(id, |call, endpoint| call.request(endpoint, transaction, &request))
+                }
+                None => self.endpoint.reject(transaction, &request, 481),
+            };
+        }
+        match request.method() {
+            Method::Invite => self.invite(transaction, request),
+            Method::Options => self.options(transaction, &request),
+            Method::Bye | Method::Info => self.endpoint.reject(transaction, &request, 481),
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Prack
+            | Method::Update
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.endpoint.reject(transaction, &request, 405),
+        }
+    }
+
+    /// RFC 3261 section 8.2.2.3: an extension we do not know, but are required to.
+    fn refuse_extension(&mut self, transaction: TransactionId, request: &Message) {
+        let tags = unsupported(request).collect::<Vec<_>>().join(", ");
+        let tag = self.endpoint.rng.token(4);
+        let response = self
+            .endpoint
+            .response(request, 420)
+            .to_tag(&tag)
+            .header(HeaderName::Unsupported, tags)
+            .build();
+        self.endpoint.respond(transaction, response);
+    }
+
+    fn invite(&mut self, transaction: TransactionId, invite: Message) {
+        if self.calls.values().any(|call| call.is_merged_with(&invite)) {
+            return self.endpoint.reject(transaction, &invite, 482);
+        }
+        if self.stopping.is_some() {
+            return self.endpoint.reject(transaction, &invite, 480);
+        }
+        if self.calls.len() >= self.endpoint.config.max_calls {
+            return self.endpoint.reject(transaction, &invite, 486);
+        }
+        let id = self.new_call_id();
+        let waiting = self.is_busy();
+        match Call::incoming(&mut self.endpoint, id, transaction, invite.clone()) {
+            Ok(mut call) => {
+                call.info.waiting = waiting;
+                if self.endpoint.config.auto_answer {
+                    let _ = call.answer(&mut self.endpoint);
+                }
+                self.calls.insert(id, call);
+            }
+            Err(_) => self.endpoint.reject(transaction, &invite, 400),
+        }
+    }
+
+    fn options(&mut self, transaction: TransactionId, request: &Message) {
+        let tag = self.endpoint.rng.token(4);
+        let response = self
+            .endpoint
+            .response(request, 200)
+            .to_tag(&tag)
+            .header(HeaderName::Contact, self.endpoint.contact())
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Accept, "application/sdp")
+            .header(HeaderName::Supported, SUPPORTED)
+            .build();
+        self.endpoint.respond(transaction, response);
+    }
+
+    fn cancel(&mut self, transaction: TransactionId, request: &Message, invite: Option<TransactionId>) {
+        let Some(invite) = invite else {
+            return self.endpoint.reject(transaction, request, 481);
+        };
+        let owner = self.calls.values().find(|call| call.owns_transaction(invite));
+        // Section 9.2: the tag of the response to the INVITE itself.
+        let tag = match owner.and_then(Call::local_tag) {
+            Some(tag) => tag.to_owned(),
+            None => self.endpoint.rng.token(4),
+        };
+        let owner = owner.map(Call::id);
+        let ok = self.endpoint.response(request, 200).to_tag(&tag).build();
+        self.endpoint.respond(transaction, ok);
+        if let Some(id) = owner {
+            self.with_call(id, |call, endpoint| {
+                call.cancelled(endpoint, request);
+                call.reinvite_cancelled(endpoint, invite);
+            });
+        }
+    }
+
+    // --- responses -------------------------------------------------------------------------------------------
+
+    fn response(&mut self, transaction: TransactionId, response: &Message) {
+        if matches!(response.status(), Some(401 | 407)) && self.answer_challenge(transaction, response) {
+            return;
+        }
+        let Some(purpose) = self.endpoint.purpose_of(transaction, response) else {
+            return;
+        };
+        let is_final = response.status().is_some_and(|status| status >= 200);
+        match purpose {
+            Purpose::Register => {
+                let outcome = self
+                    .registration
+                    .response(&mut self.endpoint, transaction, response);
+                self.registration_moved(outcome);
+            }
+            Purpose::Invite(id) => {
+                self.with_call_or_late(id, transaction, response);
+            }
+            Purpose::ReInvite(id) => {
+                self.with_call(id, |call, endpoint| {
+                    call.reinvite_response(endpoint, transaction, response)
+                });
+            }
+            Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
+            Purpose::Dtmf(id) => {
+                let status = response.status();
+                self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, status));
+            }
+            Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+        }
+    }
+
+    /// A 2xx may come when the call is long gone: that fork is acknowledged and released all the same.
+    fn with_call_or_late(&mut self, id: CallId, transaction: TransactionId, response: &Message) {
+        if self.calls.contains_key(&id) {
+            self.with_call(id, |call, endpoint| {
+                call.invite_response(endpoint, transaction, response)
+            });
+        } else if matches!(response.status(), Some(200..=299)) {
+            Call::release_late_fork(&mut self.endpoint, transaction, response);
+        }
+    }
+
+    /// `true` if the challenged request is on its way again, with credentials.
+    fn answer_challenge(&mut self, old: TransactionId, response: &Message) -> bool {
+        let Some(purpose) = self.endpoint.purpose(old) else {
+            return false;
+        };
+        let Some(cseq) = self.number_for_retry(purpose, old) else {
+            return false;
+        };
+        let Some(new) = self.endpoint.answer_challenge(old, response, cseq) else {
+            return false;
+        };
+        match purpose {
+            Purpose::Register => self.registration.resent(new),
+            Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(new)),
+            Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
+            Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
+            Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+        }
+        true
+    }
+
+    /// The number a challenged request gets when it is sent again, if its owner still wants it: the next one of its
+    /// dialog, in which others may have been sent meanwhile.
+    fn number_for_retry(&mut self, purpose: Purpose, transaction: TransactionId) -> Option<u32> {
+        let sent = self.endpoint.sent_request(transaction)?.cseq().ok()?.number;
+        match purpose {
+            Purpose::Register => self.registration.number_for_retry(transaction),
+            Purpose::Invite(id) => {
+                let call = self.calls.get(&id)?;
+                call.still_invites(transaction).then_some(sent + 1)
+            }
+            Purpose::ReInvite(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
+                self.calls.get_mut(&id)?.next_number()
+            }
+            Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
+            // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).
+            Purpose::Cancel => None,
+        }
+    }
+
+    pub(super) fn transactions_ended(&mut self, events: Vec<TransactionEvent>) {
+        for event in events {
+            let Some((transaction, purpose)) = self.endpoint.take_purpose(event) else {
+                continue;
+            };
+            match purpose {
+                Purpose::Register => {
+                    let outcome = self.registration.no_response(&mut self.endpoint, transaction);
+                    self.registration_moved(outcome);
+                }
+                Purpose::Invite(id) => {
+                    self.with_call(id, |call, endpoint| call.invite_unanswered(endpoint, transaction));
+                }
+                Purpose::ReInvite(id) => {
+                    self.with_call(id, |call, endpoint| {
+                        call.reinvite_unanswered(endpoint, transaction)
+                    });
+                }
+                Purpose::Bye(id) => self.with_call(id, Call::bye_done),
+                Purpose::Dtmf(id) => {
+                    self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
+                }
+                Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+            }
+        }
+    }
+}
+
+/// RFC 3261 section 8.2.3: a session description, or nothing.
+fn has_usable_body(invite: &Message) -> bool {
+    let is_sdp = invite
+        .content_type()
+        .is_some_and(|media_type| media_type.is("application/sdp"));
+    invite.body().is_empty() || is_sdp
+}
+
+/// Required option tags this agent does not implement.
+fn unsupported(request: &Message) -> impl Iterator<Item = &str> {
+    let known = |tag: &str| {
+        SUPPORTED
+            .split(',')
+            .any(|known| known.trim().eq_ignore_ascii_case(tag))
+    };
+    // ACK and CANCEL never carry Require (section 8.2.2.3); they do not come here.
+    request
+        .header_list(HeaderName::Require)
+        .map(str::trim)
+        .filter(move |tag| !known(tag))
+}
