@@ -27,6 +27,8 @@ pub struct Config {
     pub registration_expires: Duration,
     /// How long an outgoing call rings before it is given up.
     pub no_answer_timeout: Duration,
+    /// How long an answered call may be without platform or audio path before it is ended.
+    pub lost_call_timeout: Duration,
     /// How many calls may exist at once; further incoming ones are answered 486.
     pub max_calls: usize,
     /// Answer incoming calls by themselves (service agents only).
@@ -48,6 +50,7 @@ impl Config {
             register: true,
             registration_expires: Duration::from_secs(600),
             no_answer_timeout: Duration::from_secs(120),
+            lost_call_timeout: Duration::from_secs(60),
             max_calls: 8,
             auto_answer: false,
         }

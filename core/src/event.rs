@@ -127,6 +127,9 @@ pub struct CallInfo {
     pub remote_hold: bool,
     /// A change (hold, resume, ICE restart) is being negotiated.
     pub negotiating: bool,
+    /// The connection to the platform or the audio path was lost in this answered call and has not been renegotiated
+    /// yet. The call goes on; it ends by itself only after [`Config::lost_call_timeout`](crate::Config::lost_call_timeout).
+    pub reconnecting: bool,
     /// The state of the audio path.
     pub media: MediaTransport,
     /// The microphone is missing or was refused; the call goes on without it.

@@ -53,10 +53,13 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Environment {
-    /// The network came back (`online`).
+    /// The network came back (`online`). After [`Self::Offline`] it counts as another one.
     Online,
     /// The network is gone (`offline`).
     Offline,
+    /// This machine has another address or another way out now (Wi-Fi to cable, VPN up or down). What is open may still
+    /// live: a second connection is made and registered before the old one is left, and every call renews its media.
+    NetworkChanged,
     /// The machine woke from sleep, or the page was resumed.
     Resumed,
     /// The user looks at the phone.

@@ -106,6 +106,7 @@ impl Call {
                 local_hold: false,
                 remote_hold: false,
                 negotiating: false,
+                reconnecting: false,
                 media: MediaTransport::New,
                 microphone_problem: None,
                 early_media: false,

@@ -171,7 +171,10 @@ impl Connection {
         match change {
             Environment::Visible => self.visible = true,
             Environment::Hidden => self.visible = false,
-            Environment::Online | Environment::Resumed | Environment::Offline => {}
+            Environment::Online
+            | Environment::Offline
+            | Environment::NetworkChanged
+            | Environment::Resumed => {}
         }
         match (change, &self.state) {
             (Environment::Hidden | Environment::Offline, _) => {}

@@ -48,7 +48,6 @@ use crate::sip::Message;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
 use connection::Connection;
-use platform::LOST_CALL_TIMEOUT;
 use target::parse_target;
 
 /// How long an orderly stop waits for answers.
@@ -416,7 +415,10 @@ impl UserAgent {
             at,
             timer: Timer::Stop,
         });
-        let lost = self.connection.lost_at().map(|at| at + LOST_CALL_TIMEOUT);
+        let lost = self
+            .connection
+            .lost_at()
+            .map(|at| at + self.endpoint.config.lost_call_timeout);
         let lost = lost.filter(|at| !self.calls.is_empty() && *at > self.endpoint.now);
         let lost = lost.map(|at| Deadline {
             at,

@@ -8,8 +8,6 @@ use crate::registration::Outcome;
 use crate::sip::Message;
 use crate::time::{Duration, Instant};
 
-/// A call without platform and without audio for this long is over.
-pub(super) const LOST_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A clock that has moved on by this much more than was asked for means that the machine has slept.
 const CLOCK_JUMP: Duration = Duration::from_secs(20);
 
@@ -93,7 +91,7 @@ impl UserAgent {
         let Some(lost_at) = self.connection.lost_at() else {
             return;
         };
-        if lost_at + LOST_CALL_TIMEOUT > self.endpoint.now {
+        if lost_at + self.endpoint.config.lost_call_timeout > self.endpoint.now {
             return;
         }
         for call in self

@@ -109,6 +109,7 @@ export class FakePhone implements Phone {
       localHold: false,
       remoteHold: false,
       negotiating: false,
+      reconnecting: false,
       media: 'connected',
       microphoneProblem: null,
       earlyMedia: false,

@@ -86,6 +86,8 @@ export interface CallState {
   readonly remoteHold: boolean;
   /** A change (hold, resume) is being negotiated. */
   readonly negotiating: boolean;
+  /** The platform or the audio path was lost and has not been renegotiated yet; the call goes on. */
+  readonly reconnecting: boolean;
   readonly media: MediaTransportState;
   /** The call goes on without a microphone, and why; it is opened as soon as that becomes possible. */
   readonly microphoneProblem: MicrophoneProblem | null;

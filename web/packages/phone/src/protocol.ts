@@ -72,6 +72,7 @@ export type ToHost =
   | { readonly type: 'visible'; readonly visible: boolean }
   | { readonly type: 'online'; readonly online: boolean }
   | { readonly type: 'resumed' }
+  | { readonly type: 'network-changed' }
   | {
       readonly type: 'update';
       readonly password: string | undefined;

@@ -289,6 +289,7 @@ export function callInfo(change: Record<string, unknown> = {}): string {
     localHold: false,
     remoteHold: false,
     negotiating: false,
+    reconnecting: false,
     media: 'new',
     microphoneProblem: null,
     earlyMedia: false,

@@ -152,6 +152,7 @@ function callState(change: Partial<CallState> = {}): CallState {
     localHold: false,
     remoteHold: false,
     negotiating: false,
+    reconnecting: false,
     media: 'new',
     microphoneProblem: null,
     earlyMedia: false,

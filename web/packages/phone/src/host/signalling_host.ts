@@ -208,6 +208,9 @@ export class SignallingHost implements AgentListener {
       case 'resumed':
         this.#environment('resumed');
         break;
+      case 'network-changed':
+        this.#environment('network-changed');
+        break;
       case 'update':
         this.#update(message.password, message.iceServers);
         break;
@@ -541,7 +544,7 @@ export class SignallingHost implements AgentListener {
     this.#environment(online ? 'online' : 'offline');
   }
 
-  #environment(state: 'online' | 'offline' | 'resumed' | 'visible' | 'hidden'): void {
+  #environment(state: 'online' | 'offline' | 'network-changed' | 'resumed' | 'visible' | 'hidden'): void {
     this.#agent.drive((agent, now) => agent.environment(now, state));
   }
 

@@ -399,6 +399,7 @@ function preparing(id: CallId, target: string, displayName: string): CallState {
     localHold: false,
     remoteHold: false,
     negotiating: false,
+    reconnecting: false,
     media: 'new',
     microphoneProblem: null,
     earlyMedia: false,
