@@ -33,6 +33,15 @@ pub struct Config {
     pub max_calls: usize,
     /// Answer incoming calls by themselves (service agents only).
     pub auto_answer: bool,
+    /// The identity the platform is asked to assert in calls made here (P-Preferred-Identity, RFC 3325 section 9.2), for
+    /// accounts that have several; it asserts only what belongs to the account.
+    pub preferred_identity: Option<UriBuf>,
+    /// Answer incoming calls by themselves where the caller asks for it (RFC 5373, Call-Info): an intercom. Whoever may
+    /// call can listen in then.
+    pub follow_answer_mode: bool,
+    /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
+    /// [`CallInfo::alert`](crate::CallInfo::alert).
+    pub follow_alert_info: bool,
 }
 
 impl Config {
@@ -53,6 +62,9 @@ impl Config {
             lost_call_timeout: Duration::from_secs(60),
             max_calls: 8,
             auto_answer: false,
+            preferred_identity: None,
+            follow_answer_mode: false,
+            follow_alert_info: false,
         }
     }
 }

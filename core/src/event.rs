@@ -117,6 +117,15 @@ pub struct CallInfo {
     pub direction: CallDirection,
     /// The other end: as dialled at first, then as the platform asserts it.
     pub remote: Identity,
+    /// The caller withholds who it is (RFC 3323): this side of an outgoing call, the far end of an incoming one.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Who sent an incoming call on to here, the last one first (RFC 5806, RFC 7044).
+    #[serde(default)]
+    pub diverted_by: Vec<Diversion>,
+    /// How the platform would like it to ring: an alert URN (RFC 7462), if the configuration lets it have a say.
+    #[serde(default)]
+    pub alert: Option<String>,
     /// Where it stands.
     pub state: CallState,
     /// The microphone is switched off by the user.
@@ -168,6 +177,46 @@ pub struct Identity {
     pub uri: String,
 }
 
+/// A party that sent a call on to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diversion {
+    /// Whom the call was for; empty where that party wants privacy.
+    pub party: Identity,
+    /// Why it did not stay there.
+    pub reason: DiversionReason,
+}
+
+/// Why a call was sent on (RFC 5806 section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DiversionReason {
+    /// Not told, or not known here.
+    #[default]
+    Unknown,
+    /// Busy.
+    UserBusy,
+    /// Nobody answered.
+    NoAnswer,
+    /// Not reachable.
+    Unavailable,
+    /// Always.
+    Unconditional,
+    /// By the time of day.
+    TimeOfDay,
+    /// Does not want to be disturbed.
+    DoNotDisturb,
+    /// Sent on by hand.
+    Deflection,
+    /// Follows its user.
+    FollowMe,
+    /// Out of service.
+    OutOfService,
+    /// Away.
+    Away,
+}
+
 /// Where a call stands.
 ///
 /// ```text
@@ -210,6 +259,9 @@ pub struct CallEnd {
     pub text: String,
     /// The far end asked to be tried again after so many seconds (RFC 3261 section 20.33).
     pub retry_after: Option<u32>,
+    /// The cause in the telephone network behind it (ITU-T Q.850), for details.
+    #[serde(default)]
+    pub q850_cause: Option<u8>,
 }
 
 /// Why a call ended.

@@ -36,8 +36,8 @@ pub use call::{CallOptions, RejectReason};
 pub use config::Config;
 pub use error::{CommandError, OperationError};
 pub use event::{
-    CallDirection, CallEnd, CallInfo, CallState, ConnectionState, EndCause, Event, Identity,
-    RegistrationState,
+    CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
+    Event, Identity, RegistrationState,
 };
 pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
 pub use io::{

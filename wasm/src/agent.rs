@@ -162,7 +162,8 @@ impl Agent {
         self.media_event(now, session, MediaEvent::MicrophoneRestored)
     }
 
-    /// Calls `target`; the caller has drawn the identifier of the call at random.
+    /// Calls `target`; the caller has drawn the identifier of the call at random. With `anonymous` the callee does not
+    /// learn who calls.
     #[wasm_bindgen(js_name = placeCall)]
     pub fn place_call(
         &self,
@@ -170,10 +171,12 @@ impl Agent {
         call: &str,
         target: &str,
         display_name: Option<String>,
+        anonymous: Option<bool>,
     ) -> Result<(), JsValue> {
         let call: CallId = id(call)?;
         let mut options = CallOptions::default();
         options.display_name = display_name;
+        options.anonymous = anonymous.unwrap_or(false);
         self.drive(|core| core.call(instant(now), call, target, options))
             .map_err(refusal)
     }

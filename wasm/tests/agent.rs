@@ -151,7 +151,7 @@ fn refusals_are_codes_and_nonsense_is_refused() {
         refusal(agent.hold(NOW, "nonsense")).as_deref(),
         Some("not an identifier")
     );
-    let placed = agent.place_call(NOW, "00000000000000aa", "bob", None);
+    let placed = agent.place_call(NOW, "00000000000000aa", "bob", None, None);
     assert_eq!(
         placed.expect_err("not connected").as_string().as_deref(),
         Some("not-connected")

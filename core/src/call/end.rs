@@ -68,6 +68,7 @@ impl Call {
             sip_status,
             text: text.to_owned(),
             retry_after: None,
+            q850_cause: None,
         });
     }
 

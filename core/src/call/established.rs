@@ -1,6 +1,7 @@
 //! The answered call: acknowledging and repeating 2xx (RFC 3261 section 13), requests from the far end, leaving.
 
 use super::negotiation::{Negotiation, Wanted};
+use super::reason::{self, Heard};
 use super::{
     Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId,
     RemoteMedia, Stage, dtmf, session_description,
@@ -240,7 +241,12 @@ impl Call {
         self.info.state = CallState::Ending;
         // Nobody listens any more: the microphone is released before the far end has agreed.
         self.close_media(endpoint);
-        match endpoint.send(Purpose::Bye(self.id()), dialog.request(Method::Bye)) {
+        let bye = dialog.request(Method::Bye);
+        let bye = match reason::said(cause) {
+            Some(reason) => bye.header(HeaderName::Reason, reason),
+            None => bye,
+        };
+        match endpoint.send(Purpose::Bye(self.id()), bye) {
             Ok(_) => self.stage = Stage::Leaving(Box::new(Leaving { dialog, cause })),
             Err(_) => self.end_without_answer(endpoint, cause),
         }
@@ -268,19 +274,21 @@ impl Call {
     fn bye_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
         let ok = endpoint.response(request, 200).build();
         endpoint.respond(transaction, ok);
+        let heard = Heard::read(request);
         match &self.stage {
             // BYE from a caller in the early dialog ends the INVITE too (section 15.1.2).
             Stage::Alerting(_) => {
                 self.respond_final(endpoint, 487);
-                self.end_without_answer(endpoint, EndCause::Missed);
+                self.end_without_answer(endpoint, heard.why_unanswered());
             }
             Stage::Leaving(leaving) => {
                 let cause = leaving.cause;
                 self.end_without_answer(endpoint, cause);
             }
-            Stage::Established(_) => self.end_without_answer(endpoint, EndCause::RemoteHangUp),
+            Stage::Established(_) => self.end_with(endpoint, heard.why_hung_up(), heard.sip, ""),
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}
         }
+        self.note_reason(&heard);
     }
 
     fn info_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {

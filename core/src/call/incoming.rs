@@ -1,10 +1,12 @@
 //! The callee's side until the answer (RFC 3261 section 13.3): ringing, answering, declining, being cancelled.
 
+use super::reason::Heard;
 use super::{
     Call, CallDirection, CallState, CommandError, Dialog, Direction, EndCause, Endpoint, HeaderName,
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, OperationError,
-    OperationId, RejectReason, Stage, asserted_identity, identity, session_description,
+    OperationId, RejectReason, Stage, session_description,
 };
+use super::{answer_mode, diversion, identity};
 use crate::endpoint::{ALLOW, SUPPORTED};
 use crate::id::CallId;
 use crate::sip::HeaderError;
@@ -50,10 +52,10 @@ impl Call {
         transaction: TransactionId,
         invite: Message,
     ) -> Result<Self, HeaderError> {
-        let remote = match asserted_identity(&invite) {
-            Some(identity) => identity,
-            None => identity(&invite.from()?),
-        };
+        let caller = identity::caller(&invite)?;
+        let diverted_by = diversion::diversions(&invite);
+        let follows_alert = endpoint.config.follow_alert_info;
+        let alert = follows_alert.then(|| answer_mode::alert(&invite)).flatten();
         let local_tag = endpoint.rng.token(6);
         let dialog = Dialog::from_request(&invite, &local_tag)?;
         let expires = invite.expires().ok().flatten();
@@ -67,7 +69,11 @@ impl Call {
             making: None,
         };
         let stage = Stage::Alerting(Box::new(alerting));
-        Ok(Self::new(endpoint, id, CallDirection::Incoming, remote, stage))
+        let mut call = Self::new(endpoint, id, CallDirection::Incoming, caller.identity, stage);
+        call.info.anonymous = caller.anonymous;
+        call.info.diverted_by = diverted_by;
+        call.info.alert = alert;
+        Ok(call)
     }
 
     /// Whether `invite` is one this call has been made from already, along another path (section 8.2.2.2).
@@ -138,7 +144,7 @@ impl Call {
             invite,
             ..
         } = (**alerting).clone();
-        let contact = endpoint.contact();
+        let contact = self.contact(endpoint);
         let answer = response(endpoint, &invite, 200, dialog.local_tag())
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
@@ -166,17 +172,9 @@ impl Call {
             return;
         }
         self.respond_final(endpoint, 487);
-        let reason = cancel
-            .reason_cause()
-            .flatten()
-            .find(|reason| reason.protocol.eq_ignore_ascii_case("SIP"));
-        // RFC 3326 section 3.1 and RFC 7131: why the platform stopped the ringing here.
-        let cause = match reason.and_then(|reason| reason.cause()) {
-            Some(200) => EndCause::AnsweredElsewhere,
-            Some(600 | 603) => EndCause::DeclinedElsewhere,
-            Some(_) | None => EndCause::Missed,
-        };
-        self.end_with(endpoint, cause, Some(487), "");
+        let heard = Heard::read(cancel);
+        self.end_with(endpoint, heard.why_unanswered(), Some(487), "");
+        self.note_reason(&heard);
     }
 
     /// The caller's own time limit is over (section 13.3.1).

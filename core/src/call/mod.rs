@@ -8,12 +8,16 @@
 //! Every stage can go to `Over` directly. What the user sees of it is [`CallInfo`]; what is negotiated, and only that,
 //! is shown there.
 
+mod answer_mode;
+mod diversion;
 mod dtmf;
 mod end;
 mod established;
+mod identity;
 mod incoming;
 mod negotiation;
 mod outgoing;
+mod reason;
 mod restore;
 
 use serde::{Deserialize, Serialize};
@@ -28,9 +32,11 @@ use crate::session_description::{Direction, SessionDescription};
 use crate::sip::{HeaderName, Message, NameAddr};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
+pub(crate) use answer_mode::AnswerMode;
 use dtmf::Dtmf;
 pub(crate) use established::Established;
 use established::Leaving;
+use identity::asserted_identity;
 use incoming::Alerting;
 use outgoing::{Inviting, Offering};
 pub(crate) use restore::Restored;
@@ -52,6 +58,8 @@ pub enum RejectReason {
 pub struct CallOptions {
     /// Shown until the platform asserts a name.
     pub display_name: Option<String>,
+    /// The callee is not to learn who calls (RFC 3323); the platform does.
+    pub anonymous: bool,
 }
 
 /// One call.
@@ -101,6 +109,9 @@ impl Call {
                 id,
                 direction,
                 remote,
+                anonymous: false,
+                diverted_by: Vec::new(),
+                alert: None,
                 state,
                 muted: false,
                 local_hold: false,
@@ -326,24 +337,6 @@ impl Call {
         self.close_media(endpoint);
         self.session = endpoint.new_media_session();
         self.info.media = MediaTransport::New;
-    }
-}
-
-/// Who a message is from or to, as far as it tells: the asserted identity (RFC 3325) before the claimed one.
-fn asserted_identity(message: &Message) -> Option<Identity> {
-    let asserted = message.header_list(HeaderName::PAssertedIdentity).next()?;
-    NameAddr::parse(asserted).ok().map(|address| identity(&address))
-}
-
-fn identity(address: &NameAddr<'_>) -> Identity {
-    Identity {
-        display_name: address
-            .display_name
-            .as_ref()
-            .map(|name| name.decode().into_owned())
-            .unwrap_or_default(),
-        user: address.uri.user_decoded().into_owned(),
-        uri: address.uri.as_str().to_owned(),
     }
 }
 

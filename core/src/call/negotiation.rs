@@ -530,11 +530,10 @@ impl Call {
             };
             return self.offer_failed(endpoint, offer, error);
         };
-        let id = self.id();
+        let (id, contact) = (self.id(), self.contact(endpoint));
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        let contact = endpoint.contact();
         let reinvite = established
             .dialog
             .request(Method::Invite)
@@ -585,11 +584,12 @@ impl Call {
                 return false;
             }
         };
+        let contact = self.contact(endpoint);
         let Stage::Established(established) = &mut self.stage else {
             return false;
         };
         let answer = response(endpoint, invite, 200, established.dialog.local_tag())
-            .header(HeaderName::Contact, endpoint.contact())
+            .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
             .body("application/sdp", sdp.as_bytes())

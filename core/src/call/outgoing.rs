@@ -1,10 +1,11 @@
 //! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, forks, CANCEL.
 
 use super::established::number;
+use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
 use super::{
     Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
-    session_description,
+    identity, session_description,
 };
 use crate::endpoint::{ALLOW, Purpose, Release, SUPPORTED};
 use crate::id::CallId;
@@ -87,6 +88,7 @@ impl Call {
             uri: target.as_str().to_owned(),
         };
         let mut call = Self::new(endpoint, id, CallDirection::Outgoing, remote, Stage::Over);
+        call.info.anonymous = options.anonymous;
         let offer = MediaAction::CreateOffer {
             direction: Direction::SendRecv,
             ice_restart: false,
@@ -108,7 +110,10 @@ impl Call {
                 return self.end_with(endpoint, EndCause::MediaFailed, None, &error.detail);
             }
         };
-        let invite = invite(endpoint, &offering.target).body("application/sdp", sdp.as_bytes());
+        let contact = self.contact(endpoint);
+        let anonymous = self.info.anonymous;
+        let invite =
+            invite(endpoint, &offering.target, contact, anonymous).body("application/sdp", sdp.as_bytes());
         let Ok(transaction) = endpoint.send(Purpose::Invite(self.id()), invite) else {
             return self.end_without_answer(endpoint, EndCause::NetworkFailed);
         };
@@ -191,7 +196,7 @@ impl Call {
         if endpoint.transactions.is_proceeding(inviting.transaction) {
             inviting.cancel = Cancel::Sent(cause);
             let transaction = inviting.transaction;
-            endpoint.cancel(transaction, None);
+            endpoint.cancel(transaction, reason::said(cause));
         } else {
             inviting.cancel = Cancel::Wanted(cause);
         }
@@ -203,7 +208,7 @@ impl Call {
         };
         if let Cancel::Wanted(cause) = inviting.cancel {
             inviting.cancel = Cancel::Sent(cause);
-            return endpoint.cancel(transaction, None);
+            return endpoint.cancel(transaction, reason::said(cause));
         }
         let status = response.status().unwrap_or(0);
         let has_tag = response.to().is_ok_and(|to| to.tag().is_some());
@@ -336,31 +341,34 @@ impl Call {
         if inviting.transaction != transaction {
             return;
         }
+        let heard = Heard::read(response);
         let cause = match inviting.cancel {
             Cancel::Wanted(cause) | Cancel::Sent(cause) => cause,
-            Cancel::No => cause_of(status),
+            Cancel::No => heard.why_failed(status).unwrap_or_else(|| cause_of(status)),
         };
         let reason = response.reason().unwrap_or_default().to_owned();
         self.end_with(endpoint, cause, Some(status), &reason);
         if let Some(end) = &mut self.info.end {
             end.retry_after = response.retry_after();
         }
+        self.note_reason(&heard);
     }
 }
 
-fn invite(endpoint: &mut Endpoint, target: &UriBuf) -> RequestBuilder {
-    let from = endpoint.local_name_addr();
+fn invite(endpoint: &mut Endpoint, target: &UriBuf, contact: String, anonymous: bool) -> RequestBuilder {
+    let from = identity::from(endpoint, anonymous);
     let (tag, call_id) = (endpoint.rng.token(4), endpoint.rng.token(12));
     let cseq = 1;
-    RequestBuilder::new(Method::Invite, target.as_uri())
+    let invite = RequestBuilder::new(Method::Invite, target.as_uri())
         .header(HeaderName::MaxForwards, 70)
         .header(HeaderName::From, format_args!("{from};tag={tag}"))
         .header(HeaderName::To, format_args!("<{}>", target.as_str()))
         .header(HeaderName::CallId, call_id)
         .header(HeaderName::CSeq, format_args!("{cseq} INVITE"))
-        .header(HeaderName::Contact, endpoint.contact())
+        .header(HeaderName::Contact, contact)
         .header(HeaderName::Allow, ALLOW)
-        .header(HeaderName::Supported, SUPPORTED)
+        .header(HeaderName::Supported, SUPPORTED);
+    identity::with_identity(endpoint, invite, anonymous)
 }
 
 /// Another fork answered as well (section 13.2.2.4): it gets its ACK and, once, a BYE.
@@ -372,7 +380,10 @@ fn release(endpoint: &mut Endpoint, transaction: TransactionId, invite: &Message
     endpoint.send_ack(invite, dialog.ack(number(invite)));
     if release == Release::First {
         // Whether it hears the BYE or times out makes no difference here.
-        let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
+        let bye = dialog
+            .request(Method::Bye)
+            .header(HeaderName::Reason, COMPLETED_ELSEWHERE);
+        let _ = endpoint.send(Purpose::LateFork, bye);
     }
 }
 

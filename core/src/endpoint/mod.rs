@@ -465,8 +465,13 @@ impl Endpoint {
     pub(crate) fn contact(&self) -> String {
         match &self.identity.public_gruu {
             Some(gruu) => format!("<{}>", gruu.as_str()),
-            None => format!("<{};ob>", self.contact_uri()),
+            None => self.device_contact(),
         }
+    }
+
+    /// A Contact that names this device on its present flow, and nobody.
+    pub(crate) fn device_contact(&self) -> String {
+        format!("<{};ob>", self.contact_uri())
     }
 
     /// The address this device registers.

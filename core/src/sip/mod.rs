@@ -40,6 +40,7 @@ mod reason;
 mod reason_phrase;
 #[cfg(feature = "rsip")]
 mod rsip_types;
+mod telephone;
 mod text;
 mod uri;
 mod validate;
@@ -59,6 +60,8 @@ pub use params::Params;
 pub use parse::{MAX_HEADER_LINES, MAX_MESSAGE_BYTES};
 pub use reason::Reason;
 pub use reason_phrase::reason_phrase;
+pub use telephone::TelephoneNumber;
+pub(crate) use text::percent_decode;
 pub use text::quote;
 pub use uri::{Scheme, Uri, UriBuf};
 pub use validate::Defect;

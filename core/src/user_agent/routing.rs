@@ -1,7 +1,7 @@
 //! Whose a message is: requests and responses find the call, the registration or the rule that answers them.
 
 use super::UserAgent;
-use crate::call::Call;
+use crate::call::{AnswerMode, Call};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
@@ -120,12 +120,18 @@ impl UserAgent {
         if self.calls.len() >= self.endpoint.config.max_calls {
             return self.endpoint.reject(transaction, &invite, 486);
         }
+        let answer_mode = AnswerMode::of(&invite);
+        if answer_mode == AnswerMode::AutomaticOnly && !self.endpoint.config.follow_answer_mode {
+            // RFC 5373 section 4.3.
+            return self.endpoint.reject(transaction, &invite, 403);
+        }
         let id = self.new_call_id();
         let waiting = self.is_busy();
         match Call::incoming(&mut self.endpoint, id, transaction, invite.clone()) {
             Ok(mut call) => {
                 call.info.waiting = waiting;
-                if self.endpoint.config.auto_answer {
+                let asked = answer_mode != AnswerMode::Manual && self.endpoint.config.follow_answer_mode;
+                if self.endpoint.config.auto_answer || asked {
                     let _ = call.answer(&mut self.endpoint);
                 }
                 self.calls.insert(id, call);

@@ -132,7 +132,16 @@ impl Ladder {
     }
 
     pub(crate) fn try_dial(&mut self, id: CallId, target: &str) -> Result<(), CommandError> {
-        let result = self.agent.call(self.now, id, target, CallOptions::default());
+        self.dial_with(id, target, CallOptions::default())
+    }
+
+    pub(crate) fn dial_with(
+        &mut self,
+        id: CallId,
+        target: &str,
+        options: CallOptions,
+    ) -> Result<(), CommandError> {
+        let result = self.agent.call(self.now, id, target, options);
         self.drain();
         result
     }

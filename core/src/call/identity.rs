@@ -1,0 +1,136 @@
+//! Who a call is with: the asserted identity (RFC 3325), the claimed one, and privacy (RFC 3323).
+//!
+//! The agent hears its own platform only, over the connection it has opened itself: that is the trust domain of
+//! RFC 3325 section 3, so what is asserted there may be believed.
+
+use super::{Call, CallDirection, Endpoint, HeaderName, Message, NameAddr};
+use crate::event::Identity;
+use crate::sip::{HeaderError, RequestBuilder, Scheme, TelephoneNumber};
+
+/// From of a caller who withholds who it is (RFC 3323 section 4.1.1.3).
+const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+/// RFC 3325 section 9.1 allows two values, one `sip:` and one `tel:`; more are not looked at.
+const MAX_ASSERTED: usize = 4;
+/// Longest text that is taken over from the network, in bytes.
+const MAX_TEXT: usize = 256;
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) identity: Identity,
+    pub(super) anonymous: bool,
+}
+
+/// Who sent `invite`: the asserted identity before the claimed one, unless the caller withholds it.
+pub(super) fn caller(invite: &Message) -> Result<Caller, HeaderError> {
+    let from = invite.from()?;
+    if wants_privacy(invite) || is_anonymous(&from) {
+        return Ok(Caller {
+            identity: Identity {
+                uri: "sip:anonymous@anonymous.invalid".to_owned(),
+                ..Identity::default()
+            },
+            anonymous: true,
+        });
+    }
+    Ok(Caller {
+        identity: asserted_identity(invite).unwrap_or_else(|| identity(&from)),
+        anonymous: false,
+    })
+}
+
+/// Who a message is from, as the platform asserts it. Of several values the one that can be called back on this
+/// platform is taken; a name that only another one has is added to it. Nothing if the far end wants privacy.
+pub(super) fn asserted_identity(message: &Message) -> Option<Identity> {
+    if wants_privacy(message) {
+        return None;
+    }
+    let values = || {
+        let asserted = message.addresses(HeaderName::PAssertedIdentity);
+        asserted.take(MAX_ASSERTED).flatten()
+    };
+    let is_sip = |address: &NameAddr<'_>| matches!(address.uri.scheme(), Scheme::Sip | Scheme::Sips);
+    let chosen = values().find(is_sip).or_else(|| values().next())?;
+    let mut chosen = identity(&chosen);
+    if chosen.display_name.is_empty() {
+        let named = values().map(|address| identity(&address).display_name);
+        chosen.display_name = named
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default();
+    }
+    Some(chosen)
+}
+
+/// An address as the user sees it. A telephone number (RFC 3966) is shown without its decoration and parameters.
+pub(super) fn identity(address: &NameAddr<'_>) -> Identity {
+    let user = match TelephoneNumber::of(address.uri) {
+        Some(number) => number.to_shown(),
+        None => address.uri.user_decoded().into_owned(),
+    };
+    let name = address.display_name.as_ref();
+    Identity {
+        display_name: bounded(&name.map(|name| name.decode()).unwrap_or_default()),
+        user: bounded(&user),
+        uri: bounded(address.uri.as_str()),
+    }
+}
+
+/// What the network says at such length is not for people.
+pub(super) fn bounded(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// RFC 3323 section 4.2 and RFC 3325 section 9.3: `id` and `user` are about who it is. `header` and `session` are for
+/// privacy services on the way.
+fn wants_privacy(message: &Message) -> bool {
+    message
+        .header_all(HeaderName::Privacy)
+        .flat_map(|line| line.split([';', ',']))
+        .any(|value| matches!(value.trim().to_ascii_lowercase().as_str(), "id" | "user"))
+}
+
+fn is_anonymous(from: &NameAddr<'_>) -> bool {
+    let host = from.uri.host().unwrap_or_default();
+    let user = from.uri.user().unwrap_or_default();
+    host.eq_ignore_ascii_case("anonymous.invalid") || user.eq_ignore_ascii_case("anonymous")
+}
+
+impl Call {
+    /// The Contact of this call's dialog. That of an anonymous caller names nobody (RFC 3323 section 4.1.1.3): a GRUU
+    /// holds the address of record.
+    pub(super) fn contact(&self, endpoint: &Endpoint) -> String {
+        if self.info.anonymous && self.info.direction == CallDirection::Outgoing {
+            endpoint.device_contact()
+        } else {
+            endpoint.contact()
+        }
+    }
+}
+
+/// From of a new call.
+pub(super) fn from(endpoint: &Endpoint, anonymous: bool) -> String {
+    if anonymous {
+        ANONYMOUS.to_owned()
+    } else {
+        endpoint.local_name_addr()
+    }
+}
+
+/// What a new call says about its caller besides From: the wish for privacy, and the identity the platform is to assert
+/// (RFC 3325 section 9.2), if one is configured.
+pub(super) fn with_identity(endpoint: &Endpoint, invite: RequestBuilder, anonymous: bool) -> RequestBuilder {
+    let invite = match &endpoint.config.preferred_identity {
+        Some(preferred) => invite.header(
+            HeaderName::PPreferredIdentity,
+            format_args!("<{}>", preferred.as_str()),
+        ),
+        None => invite,
+    };
+    if anonymous {
+        invite.header(HeaderName::Privacy, "id")
+    } else {
+        invite
+    }
+}
