@@ -13,6 +13,7 @@ mod dependency_arrows;
 mod end_to_end;
 mod exec;
 mod fail;
+mod fuzz;
 mod needs;
 mod setup;
 mod size;
@@ -36,6 +37,9 @@ cargo xtask COMMAND [OPTIONS]
   test [--only A,B] [--skip A,B]     every check; ends with one line `N passed, N failed`
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
   bench                              call set-up times beside JsSIP's, in the same Chromium
+  fuzz [--minutes N] [--keep] [TARGET]
+                                     libFuzzer on message, session-description, header and agent, a minute
+                                     each; --keep adds what was found to the corpus
   size                               bytes a browser downloads, and the budget
   build                              everything that `run` starts, and the terminal program
   wasm                               the WebAssembly module and its bindings only
@@ -72,6 +76,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "test" => suites::command(&Workspace::find()?, rest),
         "e2e" => end_to_end::command(&Workspace::find()?, rest),
         "bench" => end_to_end::bench(&Workspace::find()?, rest),
+        "fuzz" => fuzz::command(&Workspace::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             done

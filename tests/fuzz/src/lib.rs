@@ -1,0 +1,71 @@
+//! Four targets for a fuzzer, each a function that takes any bytes and panics if the core breaks a promise.
+//!
+//! The fuzzer (`cargo xtask fuzz`) is one program around them; what it has found worth keeping lies in `corpus` and is
+//! replayed by an ordinary test.
+#![forbid(unsafe_code)]
+
+mod agent;
+mod header;
+mod message;
+mod mutation;
+mod session_description;
+
+pub use agent::{Script, Step};
+
+/// What is fuzzed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A SIP message: read, every typed header, validated, edited, answered, and what was written read again.
+    Message,
+    /// A session description: everything there is to ask of it.
+    SessionDescription,
+    /// Values of headers on their own: challenges and credentials with the digests made of them, addresses, URIs and
+    /// how they compare, media types, targets that a user dials.
+    Header,
+    /// A user agent, a script of inputs and commands, and the promises of its interface.
+    Agent,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Message, Self::SessionDescription, Self::Header, Self::Agent];
+
+    /// Its name on the command line, and the folder of its corpus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::SessionDescription => "session-description",
+            Self::Header => "header",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// Feeds it.
+    ///
+    /// # Panics
+    /// When the core breaks a promise.
+    pub fn run(self, data: &[u8]) {
+        match self {
+            Self::Message => message::run(data),
+            Self::SessionDescription => session_description::run(data),
+            Self::Header => header::run(data),
+            Self::Agent => agent::run(data),
+        }
+    }
+
+    /// A variant of `data` that keeps its structure, of at most `max` bytes; `None` leaves it to the fuzzer's own,
+    /// blind mutations.
+    pub fn mutate(self, data: &[u8], max: usize, seed: u32) -> Option<Vec<u8>> {
+        match self {
+            Self::Message => mutation::lines(data, max, seed, mutation::HEADERS),
+            Self::SessionDescription => mutation::lines(data, max, seed, mutation::DESCRIPTION),
+            Self::Header => mutation::lines(data, max, seed, mutation::VALUES),
+            Self::Agent => agent::mutate(data, max, seed),
+        }
+    }
+}
