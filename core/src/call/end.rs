@@ -94,7 +94,7 @@ impl Call {
         {
             self.respond_final(endpoint, 480);
         }
-        self.answer_pending_invite(endpoint, 487);
+        self.end_negotiation(endpoint);
     }
 }
 

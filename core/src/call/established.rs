@@ -1,7 +1,7 @@
 //! The answered call: acknowledging and repeating 2xx (RFC 3261 section 13), requests from the far end, leaving.
 
-use super::negotiation::{Negotiation, Wanted};
 use super::reason::{self, Heard};
+use super::wishes::Wanted;
 use super::{
     Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId,
     RemoteMedia, Stage, dtmf, session_description,
@@ -18,8 +18,9 @@ use crate::transaction::{T1, T2, TRANSACTION_TIMEOUT, TransactionId};
 pub(crate) struct Established {
     pub(crate) dialog: Dialog,
     pub(crate) remote_media: Option<RemoteMedia>,
-    pub(super) negotiation: Negotiation,
     pub(crate) wanted: Wanted,
+    /// Our UPDATE that has not been answered.
+    pub(super) update: Option<TransactionId>,
     /// Our 2xx that has not been acknowledged.
     unacknowledged: Option<Unacknowledged>,
     /// The last ACK, with the number of its INVITE, for a 2xx that comes again.
@@ -52,17 +53,13 @@ impl Established {
         Self {
             dialog,
             remote_media: None,
-            negotiation: Negotiation::Idle,
             wanted: Wanted::default(),
+            update: None,
             unacknowledged: None,
             last_ack: None,
             answer_operation: None,
             leave_when_acknowledged: None,
         }
-    }
-
-    pub(super) fn is_negotiating(&self) -> bool {
-        !matches!(self.negotiation, Negotiation::Idle)
     }
 
     pub(super) fn awaits_ack(&self) -> bool {
@@ -73,15 +70,13 @@ impl Established {
         self.unacknowledged
             .as_ref()
             .is_some_and(|sent| sent.transaction == transaction)
-            || self.negotiation.answers(transaction)
     }
 
     pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
         let repeat = self.unacknowledged.as_ref();
         let repeat = repeat.map(|sent| (sent.repeat_at.min(sent.give_up_at), Timer::Retransmit2xx));
         let retry = self.wanted.not_before.map(|at| (at, Timer::Retry));
-        let give_up = self.negotiation.deadline().map(|at| (at, Timer::Call));
-        [repeat, retry, give_up].into_iter().flatten().min()
+        [repeat, retry].into_iter().flatten().min()
     }
 
     /// Acknowledges the 2xx to `invite`.
@@ -126,7 +121,7 @@ impl Call {
     }
 
     pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {
-        self.wake_negotiation(endpoint);
+        self.wake_reinvite(endpoint);
         self.repeat_answer(endpoint);
     }
 
@@ -182,6 +177,7 @@ impl Call {
         match request.method() {
             Method::Bye => self.bye_received(endpoint, transaction, request),
             Method::Invite => self.reinvite_received(endpoint, transaction, request),
+            Method::Update => self.update_received(endpoint, transaction, request),
             Method::Info => self.info_received(endpoint, transaction, request),
             Method::Options => {
                 let response = endpoint
@@ -195,7 +191,6 @@ impl Call {
             | Method::Cancel
             | Method::Register
             | Method::Prack
-            | Method::Update
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
@@ -236,7 +231,7 @@ impl Call {
 
     /// Sends BYE. What is still open in the dialog ends with it.
     pub(super) fn leave(&mut self, endpoint: &mut Endpoint, mut dialog: Dialog, cause: EndCause) {
-        self.answer_pending_invite(endpoint, 487);
+        self.end_negotiation(endpoint);
         self.end_commands(endpoint);
         self.info.state = CallState::Ending;
         // Nobody listens any more: the microphone is released before the far end has agreed.
@@ -262,13 +257,14 @@ impl Call {
         }
     }
 
-    /// The number of the next request in the dialog.
-    pub(crate) fn next_number(&mut self) -> Option<u32> {
-        self.dialog_mut().map(Dialog::next_number)
+    /// The number of the next request in the dialog of `sent`, a request of ours.
+    pub(crate) fn next_number(&mut self, sent: &Message) -> Option<u32> {
+        self.dialog_of(sent).map(Dialog::next_number)
     }
 
     fn accepts(&mut self, request: &Message) -> bool {
-        self.dialog_mut().is_none_or(|dialog| dialog.accepts(request))
+        self.dialog_of(request)
+            .is_none_or(|dialog| dialog.accepts(request))
     }
 
     fn bye_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {

@@ -18,7 +18,11 @@ mod incoming;
 mod negotiation;
 mod outgoing;
 mod reason;
+mod refresh;
+mod reinvite;
 mod restore;
+mod update;
+mod wishes;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +42,7 @@ pub(crate) use established::Established;
 use established::Leaving;
 use identity::asserted_identity;
 use incoming::Alerting;
+use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
 pub(crate) use restore::Restored;
 
@@ -71,6 +76,8 @@ pub(crate) struct Call {
     session: MediaSessionId,
     /// The media backend has the session: it has been asked for a description, and not yet to close.
     session_open: bool,
+    /// The exchange of descriptions for it.
+    negotiation: Negotiation,
     stage: Stage,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
@@ -129,6 +136,7 @@ impl Call {
             reported: None,
             session: endpoint.new_media_session(),
             session_open: false,
+            negotiation: Negotiation::Idle,
             stage,
             dtmf: Dtmf::default(),
             hang_up_operation: None,
@@ -150,14 +158,7 @@ impl Call {
 
     /// The call's view, if it differs from what was told last.
     pub(crate) fn take_report(&mut self) -> Option<CallInfo> {
-        self.info.negotiating = match &self.stage {
-            Stage::Established(established) => established.is_negotiating(),
-            Stage::Offering(_)
-            | Stage::Inviting(_)
-            | Stage::Alerting(_)
-            | Stage::Leaving(_)
-            | Stage::Over => false,
-        };
+        self.info.negotiating = self.is_negotiating();
         if self.reported.as_ref() == Some(&self.info) {
             return None;
         }
@@ -186,8 +187,9 @@ impl Call {
             Stage::Established(established) => established.deadline(),
             Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => None,
         };
+        let reinvite = self.negotiation.deadline().map(|at| (at, Timer::Call));
         let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
-        [stage, dtmf].into_iter().flatten().min()
+        [stage, reinvite, dtmf].into_iter().flatten().min()
     }
 
     /// Lets time do its work.
@@ -233,12 +235,14 @@ impl Call {
         }
     }
 
-    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+    /// The dialog a received request or one of ours belongs to.
+    fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
         match &mut self.stage {
+            Stage::Inviting(inviting) => inviting.dialog_of(message),
             Stage::Alerting(alerting) => Some(&mut alerting.dialog),
             Stage::Established(established) => Some(&mut established.dialog),
             Stage::Leaving(leaving) => Some(&mut leaving.dialog),
-            Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => None,
+            Stage::Offering(_) | Stage::Over => None,
         }
     }
 
@@ -246,7 +250,9 @@ impl Call {
     pub(crate) fn owns_transaction(&self, transaction: TransactionId) -> bool {
         match &self.stage {
             Stage::Alerting(alerting) => alerting.transaction == transaction,
-            Stage::Established(established) => established.answers(transaction),
+            Stage::Established(established) => {
+                established.answers(transaction) || self.negotiation.answers(transaction)
+            }
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Leaving(_) | Stage::Over => false,
         }
     }
@@ -264,13 +270,10 @@ impl Call {
         match &self.stage {
             Stage::Offering(offering) if offering.request == request => self.offer_made(endpoint, result),
             Stage::Alerting(alerting) if alerting.is_making(request) => self.answer_made(endpoint, result),
-            Stage::Established(_) => self.negotiation_media_done(endpoint, request, result),
-            // An early answer that cannot be used does no harm: the final one decides.
-            Stage::Offering(_)
-            | Stage::Inviting(_)
-            | Stage::Alerting(_)
-            | Stage::Leaving(_)
-            | Stage::Over => {}
+            Stage::Established(_) | Stage::Inviting(_) => {
+                self.negotiation_media_done(endpoint, request, result)
+            }
+            Stage::Offering(_) | Stage::Alerting(_) | Stage::Leaving(_) | Stage::Over => {}
         }
     }
 

@@ -1,51 +1,28 @@
-//! Offers and answers inside a call (RFC 3261 section 14, RFC 3264): hold, resume, new media, and the far end's.
-//!
-//! What the user wants is kept as wishes ([`Wanted`]); whenever nothing is under way and a wish differs from what is
-//! negotiated, a re-INVITE starts. So commands queue by themselves, and glare is only a matter of waiting.
+//! Offer and answer (RFC 3264), whatever carries them: INVITE, re-INVITE, UPDATE, ACK and their responses.
 //!
 //! ```text
-//!          wish                 offer there                2xx               applied
+//!          wish                 offer there               answer              applied
 //! Idle ---------> MakingOffer -------------> OfferOut ----------> Applying ----------> Idle
-//!  |  \                                        | 491, refused, lost                      ^
-//!  |   \                                       +--> RollingBack -------------------------+
-//!  |    +-- re-INVITE --> MakingAnswer --> Idle (2xx sent, awaits ACK)                   |
-//!  +------- re-INVITE without offer --> MakingLateOffer --> AwaitingAnswerInAck --> Applying
+//!  |                                           | glare, refused, lost                    ^
+//!  |                                           +--> RollingBack -------------------------+
+//!  +-- the far end offers --> MakingAnswer --> Idle (the 2xx carries the answer)         |
+//!  +-- it asks for an offer --> MakingLateOffer --> AwaitingAnswerInAck --> Applying ----+
 //! ```
 
-use super::established::number;
-use super::incoming::response;
+use super::reinvite::Sent;
 use super::{
-    Call, CallState, CommandError, Direction, EndCause, Endpoint, HeaderName, MediaAction, MediaError,
-    MediaErrorKind, MediaOutcome, MediaRequestId, MediaTransport, Message, OperationError, OperationId,
-    Stage, asserted_identity, session_description,
+    Call, Direction, EndCause, Endpoint, MediaAction, MediaError, MediaErrorKind, MediaOutcome,
+    MediaRequestId, Message, OperationError, Stage, session_description,
 };
-use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
-use crate::event::CallDirection;
 use crate::sip::Method;
-use crate::time::{Duration, Instant};
-use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
+use crate::time::Instant;
+use crate::transaction::TransactionId;
 
-/// What is to be negotiated when there is room for it.
+/// Where the exchange of descriptions of a call's media session stands.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
-    /// The user wants the far end on hold.
-    pub(crate) hold: bool,
-    /// Commands that end when `hold` is negotiated.
-    operations: Vec<OperationId>,
-    /// A new media session is needed: another fork's media, another window, a restart.
-    pub(crate) fresh_media: bool,
-    /// Commands that end when the new media session is negotiated.
-    media_operations: Vec<OperationId>,
-    /// The far end must learn where this side is now.
-    pub(crate) refresh: bool,
-    /// The media transport has failed.
-    pub(crate) ice_restart: bool,
-    /// Not before this moment: glare, or a pause after a failure.
-    pub(crate) not_before: Option<Instant>,
-}
-
-#[derive(Clone, Debug)]
 pub(super) enum Negotiation {
+    /// Everything offered has been answered.
+    #[default]
     Idle,
     /// Our offer is being made.
     MakingOffer(MediaRequestId, Offer),
@@ -55,45 +32,55 @@ pub(super) enum Negotiation {
     Applying(MediaRequestId, Offer),
     /// Our offer is being taken back.
     RollingBack(MediaRequestId),
-    /// The answer to the far end's re-INVITE is being made.
+    /// The answer to the far end's offer is being made.
     MakingAnswer {
         request: MediaRequestId,
-        transaction: TransactionId,
-        invite: Message,
+        owed: Owed,
         hold: bool,
     },
     /// The far end's re-INVITE has no offer: ours is being made.
     MakingLateOffer {
         request: MediaRequestId,
-        transaction: TransactionId,
-        invite: Message,
+        owed: Owed,
         offer: Offer,
     },
     /// Our offer went out in a 2xx.
     AwaitingAnswerInAck(Offer),
 }
 
-/// A re-INVITE on its way. A far end that has said 100 and then falls silent must not block the call for ever.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    transaction: TransactionId,
-    /// When it is cancelled, or, if it has been, when it counts as such (RFC 3261 section 9.1).
-    give_up_at: Instant,
-    cancelled: bool,
+/// A request of the far end whose 2xx waits for a description.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    pub(super) transaction: TransactionId,
+    pub(super) request: Message,
 }
 
 /// What our offer was made for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Offer {
-    hold: bool,
-    /// There was another reason than `hold`.
-    refresh: bool,
-    ice_restart: bool,
+    pub(super) hold: bool,
+    /// The far end was to learn this side's address.
+    pub(super) refresh: bool,
+    /// It was not known whether the far end holds the same to be negotiated as this side.
+    pub(super) renegotiate: bool,
+    pub(super) ice_restart: bool,
+    /// It is the first of a new media session.
+    pub(super) fresh_media: bool,
+}
+
+impl Offer {
+    /// None: what was to be told again needs no description.
+    pub(super) fn refresh() -> Self {
+        Self {
+            refresh: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Negotiation {
     /// The offer that went out in the re-INVITE `sent`, if that is the one under way.
-    fn offer_out(&self, sent: TransactionId) -> Option<Offer> {
+    pub(super) fn offer_out(&self, sent: TransactionId) -> Option<Offer> {
         match self {
             Self::OfferOut(out, offer) if out.transaction == sent => Some(*offer),
             Self::OfferOut(..)
@@ -121,115 +108,33 @@ impl Negotiation {
         }
     }
 
-    pub(super) fn answers(&self, invite: TransactionId) -> bool {
+    /// The far end's request that waits for a description.
+    pub(super) fn owed(&self) -> Option<&Owed> {
         match self {
-            Self::MakingAnswer { transaction, .. } | Self::MakingLateOffer { transaction, .. } => {
-                *transaction == invite
-            }
+            Self::MakingAnswer { owed, .. } | Self::MakingLateOffer { owed, .. } => Some(owed),
             Self::Idle
             | Self::MakingOffer(..)
             | Self::OfferOut(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
-            | Self::AwaitingAnswerInAck(_) => false,
+            | Self::AwaitingAnswerInAck(_) => None,
         }
+    }
+
+    /// Whether the request of `transaction` waits for a description.
+    pub(super) fn answers(&self, transaction: TransactionId) -> bool {
+        self.owed().is_some_and(|owed| owed.transaction == transaction)
     }
 }
 
 impl Call {
-    /// Hold or resume. Ends when negotiated; the opposite wish overtakes it.
-    pub(crate) fn set_hold(
-        &mut self,
-        endpoint: &mut Endpoint,
-        hold: bool,
-    ) -> Result<OperationId, CommandError> {
-        if self.info.state != CallState::Active {
-            return Err(CommandError::WrongState);
-        }
-        if !endpoint.is_connected() {
-            return Err(CommandError::NotConnected);
-        }
-        let Stage::Established(established) = &mut self.stage else {
-            return Err(CommandError::WrongState);
-        };
-        let operation = endpoint.new_operation();
-        if established.wanted.hold != hold {
-            for overtaken in std::mem::take(&mut established.wanted.operations) {
-                endpoint.finish(overtaken, Err(OperationError::Superseded));
-            }
-            established.wanted.hold = hold;
-        }
-        if established.is_negotiating() || self.info.local_hold != hold {
-            established.wanted.operations.push(operation);
-        } else {
-            endpoint.finish(operation, Ok(()));
-        }
-        Ok(operation)
+    pub(super) fn is_negotiating(&self) -> bool {
+        matches!(self.stage, Stage::Established(_)) && !matches!(self.negotiation, Negotiation::Idle)
     }
 
-    /// A new media session, for example in another window.
-    pub(crate) fn move_media(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
-        if self.info.state != CallState::Active {
-            return Err(CommandError::WrongState);
-        }
-        let Stage::Established(established) = &mut self.stage else {
-            return Err(CommandError::WrongState);
-        };
-        let operation = endpoint.new_operation();
-        established.wanted.fresh_media = true;
-        established.wanted.media_operations.push(operation);
-        Ok(operation)
-    }
+    // --- our offers ------------------------------------------------------------------------------------------
 
-    pub(super) fn want_fresh_media(&mut self) {
-        if let Stage::Established(established) = &mut self.stage {
-            established.wanted.fresh_media = true;
-        }
-    }
-
-    /// The connection is back: tell the far end where this side is, and renew a media transport that has suffered.
-    pub(crate) fn reconnected(&mut self) {
-        let media = self.info.media;
-        if let Stage::Established(established) = &mut self.stage {
-            established.wanted.refresh = true;
-            established.wanted.ice_restart |=
-                matches!(media, MediaTransport::Disconnected | MediaTransport::Failed);
-        }
-    }
-
-    /// Starts a re-INVITE if one is wanted and nothing stands in the way.
-    pub(super) fn advance_negotiation(&mut self, endpoint: &mut Endpoint) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let wanted = &mut established.wanted;
-        if wanted.not_before.is_some_and(|at| at > endpoint.now) {
-            return;
-        }
-        wanted.not_before = None;
-        let differs = wanted.hold != self.info.local_hold;
-        let due = differs || wanted.fresh_media || wanted.refresh || wanted.ice_restart;
-        let room = matches!(established.negotiation, Negotiation::Idle)
-            && !established.awaits_ack()
-            && self.info.state == CallState::Active;
-        if !due || !room || !endpoint.is_connected() {
-            return;
-        }
-        let wanted = &mut established.wanted;
-        let fresh_media = std::mem::take(&mut wanted.fresh_media);
-        let offer = Offer {
-            hold: wanted.hold,
-            refresh: std::mem::take(&mut wanted.refresh) || fresh_media,
-            ice_restart: std::mem::take(&mut wanted.ice_restart),
-        };
-        if fresh_media {
-            self.renew_session(endpoint);
-        }
-        let request = self.make_offer(endpoint, offer);
-        self.set_negotiation(Negotiation::MakingOffer(request, offer));
-    }
-
-    fn make_offer(&mut self, endpoint: &mut Endpoint, offer: Offer) -> MediaRequestId {
+    pub(super) fn make_offer(&mut self, endpoint: &mut Endpoint, offer: Offer) -> MediaRequestId {
         let action = MediaAction::CreateOffer {
             direction: direction(offer.hold),
             ice_restart: offer.ice_restart,
@@ -242,17 +147,24 @@ impl Call {
         self.apply_answer(endpoint, sdp, Offer::default());
     }
 
+    pub(super) fn apply_answer(&mut self, endpoint: &mut Endpoint, sdp: &str, offer: Offer) {
+        self.remote_description(sdp);
+        let action = MediaAction::ApplyAnswer {
+            answer: sdp.to_owned(),
+            provisional: false,
+        };
+        let request = self.request_media(endpoint, action);
+        self.negotiation = Negotiation::Applying(request, offer);
+    }
+
     /// The first offer of the call went out in the 2xx.
     pub(super) fn await_first_answer_in_ack(&mut self) {
-        self.set_negotiation(Negotiation::AwaitingAnswerInAck(Offer::default()));
+        self.negotiation = Negotiation::AwaitingAnswerInAck(Offer::default());
     }
 
     /// The far end's answer came in the ACK, as our offer went out in the 2xx.
     pub(super) fn answer_in_ack(&mut self, endpoint: &mut Endpoint, answer: Option<&str>) {
-        let Stage::Established(established) = &self.stage else {
-            return;
-        };
-        let Negotiation::AwaitingAnswerInAck(offer) = established.negotiation else {
+        let Negotiation::AwaitingAnswerInAck(offer) = self.negotiation else {
             return;
         };
         match answer {
@@ -261,198 +173,104 @@ impl Call {
         }
     }
 
-    /// The re-INVITE was sent again with credentials.
-    pub(crate) fn reinvite_resent(&mut self, resent: TransactionId) {
-        if let Stage::Established(established) = &mut self.stage
-            && let Negotiation::OfferOut(sent, _) = &mut established.negotiation
-        {
-            sent.transaction = resent;
-        }
-    }
-
-    /// Our re-INVITE has been waited for long enough: it is cancelled, and in the end counted as such.
-    pub(super) fn wake_negotiation(&mut self, endpoint: &mut Endpoint) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let Negotiation::OfferOut(sent, offer) = &mut established.negotiation else {
-            return;
-        };
-        if sent.give_up_at > endpoint.now {
-            return;
-        }
-        let (transaction, offer) = (sent.transaction, *offer);
-        if std::mem::replace(&mut sent.cancelled, true) {
-            endpoint.abandon(transaction);
-            self.give_up_wishes(endpoint, offer, &OperationError::TimedOut);
-            self.roll_back(endpoint);
-        } else {
-            sent.give_up_at = endpoint.now + TRANSACTION_TIMEOUT;
-            endpoint.cancel(transaction, None);
-        }
-    }
-
-    /// A response to our re-INVITE.
-    pub(crate) fn reinvite_response(
-        &mut self,
-        endpoint: &mut Endpoint,
-        transaction: TransactionId,
-        response: &Message,
-    ) {
-        let status = response.status().unwrap_or(0);
-        let Stage::Established(established) = &mut self.stage else {
-            return self.acknowledge_in_passing(endpoint, transaction, response);
-        };
-        let invite = endpoint.sent_request(transaction).cloned();
-        let Some(offer) = established.negotiation.offer_out(transaction) else {
-            if let (200..=299, Some(invite)) = (status, invite) {
-                established.acknowledge_again(endpoint, &invite);
-            }
-            return;
-        };
-        match (status, session_description(response)) {
-            (100..=199, _) => {}
-            (200..=299, answer) => {
-                established.dialog.refresh_target(response);
-                if let Some(invite) = invite {
-                    established.acknowledge(endpoint, &invite);
-                }
-                if let Some(identity) = asserted_identity(response) {
-                    self.info.remote = identity;
-                }
-                match answer {
-                    Some(sdp) => self.apply_answer(endpoint, sdp, offer),
-                    None => self.refused(endpoint, offer, 200, "answer without a session description"),
-                }
-            }
-            (491, _) => self.glare(endpoint, offer),
-            (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
-            (status, _) => {
-                let reason = response.reason().unwrap_or_default().to_owned();
-                self.refused(endpoint, offer, status, &reason);
-            }
-        }
-    }
-
-    /// Our re-INVITE got no answer: time-out or lost connection.
-    pub(crate) fn reinvite_unanswered(&mut self, endpoint: &mut Endpoint, transaction: TransactionId) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let Some(offer) = established.negotiation.offer_out(transaction) else {
-            return;
-        };
-        if endpoint.is_connected() {
-            // Section 14.1: no answer at all ends the session.
-            self.abandon(endpoint, &OperationError::TimedOut);
-            return self.hang_up_because(endpoint, EndCause::NetworkFailed);
-        }
-        // What the far end knows of this side's media is told again when the agent is back, see `reconnected`.
-        self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
+    /// Our offer met one of the far end: it is made again later.
+    pub(super) fn glare(&mut self, endpoint: &mut Endpoint, offer: Offer) {
+        self.try_again_after_glare(endpoint, offer);
         self.roll_back(endpoint);
     }
 
-    /// The far end offers something (section 14.2).
-    pub(super) fn reinvite_received(
-        &mut self,
-        endpoint: &mut Endpoint,
-        transaction: TransactionId,
-        invite: &Message,
-    ) {
-        let Stage::Established(established) = &mut self.stage else {
-            return match self.stage {
-                Stage::Alerting(_) => reject_busy(endpoint, transaction, invite),
-                // Our own INVITE is still open.
-                Stage::Inviting(_) => endpoint.reject(transaction, invite, 491),
-                Stage::Offering(_) | Stage::Established(_) | Stage::Leaving(_) | Stage::Over => {
-                    endpoint.reject(transaction, invite, 481);
-                }
-            };
+    /// The far end does not want our offer: everything is as it was before (RFC 6141 section 3.1).
+    pub(super) fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
+        let error = OperationError::Refused {
+            status,
+            reason: reason.to_owned(),
         };
-        match established.negotiation {
-            Negotiation::Idle if !established.awaits_ack() => {}
-            Negotiation::MakingAnswer { .. } | Negotiation::MakingLateOffer { .. } => {
-                return reject_busy(endpoint, transaction, invite);
-            }
-            Negotiation::Idle
-            | Negotiation::MakingOffer(..)
-            | Negotiation::OfferOut(..)
-            | Negotiation::Applying(..)
-            | Negotiation::RollingBack(_)
-            | Negotiation::AwaitingAnswerInAck(_) => return endpoint.reject(transaction, invite, 491),
-        }
-        established.dialog.refresh_target(invite);
-        if let Some(identity) = asserted_identity(invite) {
-            self.info.remote = identity;
-        }
-        let hold = established.wanted.hold;
-        let invite = invite.clone();
-        let negotiation = match session_description(&invite) {
-            Some(offer) => {
+        self.give_up_wishes(endpoint, offer, &error);
+        self.roll_back(endpoint);
+    }
+
+    pub(super) fn roll_back(&mut self, endpoint: &mut Endpoint) {
+        let request = self.request_media(endpoint, MediaAction::Rollback);
+        self.negotiation = Negotiation::RollingBack(request);
+    }
+
+    // --- the far end's offers --------------------------------------------------------------------------------
+
+    /// The far end's request offers something, or asks for an offer.
+    pub(super) fn take_offer(&mut self, endpoint: &mut Endpoint, owed: Owed) {
+        let hold = self.wants_hold();
+        self.negotiation = match session_description(&owed.request) {
+            Some(sdp) => {
                 let action = MediaAction::CreateAnswer {
-                    offer: offer.to_owned(),
+                    offer: sdp.to_owned(),
                     direction: direction(hold),
                 };
                 let request = self.request_media(endpoint, action);
-                Negotiation::MakingAnswer {
-                    request,
-                    transaction,
-                    invite,
-                    hold,
-                }
+                Negotiation::MakingAnswer { request, owed, hold }
             }
             None => {
                 let offer = Offer {
                     hold,
                     ..Offer::default()
                 };
-                Negotiation::MakingLateOffer {
-                    request: self.make_offer(endpoint, offer),
-                    transaction,
-                    invite,
-                    offer,
-                }
+                let request = self.make_offer(endpoint, offer);
+                Negotiation::MakingLateOffer { request, owed, offer }
             }
         };
-        self.set_negotiation(negotiation);
     }
 
-    /// The call is ending while the far end awaits an answer to its re-INVITE.
-    pub(super) fn answer_pending_invite(&mut self, endpoint: &mut Endpoint, status: u16) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        if let Negotiation::MakingAnswer {
-            transaction, invite, ..
+    /// The call is ending, whatever is under way.
+    pub(super) fn end_negotiation(&mut self, endpoint: &mut Endpoint) {
+        self.answer_what_is_owed(endpoint, 487);
+        self.negotiation = Negotiation::Idle;
+    }
+
+    /// The far end's request whose answer is being made is refused.
+    pub(super) fn answer_what_is_owed(&mut self, endpoint: &mut Endpoint, status: u16) {
+        if let Some(owed) = self.negotiation.owed() {
+            endpoint.reject(owed.transaction, &owed.request, status);
+            self.negotiation = Negotiation::Idle;
         }
-        | Negotiation::MakingLateOffer {
-            transaction, invite, ..
-        } = &established.negotiation
+    }
+
+    /// Answers the far end's request with the description that was made; `false` if there is none.
+    fn pay(
+        &mut self,
+        endpoint: &mut Endpoint,
+        owed: &Owed,
+        result: Result<MediaOutcome, MediaError>,
+    ) -> bool {
+        self.negotiation = Negotiation::Idle;
+        let sdp = match result {
+            Ok(MediaOutcome::Description { sdp }) => sdp,
+            Ok(MediaOutcome::Done) => String::new(),
+            Err(error) => {
+                let status = if error.kind == MediaErrorKind::DescriptionRejected {
+                    488
+                } else {
+                    500
+                };
+                endpoint.reject(owed.transaction, &owed.request, status);
+                return false;
+            }
+        };
+        let answer = self
+            .accept(endpoint, &owed.request)
+            .body("application/sdp", sdp.as_bytes())
+            .build();
+        endpoint.respond(owed.transaction, answer.clone());
+        if let Stage::Established(established) = &mut self.stage
+            && owed.request.method() == Method::Invite
         {
-            endpoint.reject(*transaction, invite, status);
-            established.negotiation = Negotiation::Idle;
+            established.answer_sent(endpoint.now, owed.transaction, answer);
         }
+        if let Some(offer) = session_description(&owed.request) {
+            self.remote_description(offer);
+        }
+        true
     }
 
-    /// The far end takes its re-INVITE back. After the answer that has no effect (section 9.2).
-    pub(crate) fn reinvite_cancelled(&mut self, endpoint: &mut Endpoint, reinvite: TransactionId) {
-        let Stage::Established(established) = &self.stage else {
-            return;
-        };
-        if !established.negotiation.answers(reinvite) {
-            return;
-        }
-        let answering = matches!(established.negotiation, Negotiation::MakingAnswer { .. });
-        self.answer_pending_invite(endpoint, 487);
-        if answering {
-            // The answer may have been applied already: make the media what was negotiated before.
-            if let Stage::Established(established) = &mut self.stage {
-                established.wanted.refresh = true;
-            }
-        } else {
-            self.roll_back(endpoint);
-        }
-    }
+    // --- the media backend -----------------------------------------------------------------------------------
 
     pub(super) fn negotiation_media_done(
         &mut self,
@@ -460,40 +278,34 @@ impl Call {
         request: MediaRequestId,
         result: Result<MediaOutcome, MediaError>,
     ) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        match established.negotiation.clone() {
-            Negotiation::MakingOffer(expected, offer) if expected == request => match result {
-                Ok(outcome) => self.send_offer(endpoint, outcome, offer),
-                Err(error) => self.offer_failed(endpoint, offer, error),
-            },
+        match self.negotiation.clone() {
+            Negotiation::MakingOffer(expected, offer) if expected == request => {
+                self.offer_ready(endpoint, offer, result);
+            }
             Negotiation::Applying(expected, offer) if expected == request => match result {
                 Ok(_) => self.applied(endpoint, offer),
                 Err(error) => self.answer_unusable(endpoint, error),
             },
             Negotiation::RollingBack(expected) if expected == request => {
-                self.set_negotiation(Negotiation::Idle)
+                self.negotiation = Negotiation::Idle;
             }
             Negotiation::MakingAnswer {
                 request: expected,
-                transaction,
-                invite,
+                owed,
                 hold,
             } if expected == request => {
-                if self.send_answer(endpoint, transaction, &invite, result) {
+                if self.pay(endpoint, &owed, result) {
                     self.agreed(endpoint, hold);
                     self.note_remote_hold(false);
                 }
             }
             Negotiation::MakingLateOffer {
                 request: expected,
-                transaction,
-                invite,
+                owed,
                 offer,
             } if expected == request => {
-                if self.send_answer(endpoint, transaction, &invite, result) {
-                    self.set_negotiation(Negotiation::AwaitingAnswerInAck(offer));
+                if self.pay(endpoint, &owed, result) {
+                    self.negotiation = Negotiation::AwaitingAnswerInAck(offer);
                 }
             }
             Negotiation::Idle
@@ -507,137 +319,36 @@ impl Call {
         }
     }
 
-    /// Ends all commands that wait for a negotiation.
-    pub(super) fn abandon(&mut self, endpoint: &mut Endpoint, error: &OperationError) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let wanted = &mut established.wanted;
-        let operations = wanted
-            .operations
-            .drain(..)
-            .chain(wanted.media_operations.drain(..));
-        for operation in operations.collect::<Vec<_>>() {
-            endpoint.finish(operation, Err(error.clone()));
-        }
-    }
-
-    fn send_offer(&mut self, endpoint: &mut Endpoint, outcome: MediaOutcome, offer: Offer) {
-        let MediaOutcome::Description { sdp } = outcome else {
-            let error = MediaError {
-                kind: MediaErrorKind::Failed,
-                detail: "no description was made".to_owned(),
-            };
-            return self.offer_failed(endpoint, offer, error);
-        };
-        let (id, contact) = (self.id(), self.contact(endpoint));
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let reinvite = established
-            .dialog
-            .request(Method::Invite)
-            .header(HeaderName::Contact, contact)
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED)
-            .body("application/sdp", sdp.as_bytes());
-        match endpoint.send(Purpose::ReInvite(id), reinvite) {
-            Ok(transaction) => {
-                let sent = Sent {
-                    transaction,
-                    give_up_at: endpoint.now + TRANSACTION_TIMEOUT,
-                    cancelled: false,
-                };
-                self.set_negotiation(Negotiation::OfferOut(sent, offer));
-            }
-            Err(_) => {
-                self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
-                self.roll_back(endpoint);
-            }
-        }
-    }
-
-    fn offer_failed(&mut self, endpoint: &mut Endpoint, offer: Offer, error: MediaError) {
-        self.set_negotiation(Negotiation::Idle);
-        self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
-    }
-
-    /// Answers the far end's re-INVITE; `false` if there is no description to answer with.
-    fn send_answer(
+    fn offer_ready(
         &mut self,
         endpoint: &mut Endpoint,
-        transaction: TransactionId,
-        invite: &Message,
+        offer: Offer,
         result: Result<MediaOutcome, MediaError>,
-    ) -> bool {
-        self.set_negotiation(Negotiation::Idle);
-        let sdp = match result {
-            Ok(MediaOutcome::Description { sdp }) => sdp,
-            Ok(MediaOutcome::Done) => String::new(),
-            Err(error) => {
-                let status = if error.kind == MediaErrorKind::DescriptionRejected {
-                    488
-                } else {
-                    500
-                };
-                endpoint.reject(transaction, invite, status);
-                return false;
-            }
+    ) {
+        let error = match result {
+            Ok(MediaOutcome::Description { sdp }) => return self.send_reinvite(endpoint, &sdp, offer),
+            Ok(MediaOutcome::Done) => MediaError {
+                kind: MediaErrorKind::Failed,
+                detail: "no description was made".to_owned(),
+            },
+            Err(error) => error,
         };
-        let contact = self.contact(endpoint);
-        let Stage::Established(established) = &mut self.stage else {
-            return false;
-        };
-        let answer = response(endpoint, invite, 200, established.dialog.local_tag())
-            .header(HeaderName::Contact, contact)
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED)
-            .body("application/sdp", sdp.as_bytes())
-            .build();
-        endpoint.respond(transaction, answer.clone());
-        established.answer_sent(endpoint.now, transaction, answer);
-        if let Some(offer) = session_description(invite) {
-            self.remote_description(offer);
-        }
-        true
-    }
-
-    fn apply_answer(&mut self, endpoint: &mut Endpoint, sdp: &str, offer: Offer) {
-        self.remote_description(sdp);
-        let action = MediaAction::ApplyAnswer {
-            answer: sdp.to_owned(),
-            provisional: false,
-        };
-        let request = self.request_media(endpoint, action);
-        self.set_negotiation(Negotiation::Applying(request, offer));
+        self.negotiation = Negotiation::Idle;
+        self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
     }
 
     /// Offer and answer are in force: now, and not before, the state changes.
     fn applied(&mut self, endpoint: &mut Endpoint, offer: Offer) {
-        self.set_negotiation(Negotiation::Idle);
+        self.negotiation = Negotiation::Idle;
         self.agreed(endpoint, offer.hold);
         self.note_remote_hold(offer.hold);
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        if !established.wanted.fresh_media {
-            for operation in std::mem::take(&mut established.wanted.media_operations) {
-                endpoint.finish(operation, Ok(()));
-            }
-        }
+        self.media_moved(endpoint);
     }
 
-    /// What `hold` says has been negotiated.
-    fn agreed(&mut self, endpoint: &mut Endpoint, hold: bool) {
-        self.info.local_hold = hold;
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        if established.wanted.hold == hold {
-            for operation in std::mem::take(&mut established.wanted.operations) {
-                endpoint.finish(operation, Ok(()));
-            }
-        }
+    /// The answer cannot be applied: what was negotiated is unknown, so the call cannot go on.
+    fn answer_unusable(&mut self, endpoint: &mut Endpoint, error: MediaError) {
+        self.abandon(endpoint, &OperationError::Media(error));
+        self.hang_up_because(endpoint, EndCause::NotAcceptable);
     }
 
     /// The far end holds when it does not want to receive. An answer of `inactive` to our own hold says nothing new.
@@ -655,93 +366,9 @@ impl Call {
         }
     }
 
-    /// Section 14.1: wait, the owner of the Call-ID longer than the other, and try again.
-    fn glare(&mut self, endpoint: &mut Endpoint, offer: Offer) {
-        let pause = match self.info.direction {
-            CallDirection::Outgoing => endpoint
-                .rng
-                .between(Duration::from_millis(2_100), Duration::from_secs(4)),
-            CallDirection::Incoming => endpoint.rng.between(Duration::ZERO, Duration::from_secs(2)),
-        };
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let wanted = &mut established.wanted;
-        wanted.not_before = Some(endpoint.now + pause);
-        // The wish for hold still differs from what is negotiated; the other reasons to offer are kept alive here.
-        wanted.refresh |= offer.refresh;
-        wanted.ice_restart |= offer.ice_restart;
-        self.roll_back(endpoint);
-    }
-
-    fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
-        self.give_up_wishes(
-            endpoint,
-            offer,
-            &OperationError::Refused {
-                status,
-                reason: reason.to_owned(),
-            },
-        );
-        self.roll_back(endpoint);
-    }
-
-    /// The answer cannot be applied: what was negotiated is unknown, so the call cannot go on.
-    fn answer_unusable(&mut self, endpoint: &mut Endpoint, error: MediaError) {
-        self.abandon(endpoint, &OperationError::Media(error));
-        self.hang_up_because(endpoint, EndCause::NotAcceptable);
-    }
-
-    /// What was wanted of `offer` is not to be had: the wish returns to what is negotiated, and its commands end with
-    /// `error`. What has come to be wanted since then is tried for itself.
-    fn give_up_wishes(&mut self, endpoint: &mut Endpoint, offer: Offer, error: &OperationError) {
-        let negotiated = self.info.local_hold;
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        let wanted = &mut established.wanted;
-        let is_granted = wanted.hold == negotiated;
-        if is_granted || wanted.hold == offer.hold {
-            wanted.hold = negotiated;
-            for operation in std::mem::take(&mut wanted.operations) {
-                let result = if is_granted { Ok(()) } else { Err(error.clone()) };
-                endpoint.finish(operation, result);
-            }
-        }
-        if !wanted.fresh_media {
-            for operation in std::mem::take(&mut wanted.media_operations) {
-                endpoint.finish(operation, Err(error.clone()));
-            }
-        }
-    }
-
-    fn roll_back(&mut self, endpoint: &mut Endpoint) {
-        let request = self.request_media(endpoint, MediaAction::Rollback);
-        self.set_negotiation(Negotiation::RollingBack(request));
-    }
-
-    /// A 2xx to a re-INVITE that arrives while the call is being left still needs its ACK.
-    fn acknowledge_in_passing(
-        &mut self,
-        endpoint: &mut Endpoint,
-        transaction: TransactionId,
-        response: &Message,
-    ) {
-        let Stage::Leaving(leaving) = &self.stage else {
-            return;
-        };
-        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
-            return;
-        };
-        if matches!(response.status(), Some(200..=299)) {
-            endpoint.send_ack(&invite, leaving.dialog.ack(number(&invite)));
-        }
-    }
-
-    fn set_negotiation(&mut self, negotiation: Negotiation) {
-        if let Stage::Established(established) = &mut self.stage {
-            established.negotiation = negotiation;
-        }
+    fn wants_hold(&self) -> bool {
+        self.established()
+            .is_some_and(|established| established.wanted.hold)
     }
 }
 
@@ -752,16 +379,4 @@ fn direction(hold: bool) -> Direction {
     } else {
         Direction::SendRecv
     }
-}
-
-/// Section 14.2: a second INVITE before the first has been answered.
-fn reject_busy(endpoint: &mut Endpoint, transaction: TransactionId, invite: &Message) {
-    let wait = endpoint.rng.next_u64() % 11;
-    let tag = endpoint.rng.token(4);
-    let response = endpoint
-        .response(invite, 500)
-        .to_tag(&tag)
-        .header(HeaderName::RetryAfter, wait)
-        .build();
-    endpoint.respond(transaction, response);
 }

@@ -59,6 +59,15 @@ impl Inviting {
         self.early.iter().any(|dialog| dialog.matches(request))
     }
 
+    pub(super) fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
+        self.early.iter_mut().find(|dialog| dialog.has(message))
+    }
+
+    /// Whether the fork of `request` has answered for good what the INVITE offered, and is the one that is heard.
+    pub(super) fn has_settled(&self, _request: &Message) -> bool {
+        false
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         Some(self.give_up_at)
     }

@@ -59,6 +59,7 @@ impl Call {
         Self {
             session: endpoint.new_media_session(),
             session_open: false,
+            negotiation: super::Negotiation::Idle,
             info,
             reported: None,
             stage: Stage::Established(Box::new(established)),

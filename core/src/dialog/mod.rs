@@ -1,6 +1,10 @@
 //! Dialogs (RFC 3261 section 12): who talks to whom, along which route, with which sequence numbers.
 
+mod peer;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use peer::Peer;
 
 use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri, UriBuf, quote};
 
@@ -18,6 +22,8 @@ pub(crate) struct Dialog {
     remote_cseq: Option<u32>,
     route_set: Vec<String>,
     remote_target: UriBuf,
+    #[serde(default)]
+    peer: Peer,
 }
 
 impl Dialog {
@@ -30,6 +36,8 @@ impl Dialog {
             .map(str::to_owned)
             .collect();
         route_set.reverse();
+        let mut peer = Peer::default();
+        peer.learn(response);
         Ok(Self {
             call_id: request.call_id()?.to_owned(),
             local_tag: from.tag().unwrap_or_default().to_owned(),
@@ -40,12 +48,15 @@ impl Dialog {
             remote_cseq: None,
             route_set,
             remote_target: contact(response)?,
+            peer,
         })
     }
 
     /// The dialog that `request` creates at the callee, who chose `local_tag` (section 12.1.1).
     pub(crate) fn from_request(request: &Message, local_tag: &str) -> Result<Self, HeaderError> {
         let from = request.from()?;
+        let mut peer = Peer::default();
+        peer.learn(request);
         Ok(Self {
             call_id: request.call_id()?.to_owned(),
             local_tag: local_tag.to_owned(),
@@ -60,6 +71,7 @@ impl Dialog {
                 .map(str::to_owned)
                 .collect(),
             remote_target: contact(request)?,
+            peer,
         })
     }
 
@@ -91,6 +103,14 @@ impl Dialog {
             && request
                 .from()
                 .is_ok_and(|from| from.tag().unwrap_or_default() == self.remote_tag)
+    }
+
+    /// Whether `message` is a request of either side in this dialog, of which the Call-ID is known to be right.
+    pub(crate) fn has(&self, message: &Message) -> bool {
+        let tag = |address: Result<NameAddr<'_>, _>| {
+            address.is_ok_and(|address: NameAddr<'_>| address.tag().unwrap_or_default() == self.remote_tag)
+        };
+        tag(message.to()) || tag(message.from())
     }
 
     /// The next request in this dialog (section 12.2.1.1), without Via and Contact, which the endpoint adds.
@@ -131,6 +151,40 @@ impl Dialog {
         if let Ok(target) = contact(message) {
             self.remote_target = target;
         }
+    }
+
+    /// What the far side can do.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// A message of the far side may say what it can do.
+    pub(crate) fn learn_peer(&mut self, message: &Message) {
+        self.peer.learn(message);
+    }
+
+    /// The far side lists UPDATE and refuses it.
+    pub(crate) fn peer_refuses_update(&mut self) {
+        self.peer.update = false;
+    }
+
+    /// Takes over the far side's identity from a request of its (RFC 4916 section 4.4.2); `true` if it is another one.
+    pub(crate) fn learn_remote(&mut self, request: &Message) -> bool {
+        let Ok(from) = request.from() else { return false };
+        let known = NameAddr::parse(&self.remote);
+        let is_known = known.is_ok_and(|known| {
+            let same_name = match (&known.display_name, &from.display_name) {
+                (Some(known), Some(name)) => known.decode() == name.decode(),
+                // A name that is left out is not taken back.
+                (_, None) => true,
+                (None, Some(_)) => false,
+            };
+            same_name && known.uri == from.uri
+        });
+        if !is_known {
+            self.remote = without_tag(&from);
+        }
+        !is_known
     }
 
     /// A request on its route (section 12.2.1.1): a strict router gets its own address as the Request-URI and finds the

@@ -18,7 +18,7 @@ use crate::time::Instant;
 use crate::transaction::{Flow, Outbox, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// Option tags this agent implements.
 pub(crate) const SUPPORTED: &str = "outbound, gruu, path";
 
@@ -258,6 +258,19 @@ impl Endpoint {
     pub(crate) fn reject(&mut self, transaction: TransactionId, request: &Message, status: u16) {
         let tag = self.rng.token(4);
         let response = self.response(request, status).to_tag(&tag).build();
+        self.respond(transaction, response);
+    }
+
+    /// Refuses for now (500 with Retry-After): another request of the far end has to be answered first (RFC 3261
+    /// section 14.2, RFC 3311 section 5.2).
+    pub(crate) fn put_off(&mut self, transaction: TransactionId, request: &Message) {
+        let wait = self.rng.next_u64() % 11;
+        let tag = self.rng.token(4);
+        let response = self
+            .response(request, 500)
+            .to_tag(&tag)
+            .header(HeaderName::RetryAfter, wait)
+            .build();
         self.respond(transaction, response);
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Invite(CallId),
     /// An INVITE inside a call's dialog.
     ReInvite(CallId),
+    /// An UPDATE inside a call's dialog.
+    Update(CallId),
     /// The BYE that ends a call.
     Bye(CallId),
     /// A digit by INFO.

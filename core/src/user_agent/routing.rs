@@ -67,7 +67,8 @@ impl UserAgent {
         if unsupported(&request).next().is_some() {
             return self.refuse_extension(transaction, &request);
         }
-        if request.method() == Method::Invite && !has_usable_body(&request) {
+        let describes = matches!(request.method(), Method::Invite | Method::Update | Method::Prack);
+        if describes && !has_usable_body(&request) {
             return self.endpoint.reject(transaction, &request, 415);
         }
         let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
@@ -82,12 +83,11 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.invite(transaction, request),
             Method::Options => self.options(transaction, &request),
-            Method::Bye | Method::Info => self.endpoint.reject(transaction, &request, 481),
+            Method::Bye | Method::Info | Method::Update => self.endpoint.reject(transaction, &request, 481),
             Method::Ack
             | Method::Cancel
             | Method::Register
             | Method::Prack
-            | Method::Update
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
@@ -200,6 +200,11 @@ impl UserAgent {
                     call.reinvite_response(endpoint, transaction, response)
                 });
             }
+            Purpose::Update(id) => {
+                self.with_call(id, |call, endpoint| {
+                    call.update_response(endpoint, transaction, response)
+                });
+            }
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
             Purpose::Dtmf(id) => {
                 let status = response.status();
@@ -235,6 +240,7 @@ impl UserAgent {
             Purpose::Register => self.registration.resent(new),
             Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(new)),
             Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
+            Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
         }
@@ -244,15 +250,16 @@ impl UserAgent {
     /// The number a challenged request gets when it is sent again, if its owner still wants it: the next one of its
     /// dialog, in which others may have been sent meanwhile.
     fn number_for_retry(&mut self, purpose: Purpose, transaction: TransactionId) -> Option<u32> {
-        let sent = self.endpoint.sent_request(transaction)?.cseq().ok()?.number;
+        let request = self.endpoint.sent_request(transaction)?.clone();
+        let sent = request.cseq().ok()?.number;
         match purpose {
             Purpose::Register => self.registration.number_for_retry(transaction),
             Purpose::Invite(id) => {
                 let call = self.calls.get(&id)?;
                 call.still_invites(transaction).then_some(sent + 1)
             }
-            Purpose::ReInvite(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
-                self.calls.get_mut(&id)?.next_number()
+            Purpose::ReInvite(id) | Purpose::Update(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
+                self.calls.get_mut(&id)?.next_number(&request)
             }
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
             // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).
@@ -277,6 +284,9 @@ impl UserAgent {
                     self.with_call(id, |call, endpoint| {
                         call.reinvite_unanswered(endpoint, transaction)
                     });
+                }
+                Purpose::Update(id) => {
+                    self.with_call(id, |call, endpoint| call.update_unanswered(endpoint, transaction));
                 }
                 Purpose::Bye(id) => self.with_call(id, Call::bye_done),
                 Purpose::Dtmf(id) => {

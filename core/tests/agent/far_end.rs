@@ -19,6 +19,10 @@ pub(crate) struct FarEnd {
     peer_contact: UriBuf,
     cseq: u32,
     branches: u32,
+    /// Its Allow header; empty for a telephone that says nothing.
+    pub(crate) allow: &'static str,
+    /// Its Supported header.
+    pub(crate) supported: &'static str,
 }
 
 impl FarEnd {
@@ -34,6 +38,8 @@ impl FarEnd {
             peer_contact: contact_of(invite),
             cseq: 100,
             branches: 0,
+            allow: "",
+            supported: "",
         }
     }
 
@@ -48,15 +54,28 @@ impl FarEnd {
             peer_contact: UriBuf::parse(contact).unwrap(),
             cseq: 0,
             branches: 0,
+            allow: "",
+            supported: "",
         }
     }
 
     /// A response to a request of the agent, with what makes and keeps a dialog.
     pub(crate) fn response(&self, request: &Message, status: u16) -> ResponseBuilder {
-        ResponseBuilder::for_request(request, status)
+        let response = ResponseBuilder::for_request(request, status)
             .to_tag(&self.own_tag)
             .header(HeaderName::RecordRoute, RECORD_ROUTE)
-            .header(HeaderName::Contact, self.contact())
+            .header(HeaderName::Contact, self.contact());
+        let abilities = self.abilities();
+        abilities.fold(response, |response, (name, value)| response.header(name, value))
+    }
+
+    fn abilities(&self) -> impl Iterator<Item = (HeaderName<'static>, &'static str)> {
+        [
+            (HeaderName::Allow, self.allow),
+            (HeaderName::Supported, self.supported),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
     }
 
     /// 200 with an answer of `direction`.
@@ -135,7 +154,7 @@ impl FarEnd {
             Some(tag) => format!("{};tag={tag}", self.peer),
             None => self.peer.clone(),
         };
-        RequestBuilder::new(method, self.peer_contact.as_uri())
+        let request = RequestBuilder::new(method, self.peer_contact.as_uri())
             .header(
                 HeaderName::Via,
                 format_args!(
@@ -152,7 +171,9 @@ impl FarEnd {
             .header(HeaderName::To, to)
             .header(HeaderName::CallId, &self.call_id)
             .header(HeaderName::CSeq, format_args!("{number} {}", method.as_str()))
-            .header(HeaderName::Contact, self.contact())
+            .header(HeaderName::Contact, self.contact());
+        let abilities = self.abilities();
+        abilities.fold(request, |request, (name, value)| request.header(name, value))
     }
 
     fn contact(&self) -> String {

@@ -690,8 +690,8 @@ fn requests_out_of_order_are_refused() {
     }
     ladder.receive(&far.numbered(Method::Info, 200).build());
     ladder.expect_response(200, Method::Info);
-    ladder.receive(&far.numbered(Method::Update, 201).build());
-    ladder.expect_response(405, Method::Update);
+    ladder.receive(&far.numbered(Method::Publish, 201).build());
+    ladder.expect_response(405, Method::Publish);
 }
 
 #[test]

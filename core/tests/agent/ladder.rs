@@ -107,6 +107,18 @@ impl Ladder {
         (ladder, far)
     }
 
+    /// The same with a far end that understands UPDATE, and session timers too.
+    pub(crate) fn in_call_with_update() -> (Self, FarEnd) {
+        let mut ladder = Self::registered();
+        ladder.dial(CALL, "bob");
+        let invite = ladder.expect(Method::Invite);
+        let mut far = FarEnd::called(&invite, "bob-tag");
+        far.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
+        ladder.receive(&far.accepts(&invite, Direction::SendRecv));
+        ladder.forget();
+        (ladder, far)
+    }
+
     /// A registered agent in a call it has answered, and the other end.
     pub(crate) fn in_incoming_call() -> (Self, CallId, FarEnd) {
         let mut ladder = Self::registered();

@@ -16,3 +16,4 @@ mod registration;
 mod restore;
 mod stop;
 mod two_calls;
+mod update;

@@ -311,10 +311,13 @@ impl World {
             return;
         };
         let response = if request.method() == Method::Invite {
-            let far = match request.to().unwrap().tag() {
+            let mut far = match request.to().unwrap().tag() {
                 Some(tag) => FarEnd::called(&request, tag),
                 None => FarEnd::called(&request, &format!("fork{fork}")),
             };
+            if fork != 0 {
+                far.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
+            }
             let response = far.response(&request, status);
             self.far_ends.push(far);
             match direction {

@@ -1,0 +1,206 @@
+//! re-INVITE (RFC 3261 section 14), from either side.
+
+use super::established::number;
+use super::negotiation::{Negotiation, Offer, Owed};
+use super::{Call, EndCause, Endpoint, HeaderName, Message, OperationError, Stage, session_description};
+use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::sip::Method;
+use crate::time::Instant;
+use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
+
+/// A re-INVITE on its way. A far end that has said 100 and then falls silent must not block the call for ever.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) transaction: TransactionId,
+    /// When it is cancelled, or, if it has been, when it counts as such (RFC 3261 section 9.1).
+    pub(super) give_up_at: Instant,
+    cancelled: bool,
+}
+
+impl Call {
+    // --- ours ------------------------------------------------------------------------------------------------
+
+    pub(super) fn send_reinvite(&mut self, endpoint: &mut Endpoint, sdp: &str, offer: Offer) {
+        let (id, contact) = (self.id(), self.contact(endpoint));
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let reinvite = established
+            .dialog
+            .request(Method::Invite)
+            .header(HeaderName::Contact, contact)
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, SUPPORTED)
+            .body("application/sdp", sdp.as_bytes());
+        match endpoint.send(Purpose::ReInvite(id), reinvite) {
+            Ok(transaction) => {
+                let sent = Sent {
+                    transaction,
+                    give_up_at: endpoint.now + TRANSACTION_TIMEOUT,
+                    cancelled: false,
+                };
+                self.negotiation = Negotiation::OfferOut(sent, offer);
+            }
+            Err(_) => {
+                self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
+                self.roll_back(endpoint);
+            }
+        }
+    }
+
+    /// The re-INVITE was sent again with credentials.
+    pub(crate) fn reinvite_resent(&mut self, resent: TransactionId) {
+        if let Negotiation::OfferOut(sent, _) = &mut self.negotiation {
+            sent.transaction = resent;
+        }
+    }
+
+    /// Our re-INVITE has been waited for long enough: it is cancelled, and in the end counted as such.
+    pub(super) fn wake_reinvite(&mut self, endpoint: &mut Endpoint) {
+        let Negotiation::OfferOut(sent, offer) = &mut self.negotiation else {
+            return;
+        };
+        if sent.give_up_at > endpoint.now {
+            return;
+        }
+        let (transaction, offer) = (sent.transaction, *offer);
+        if std::mem::replace(&mut sent.cancelled, true) {
+            endpoint.abandon(transaction);
+            self.give_up_wishes(endpoint, offer, &OperationError::TimedOut);
+            self.roll_back(endpoint);
+        } else {
+            sent.give_up_at = endpoint.now + TRANSACTION_TIMEOUT;
+            endpoint.cancel(transaction, None);
+        }
+    }
+
+    /// A response to our re-INVITE.
+    pub(crate) fn reinvite_response(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or(0);
+        let Stage::Established(established) = &mut self.stage else {
+            return self.acknowledge_in_passing(endpoint, transaction, response);
+        };
+        let invite = endpoint.sent_request(transaction).cloned();
+        let Some(offer) = self.negotiation.offer_out(transaction) else {
+            if let (200..=299, Some(invite)) = (status, invite) {
+                established.acknowledge_again(endpoint, &invite);
+            }
+            return;
+        };
+        match (status, session_description(response)) {
+            (100..=199, _) => {}
+            (200..=299, answer) => {
+                self.refreshed(response);
+                self.acknowledge(endpoint, invite);
+                match answer {
+                    Some(sdp) => self.apply_answer(endpoint, sdp, offer),
+                    None => self.refused(endpoint, offer, 200, "answer without a session description"),
+                }
+            }
+            (491, _) => self.glare(endpoint, offer),
+            (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
+            (status, _) => {
+                let reason = response.reason().unwrap_or_default().to_owned();
+                self.refused(endpoint, offer, status, &reason);
+            }
+        }
+    }
+
+    /// Our re-INVITE got no answer: time-out or lost connection.
+    pub(crate) fn reinvite_unanswered(&mut self, endpoint: &mut Endpoint, transaction: TransactionId) {
+        let Some(offer) = self.negotiation.offer_out(transaction) else {
+            return;
+        };
+        if endpoint.is_connected() {
+            // Section 14.1: no answer at all ends the session.
+            self.abandon(endpoint, &OperationError::TimedOut);
+            return self.hang_up_because(endpoint, EndCause::NetworkFailed);
+        }
+        // What is true is told when the agent is back, see `reconnected`.
+        self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.lost_reinvite = true;
+        }
+        self.roll_back(endpoint);
+    }
+
+    fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: Option<Message>) {
+        if let (Stage::Established(established), Some(invite)) = (&mut self.stage, invite) {
+            established.acknowledge(endpoint, &invite);
+        }
+    }
+
+    /// A 2xx to a re-INVITE that arrives while the call is being left still needs its ACK.
+    fn acknowledge_in_passing(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        response: &Message,
+    ) {
+        let Stage::Leaving(leaving) = &self.stage else {
+            return;
+        };
+        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
+            return;
+        };
+        if matches!(response.status(), Some(200..=299)) {
+            endpoint.send_ack(&invite, leaving.dialog.ack(number(&invite)));
+        }
+    }
+
+    // --- the far end's ---------------------------------------------------------------------------------------
+
+    /// The far end offers something, or asks for an offer (section 14.2).
+    pub(super) fn reinvite_received(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        invite: &Message,
+    ) {
+        let Stage::Established(established) = &self.stage else {
+            return match self.stage {
+                Stage::Alerting(_) => endpoint.put_off(transaction, invite),
+                // Our own INVITE is still open.
+                Stage::Inviting(_) => endpoint.reject(transaction, invite, 491),
+                Stage::Offering(_) | Stage::Established(_) | Stage::Leaving(_) | Stage::Over => {
+                    endpoint.reject(transaction, invite, 481);
+                }
+            };
+        };
+        match self.negotiation {
+            Negotiation::Idle if !established.awaits_ack() => {
+                let request = invite.clone();
+                self.take_offer(endpoint, Owed { transaction, request });
+            }
+            // A second one before the first has been answered.
+            Negotiation::MakingAnswer { .. } | Negotiation::MakingLateOffer { .. } => {
+                endpoint.put_off(transaction, invite);
+            }
+            Negotiation::Idle
+            | Negotiation::MakingOffer(..)
+            | Negotiation::OfferOut(..)
+            | Negotiation::Applying(..)
+            | Negotiation::RollingBack(_)
+            | Negotiation::AwaitingAnswerInAck(_) => endpoint.reject(transaction, invite, 491),
+        }
+    }
+
+    /// The far end takes its re-INVITE back. After the answer that has no effect (section 9.2).
+    pub(crate) fn reinvite_cancelled(&mut self, endpoint: &mut Endpoint, reinvite: TransactionId) {
+        if !self.negotiation.answers(reinvite) {
+            return;
+        }
+        let answering = matches!(self.negotiation, Negotiation::MakingAnswer { .. });
+        self.answer_what_is_owed(endpoint, 487);
+        if !answering {
+            return self.roll_back(endpoint);
+        }
+        // The answer may have been applied already: make the media what was negotiated before.
+        self.want_renegotiation();
+    }
+}

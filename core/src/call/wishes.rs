@@ -1,0 +1,231 @@
+//! What the user and the network want of a call's media, kept until it is negotiated.
+//!
+//! Whenever nothing is under way and a wish differs from what is negotiated, [`Call::advance_negotiation`] starts what
+//! grants it. So commands queue by themselves, and glare is only a matter of waiting.
+
+use super::negotiation::{Negotiation, Offer};
+use super::{Call, CallState, CommandError, Endpoint, MediaTransport, OperationError, OperationId, Stage};
+use crate::event::CallDirection;
+use crate::time::{Duration, Instant};
+
+/// What is to be negotiated when there is room for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// The user wants the far end on hold.
+    pub(crate) hold: bool,
+    /// Commands that end when `hold` is negotiated.
+    operations: Vec<OperationId>,
+    /// A new media session is needed: another fork's media, another window, a restart.
+    pub(crate) fresh_media: bool,
+    /// Commands that end when the new media session is negotiated.
+    media_operations: Vec<OperationId>,
+    /// The far end must learn where this side is now.
+    pub(crate) refresh: bool,
+    /// What the far end holds to be negotiated is in doubt: a new offer settles it.
+    pub(super) renegotiate: bool,
+    /// A re-INVITE was lost with its connection: the far end may have accepted it.
+    pub(super) lost_reinvite: bool,
+    /// The media transport has failed.
+    pub(crate) ice_restart: bool,
+    /// Not before this moment: glare, or a pause after a failure.
+    pub(crate) not_before: Option<Instant>,
+}
+
+impl Wanted {
+    /// Whether the media are to change, which takes an offer.
+    fn changes_media(&self, negotiated_hold: bool) -> bool {
+        self.hold != negotiated_hold || self.fresh_media || self.ice_restart || self.renegotiate
+    }
+
+    /// Takes what an offer made now will grant.
+    fn take_offer(&mut self) -> Offer {
+        let fresh_media = std::mem::take(&mut self.fresh_media);
+        Offer {
+            hold: self.hold,
+            refresh: std::mem::take(&mut self.refresh),
+            renegotiate: std::mem::take(&mut self.renegotiate) || fresh_media,
+            ice_restart: std::mem::take(&mut self.ice_restart),
+            fresh_media,
+        }
+    }
+}
+
+impl Call {
+    /// Hold or resume. Ends when negotiated; the opposite wish overtakes it.
+    pub(crate) fn set_hold(
+        &mut self,
+        endpoint: &mut Endpoint,
+        hold: bool,
+    ) -> Result<OperationId, CommandError> {
+        if self.info.state != CallState::Active {
+            return Err(CommandError::WrongState);
+        }
+        if !endpoint.is_connected() {
+            return Err(CommandError::NotConnected);
+        }
+        let negotiating = self.is_negotiating();
+        let Stage::Established(established) = &mut self.stage else {
+            return Err(CommandError::WrongState);
+        };
+        let operation = endpoint.new_operation();
+        if established.wanted.hold != hold {
+            for overtaken in std::mem::take(&mut established.wanted.operations) {
+                endpoint.finish(overtaken, Err(OperationError::Superseded));
+            }
+            established.wanted.hold = hold;
+        }
+        if negotiating || self.info.local_hold != hold {
+            established.wanted.operations.push(operation);
+        } else {
+            endpoint.finish(operation, Ok(()));
+        }
+        Ok(operation)
+    }
+
+    /// A new media session, for example in another window.
+    pub(crate) fn move_media(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
+        if self.info.state != CallState::Active {
+            return Err(CommandError::WrongState);
+        }
+        let Stage::Established(established) = &mut self.stage else {
+            return Err(CommandError::WrongState);
+        };
+        let operation = endpoint.new_operation();
+        established.wanted.fresh_media = true;
+        established.wanted.media_operations.push(operation);
+        Ok(operation)
+    }
+
+    pub(super) fn want_fresh_media(&mut self) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.fresh_media = true;
+        }
+    }
+
+    pub(super) fn want_renegotiation(&mut self) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.renegotiate = true;
+        }
+    }
+
+    /// The connection is back: tell the far end where this side is, and renew a media transport that has suffered.
+    pub(crate) fn reconnected(&mut self) {
+        let media = self.info.media;
+        if let Stage::Established(established) = &mut self.stage {
+            let wanted = &mut established.wanted;
+            wanted.refresh = true;
+            wanted.renegotiate |= std::mem::take(&mut wanted.lost_reinvite);
+            wanted.ice_restart |= matches!(media, MediaTransport::Disconnected | MediaTransport::Failed);
+        }
+    }
+
+    /// Starts what is wanted if nothing stands in the way: a re-INVITE with an offer, or, where only this side's
+    /// address or the session's time is to be renewed, an UPDATE without one.
+    pub(super) fn advance_negotiation(&mut self, endpoint: &mut Endpoint) {
+        let room = matches!(self.negotiation, Negotiation::Idle) && self.info.state == CallState::Active;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let wanted = &mut established.wanted;
+        if wanted.not_before.is_some_and(|at| at > endpoint.now) {
+            return;
+        }
+        wanted.not_before = None;
+        let offers = wanted.changes_media(self.info.local_hold);
+        let due = offers || wanted.refresh;
+        if !due || !room || established.awaits_ack() || !endpoint.is_connected() {
+            return;
+        }
+        if !offers && established.dialog.peer().update {
+            return self.refresh_by_update(endpoint);
+        }
+        let offer = established.wanted.take_offer();
+        if offer.fresh_media {
+            self.renew_session(endpoint);
+        }
+        let request = self.make_offer(endpoint, offer);
+        self.negotiation = Negotiation::MakingOffer(request, offer);
+    }
+
+    /// A new media session has been negotiated, unless a further one is wanted by now.
+    pub(super) fn media_moved(&mut self, endpoint: &mut Endpoint) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if !established.wanted.fresh_media {
+            for operation in std::mem::take(&mut established.wanted.media_operations) {
+                endpoint.finish(operation, Ok(()));
+            }
+        }
+    }
+
+    /// What `hold` says has been negotiated.
+    pub(super) fn agreed(&mut self, endpoint: &mut Endpoint, hold: bool) {
+        self.info.local_hold = hold;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if established.wanted.hold == hold {
+            for operation in std::mem::take(&mut established.wanted.operations) {
+                endpoint.finish(operation, Ok(()));
+            }
+        }
+    }
+
+    /// RFC 3261 section 14.1: wait, the owner of the Call-ID longer than the other, and try again.
+    pub(super) fn try_again_after_glare(&mut self, endpoint: &mut Endpoint, offer: Offer) {
+        let pause = match self.info.direction {
+            CallDirection::Outgoing => endpoint
+                .rng
+                .between(Duration::from_millis(2_100), Duration::from_secs(4)),
+            CallDirection::Incoming => endpoint.rng.between(Duration::ZERO, Duration::from_secs(2)),
+        };
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let wanted = &mut established.wanted;
+        wanted.not_before = Some(endpoint.now + pause);
+        // The wish for hold still differs from what is negotiated; the other reasons to offer are kept alive here.
+        wanted.refresh |= offer.refresh;
+        wanted.renegotiate |= offer.renegotiate;
+        wanted.ice_restart |= offer.ice_restart;
+    }
+
+    /// What was wanted of `offer` is not to be had: the wish returns to what is negotiated, and its commands end with
+    /// `error`. What has come to be wanted since then is tried for itself.
+    pub(super) fn give_up_wishes(&mut self, endpoint: &mut Endpoint, offer: Offer, error: &OperationError) {
+        let negotiated = self.info.local_hold;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let wanted = &mut established.wanted;
+        let is_granted = wanted.hold == negotiated;
+        if is_granted || wanted.hold == offer.hold {
+            wanted.hold = negotiated;
+            for operation in std::mem::take(&mut wanted.operations) {
+                let result = if is_granted { Ok(()) } else { Err(error.clone()) };
+                endpoint.finish(operation, result);
+            }
+        }
+        if !wanted.fresh_media {
+            for operation in std::mem::take(&mut wanted.media_operations) {
+                endpoint.finish(operation, Err(error.clone()));
+            }
+        }
+    }
+
+    /// Ends all commands that wait for a negotiation.
+    pub(super) fn abandon(&mut self, endpoint: &mut Endpoint, error: &OperationError) {
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        let wanted = &mut established.wanted;
+        let operations = wanted
+            .operations
+            .drain(..)
+            .chain(wanted.media_operations.drain(..));
+        for operation in operations.collect::<Vec<_>>() {
+            endpoint.finish(operation, Err(error.clone()));
+        }
+    }
+}

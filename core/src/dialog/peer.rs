@@ -1,0 +1,27 @@
+//! What the far side of a dialog can do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sip::{HeaderName, Message};
+
+/// What the far side has said it understands, in the last message that said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Peer {
+    /// UPDATE (RFC 3311).
+    pub(crate) update: bool,
+    /// Session timers (RFC 4028).
+    pub(crate) timer: bool,
+}
+
+impl Peer {
+    /// Reads Allow and Supported; a message that lacks one says nothing about it.
+    pub(super) fn learn(&mut self, message: &Message) {
+        let lists = |name, token| {
+            let is_there = message.header(name).is_some();
+            is_there.then(|| message.lists_token(name, token))
+        };
+        self.update = lists(HeaderName::Allow, "UPDATE").unwrap_or(self.update);
+        self.timer = lists(HeaderName::Supported, "timer").unwrap_or(self.timer);
+    }
+}
