@@ -122,7 +122,7 @@ fn party(address: &NameAddr<'_>) -> Identity {
     }
     let mut party = identity(address);
     // The headers are about the entry, not part of whom it names.
-    party.uri = bounded(crate::dialog::without_headers(address.uri).as_str());
+    party.uri = bounded(address.uri.without_headers().as_str());
     party
 }
 

@@ -197,7 +197,7 @@ impl Dialog {
                 self.route_set.iter().fold(request, add_route)
             }
             Some(router) => {
-                let request = RequestBuilder::new(method, without_headers(router).as_uri());
+                let request = RequestBuilder::new(method, router.without_headers().as_uri());
                 let request = self.route_set.iter().skip(1).fold(request, add_route);
                 request.header(
                     HeaderName::Route,
@@ -250,15 +250,5 @@ fn contact(message: &Message) -> Result<UriBuf, HeaderError> {
     let address = contact
         .address()
         .ok_or(HeaderError::Malformed(HeaderName::Contact))?;
-    Ok(without_headers(address.uri))
-}
-
-/// `uri` as a Request-URI, which must not carry headers (section 19.1.1).
-pub(crate) fn without_headers(uri: Uri<'_>) -> UriBuf {
-    let text = uri.as_str();
-    let bare = uri
-        .headers()
-        .and_then(|headers| text.get(..text.len().checked_sub(headers.len() + 1)?))
-        .and_then(|bare| UriBuf::parse(bare).ok());
-    bare.unwrap_or_else(|| uri.to_owned())
+    Ok(address.uri.without_headers())
 }

@@ -40,6 +40,7 @@ mod reason;
 mod reason_phrase;
 #[cfg(feature = "rsip")]
 mod rsip_types;
+mod salvage;
 mod telephone;
 mod text;
 mod uri;
@@ -63,6 +64,6 @@ pub use reason_phrase::reason_phrase;
 pub use telephone::TelephoneNumber;
 pub(crate) use text::percent_decode;
 pub use text::quote;
-pub use uri::{Scheme, Uri, UriBuf};
+pub use uri::{Scheme, Uri, UriBuf, host_ip};
 pub use validate::Defect;
 pub use via::Via;

@@ -99,6 +99,15 @@ impl<'a> Uri<'a> {
         self.parts.headers.map(|span| span.of(self.text))
     }
 
+    /// The URI without what stands after `?`, as a Request-URI has to be (RFC 3261 19.1.1).
+    pub fn without_headers(&self) -> UriBuf {
+        let bare = self
+            .headers()
+            .and_then(|headers| self.text.get(..self.text.len().checked_sub(headers.len() + 1)?))
+            .and_then(|bare| UriBuf::parse(bare).ok());
+        bare.unwrap_or_else(|| self.to_owned())
+    }
+
     /// Whether a message for this host goes to it alone and leaves the route set as it is (`lr`, RFC 3261 19.1.1).
     pub fn is_loose_router(&self) -> bool {
         self.params().has("lr")
@@ -456,8 +465,8 @@ pub(crate) fn is_host(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
-/// The address that a host is, if it is one.
-pub(crate) fn host_ip(text: &str) -> Option<IpAddr> {
+/// The address that a host is, if it is one; IPv6 in brackets.
+pub fn host_ip(text: &str) -> Option<IpAddr> {
     let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
         return text.parse::<Ipv4Addr>().ok().map(IpAddr::V4);
     };

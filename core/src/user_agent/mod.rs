@@ -25,6 +25,7 @@
 
 mod connection;
 mod handle;
+mod objection;
 mod platform;
 mod routing;
 mod snapshot;

@@ -68,9 +68,9 @@ impl UserAgent {
             }
             _ => {}
         }
-        match Message::parse(bytes) {
+        match Message::parse(bytes.as_slice()) {
             Ok(message) => self.message(flow, message),
-            Err(_) => self.report_dropped(connection, "not a SIP message"),
+            Err(error) => self.unreadable(flow, &bytes, &error),
         }
     }
 

@@ -1,17 +1,18 @@
 //! Whose a message is: requests and responses find the call, the registration or the rule that answers them.
 
 use super::UserAgent;
+use super::objection::{Objection, objection};
 use crate::call::{AnswerMode, Call};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
-use crate::sip::{HeaderName, Message, Method};
+use crate::sip::{HeaderName, Message, Method, ParseError, reason_phrase};
 use crate::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId};
 
 impl UserAgent {
     pub(super) fn message(&mut self, flow: Flow, message: Message) {
         if let Err(defect) = message.validate() {
-            return self.defective(flow, message, defect.status, defect.reason);
+            return self.defective(flow, &message, defect.status, defect.reason);
         }
         let mut out = Outbox::new();
         let received = self
@@ -42,19 +43,31 @@ impl UserAgent {
     }
 
     /// A request that is wrong is told so, if it can be answered at all; a wrong response is dropped (RFC 4475).
-    fn defective(&mut self, flow: Flow, message: Message, status: u16, why: &'static str) {
+    fn defective(&mut self, flow: Flow, message: &Message, status: u16, why: &'static str) {
         self.report_dropped(flow.connection, why);
-        let answerable = message.is_request() && message.method() != Method::Ack && message.top_via().is_ok();
-        if answerable {
-            let tag = self.endpoint.rng.token(4);
-            let response = self
-                .endpoint
-                .response(&message, status)
-                .reason(why)
-                .to_tag(&tag)
-                .build();
-            self.endpoint.send_again(&response);
+        if message.can_be_answered() {
+            self.answer_without_transaction(message, status, why);
         }
+    }
+
+    /// What cannot even be taken apart: a request whose head is readable is told so.
+    pub(super) fn unreadable(&mut self, flow: Flow, bytes: &[u8], error: &ParseError) {
+        self.report_dropped(flow.connection, "not a SIP message");
+        if let Some(request) = Message::salvage(bytes) {
+            let status = error.status();
+            self.answer_without_transaction(&request, status, reason_phrase(status));
+        }
+    }
+
+    fn answer_without_transaction(&mut self, request: &Message, status: u16, reason: &str) {
+        let tag = self.endpoint.rng.token(4);
+        let response = self
+            .endpoint
+            .response(request, status)
+            .reason(reason)
+            .to_tag(&tag)
+            .build();
+        self.endpoint.send_again(&response);
     }
 
     pub(super) fn report_dropped(&mut self, connection: ConnectionId, why: &'static str) {
@@ -64,12 +77,8 @@ impl UserAgent {
     // --- requests --------------------------------------------------------------------------------------------
 
     fn request(&mut self, transaction: TransactionId, request: Message) {
-        if unsupported(&request).next().is_some() {
-            return self.refuse_extension(transaction, &request);
-        }
-        let describes = matches!(request.method(), Method::Invite | Method::Update | Method::Prack);
-        if describes && !has_usable_body(&request) {
-            return self.endpoint.reject(transaction, &request, 415);
+        if let Some(objection) = objection(&request) {
+            return self.object(transaction, &request, objection);
         }
         let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
         if has_to_tag {
@@ -97,17 +106,14 @@ impl UserAgent {
         }
     }
 
-    /// RFC 3261 section 8.2.2.3: an extension we do not know, but are required to.
-    fn refuse_extension(&mut self, transaction: TransactionId, request: &Message) {
-        let tags = unsupported(request).collect::<Vec<_>>().join(", ");
+    fn object(&mut self, transaction: TransactionId, request: &Message, objection: Objection) {
         let tag = self.endpoint.rng.token(4);
-        let response = self
-            .endpoint
-            .response(request, 420)
-            .to_tag(&tag)
-            .header(HeaderName::Unsupported, tags)
-            .build();
-        self.endpoint.respond(transaction, response);
+        let response = self.endpoint.response(request, objection.status()).to_tag(&tag);
+        let response = match objection {
+            Objection::Extensions(tags) => response.header(HeaderName::Unsupported, tags),
+            Objection::Method | Objection::Scheme | Objection::Body | Objection::Accept => response,
+        };
+        self.endpoint.respond(transaction, response.build());
     }
 
     fn invite(&mut self, transaction: TransactionId, invite: Message) {
@@ -296,26 +302,4 @@ impl UserAgent {
             }
         }
     }
-}
-
-/// RFC 3261 section 8.2.3: a session description, or nothing.
-fn has_usable_body(invite: &Message) -> bool {
-    let is_sdp = invite
-        .content_type()
-        .is_some_and(|media_type| media_type.is("application/sdp"));
-    invite.body().is_empty() || is_sdp
-}
-
-/// Required option tags this agent does not implement.
-fn unsupported(request: &Message) -> impl Iterator<Item = &str> {
-    let known = |tag: &str| {
-        SUPPORTED
-            .split(',')
-            .any(|known| known.trim().eq_ignore_ascii_case(tag))
-    };
-    // ACK and CANCEL never carry Require (section 8.2.2.3); they do not come here.
-    request
-        .header_list(HeaderName::Require)
-        .map(str::trim)
-        .filter(move |tag| !known(tag))
 }

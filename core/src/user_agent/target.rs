@@ -1,6 +1,5 @@
 //! What people type or paste, as a URI: numbers with all their decoration, `tel:` and `sip:` links, names.
 
-use crate::dialog::without_headers;
 use crate::sip::{Scheme, Uri, UriBuf};
 
 /// A dialled target and the tones to be sent after the answer.
@@ -21,7 +20,7 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
         match uri.scheme() {
             Scheme::Sip | Scheme::Sips => {
                 return Some(Target {
-                    uri: without_headers(uri),
+                    uri: uri.without_headers(),
                     post_dial: None,
                 });
             }
@@ -33,7 +32,7 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
     if text.contains('@') {
         let uri = UriBuf::parse(format!("sip:{text}")).ok()?;
         return Some(Target {
-            uri: without_headers(uri.as_uri()),
+            uri: uri.as_uri().without_headers(),
             post_dial: None,
         });
     }

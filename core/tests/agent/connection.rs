@@ -281,7 +281,7 @@ fn unknown_methods_and_dialogs_are_refused() {
     let mut far = crate::far_end::FarEnd::calling("bob", "sip:alice@alice.invalid");
     for (method, status) in [
         (Method::Subscribe, 405),
-        (Method::Other("JUMP"), 405),
+        (Method::Other("JUMP"), 501),
         (Method::Bye, 481),
         (Method::Info, 481),
     ] {

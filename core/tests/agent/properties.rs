@@ -380,7 +380,7 @@ impl World {
         let Some(invite) = self
             .invites
             .iter()
-            .find(|invite| invite.top_via().unwrap().branch() == answer.top_via().unwrap().branch())
+            .find(|invite| answer.header(HeaderName::Via) == invite.header(HeaderName::Via))
         else {
             return;
         };

@@ -54,7 +54,6 @@
 #![forbid(unsafe_code)]
 
 mod authentication;
-mod bad_input;
 mod config;
 mod connection;
 mod deadlines;

@@ -59,6 +59,14 @@ pub(crate) struct Binding {
     pub(crate) wants_gruu: bool,
 }
 
+impl Binding {
+    /// The contact as a Request-URI: headers in it are for whoever builds a request from a link, not for one that is
+    /// forwarded (RFC 3261 sections 16.6 step 2 and 19.1.1, RFC 4475 section 3.3.14).
+    pub(crate) fn request_uri(&self) -> String {
+        self.contact.as_uri().without_headers().as_str().to_owned()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Instance {
     number: InstanceNumber,

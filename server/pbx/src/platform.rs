@@ -7,11 +7,10 @@ use clearline_core::ConnectionId;
 use clearline_core::Instant;
 use clearline_core::Rng;
 use clearline_core::sip::digest::Ha1;
-use clearline_core::sip::{HeaderName, Message, Method, ParseError, ResponseBuilder, Scheme, Uri};
+use clearline_core::sip::{HeaderName, Message, Method, ParseError, ResponseBuilder, Scheme, Uri, host_ip};
 use clearline_core::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId, Transactions};
 
 use crate::authentication::{CredentialId, Credentials};
-use crate::bad_input;
 use crate::config::Config;
 use crate::connection::{Admission, Connection};
 use crate::deadlines::Deadlines;
@@ -242,8 +241,8 @@ impl Platform {
     }
 
     fn unparsable(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8], error: &ParseError) {
-        match bad_input::readable_head(bytes, error) {
-            Some((head, status)) => self.answer_statelessly(connection, &head, Refusal::new(status)),
+        match Message::salvage(bytes) {
+            Some(request) => self.answer_statelessly(connection, &request, Refusal::new(error.status())),
             None => self.report(Event::Dropped {
                 connection,
                 why: "not a SIP message",
@@ -256,7 +255,7 @@ impl Platform {
         match message.validate() {
             Ok(()) => self.dispatch(now, connection, message),
             Err(defect) => {
-                if bad_input::can_be_answered(&message) {
+                if message.can_be_answered() {
                     self.answer_statelessly(
                         connection,
                         &message,
@@ -489,13 +488,18 @@ fn is_source_param(name: &str) -> bool {
 
 /// Whether `name`, a host with or without port, names this host and port; without a port it names all of them.
 fn is_named(name: &str, host: &str, port: Option<u16>) -> bool {
-    if name.eq_ignore_ascii_case(host) {
+    if is_same_host(name, host) {
         return true;
     }
     let Some((name, own_port)) = name.rsplit_once(':') else {
         return false;
     };
-    name.eq_ignore_ascii_case(host) && own_port.parse().ok() == port
+    is_same_host(name, host) && own_port.parse().ok() == port
+}
+
+/// Addresses are compared as such: IPv6 has many spellings of one.
+fn is_same_host(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other) || host_ip(one).is_some_and(|ip| host_ip(other) == Some(ip))
 }
 
 #[cfg(test)]
@@ -508,6 +512,8 @@ mod tests {
         assert!(is_named("127.0.0.1:8080", "127.0.0.1", Some(8080)));
         assert!(is_named("[::1]:8080", "[::1]", Some(8080)));
         assert!(is_named("[::1]", "[::1]", Some(8080)));
+        assert!(is_named("[::1]:8080", "[0:0::0:1]", Some(8080)));
+        assert!(!is_named("[::1]:8080", "[0:0::0:1]", None));
         assert!(!is_named("127.0.0.1:8080", "127.0.0.1", None));
         assert!(!is_named("127.0.0.1:8080", "127.0.0.1", Some(8081)));
         assert!(!is_named("example.com", "sub.example.com", None));

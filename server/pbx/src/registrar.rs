@@ -60,6 +60,11 @@ impl Platform {
     ) -> Result<(), Refusal> {
         // Step 2.
         refuse_unsupported(request, HeaderName::Require, &["gruu", "outbound"])?;
+        // RFC 4475 section 3.3.4: what else may stand in To is no address of record anywhere.
+        let aor = request.to().map_err(|_| Refusal::new(400))?;
+        if !matches!(aor.uri.scheme(), Scheme::Sip | Scheme::Sips) {
+            return Err(Refusal::new(400).because("To Is Not a SIP URI"));
+        }
         // Steps 3 to 5.
         let (user, credential) = self.authenticate_registration(now, connection, request)?;
         let change = read_change(request, &self.config)?;

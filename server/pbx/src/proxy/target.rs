@@ -150,7 +150,7 @@ impl Platform {
             Some(binding) => binding.connection.map(|connection| Target {
                 connection,
                 flow,
-                uri: is_gruu.then(|| binding.contact.as_str().to_owned()),
+                uri: is_gruu.then(|| binding.request_uri()),
                 user: None,
             }),
             None => self.connections_by_flow.get(&flow).map(|connection| Target {
@@ -181,7 +181,7 @@ fn device_of(mut flows: Vec<&Binding>) -> Device {
             Some(Target {
                 connection: binding.connection?,
                 flow: binding.flow,
-                uri: Some(binding.contact.as_str().to_owned()),
+                uri: Some(binding.request_uri()),
                 user: Some(binding.user.clone()),
             })
         })
@@ -192,6 +192,8 @@ fn device_of(mut flows: Vec<&Binding>) -> Device {
 fn refuse_at_domain(request: &Message) -> Refusal {
     match refuse_events(request) {
         Err(refusal) => refusal,
+        // RFC 3261 section 21.5.2: 405 is for methods that one knows.
+        Ok(()) if matches!(request.method(), Method::Other(_)) => Refusal::new(501),
         Ok(()) => Refusal::new(405).with(HeaderName::Allow, ALLOW),
     }
 }
