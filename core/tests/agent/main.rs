@@ -14,6 +14,10 @@ mod pair;
 mod properties;
 mod registration;
 mod restore;
+mod rfc4475;
+mod rfc5118;
 mod stop;
+#[path = "../data/rfc4475/messages.rs"]
+mod torture;
 mod two_calls;
 mod update;

@@ -7,7 +7,7 @@ use clearline_core::sip::digest::ClientChallengeState;
 use clearline_core::sip::{HeaderName, MAX_HEADER_LINES, MAX_MESSAGE_BYTES, Message, ParseError, Uri};
 
 use crate::exercise::exercise;
-use crate::rfc4475;
+use crate::torture;
 
 fn options(headers: &str) -> Result<Message, ParseError> {
     Message::parse(format!("OPTIONS sip:h SIP/2.0\r\n{headers}\r\n").into_bytes())
@@ -128,7 +128,7 @@ fn descriptions_of_one_thing_repeated_cost_no_more_than_their_length() {
 fn changed_bytes_never_cause_a_panic() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut read = 0;
-    for (_, original) in rfc4475::ALL {
+    for (_, original) in torture::ALL {
         for _ in 0..60 {
             let bytes = random.mutated(original);
             if let Ok(message) = Message::parse(bytes.as_slice()) {
@@ -142,7 +142,7 @@ fn changed_bytes_never_cause_a_panic() {
 
 #[test]
 fn every_truncation_is_handled() {
-    let (_, original) = rfc4475::ALL.iter().find(|(name, _)| *name == "wsinv").unwrap();
+    let (_, original) = torture::ALL.iter().find(|(name, _)| *name == "wsinv").unwrap();
     let read = (0..original.len()).filter_map(|end| Message::parse(&original[..end]).ok());
     assert_eq!(
         read.map(|message| exercise(&message)).count(),

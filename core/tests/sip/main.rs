@@ -7,3 +7,5 @@ mod hostile;
 mod properties;
 mod rfc4475;
 mod rfc5118;
+#[path = "../data/rfc4475/messages.rs"]
+mod torture;

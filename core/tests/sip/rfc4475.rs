@@ -8,29 +8,7 @@ use clearline_core::session_description::SessionDescription;
 use clearline_core::sip::{HeaderError, HeaderName, Message, Method, NameAddr, ParseError, Scheme};
 
 use crate::exercise::exercise;
-
-macro_rules! messages {
-    ($($name:literal)*) => {
-        /// All 49 messages by name.
-        pub(crate) const ALL: &[(&str, &[u8])] =
-            &[$(($name, include_bytes!(concat!("../data/rfc4475/", $name, ".dat")))),*];
-    };
-}
-
-messages! {
-    "badaspec" "badbranch" "baddate" "baddn" "badinv01" "badvers" "bcast" "bext01" "bigcode" "clerr" "cparam01"
-    "cparam02" "dblreq" "esc01" "esc02" "escnull" "escruri" "insuf" "intmeth" "inv2543" "invut" "longreq" "ltgtruri"
-    "lwsdisp" "lwsruri" "lwsstart" "mcl01" "mismatch01" "mismatch02" "mpart01" "multi01" "ncl" "noreason" "novelsc"
-    "quotbal" "regaut01" "regbadct" "regescrt" "scalar02" "scalarlg" "sdp01" "semiuri" "transports" "trws" "unkscm"
-    "unksm2" "unreason" "wsinv" "zeromf"
-}
-
-fn bytes(name: &str) -> &'static [u8] {
-    ALL.iter()
-        .find(|(own, _)| *own == name)
-        .expect("one of the messages")
-        .1
-}
+use crate::torture::{ALL, bytes};
 
 /// A message whose framing is right.
 fn read(name: &str) -> Message {

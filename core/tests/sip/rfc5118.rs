@@ -77,7 +77,7 @@ fn received_is_read_with_and_without_brackets() {
     }
 }
 
-/// 4.6: hosts of several kinds, one line or several
+/// 4.7: hosts of several kinds, one line or several
 #[test]
 fn vias_of_both_families_mix() {
     let via = "SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKas3-111,SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij65144";
@@ -90,7 +90,7 @@ fn vias_of_both_families_mix() {
     assert_eq!(hops, [("[2001:db8::9:1]", Some(6050)), ("192.0.2.1", None)]);
 }
 
-/// 4.7 and 4.8
+/// 4.6 and 4.8
 #[test]
 fn descriptions_hold_addresses_without_brackets() {
     let text = "v=0\r\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\r\ns=Live video feed\r\nt=3338481189 3370017201\r\n\
