@@ -4,7 +4,7 @@ import { vi } from 'vitest';
 import type { HostMode } from '../src/api.js';
 import type { Agent, AgentConfig, AgentHost, AgentModule } from '../src/host/agent.js';
 import { HostClock } from '../src/host/clock.js';
-import type { HostSurroundings } from '../src/host/signalling_host.js';
+import type { HostSurroundings } from '../src/host/surroundings.js';
 import type { Socket } from '../src/host/sockets.js';
 import { MemoryStorage } from '../src/host/storage.js';
 import { PROTOCOL, portPair, type Account, type ToHost, type ToWindow, type WindowPort } from '../src/protocol.js';

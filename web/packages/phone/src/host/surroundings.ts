@@ -2,9 +2,21 @@ import type { HostMode } from '../api.js';
 import { webLocks } from '../browser.js';
 import type { AgentModule } from './agent.js';
 import { HostClock } from './clock.js';
-import type { HostSurroundings } from './signalling_host.js';
-import { openStorage } from './storage.js';
+import type { Socket } from './sockets.js';
+import { openStorage, type HostStorage } from './storage.js';
 import { loadAgentModule } from './wasm.js';
+
+/** What a host needs of the place it runs in. */
+export interface HostSurroundings {
+  readonly mode: HostMode;
+  readonly clock: HostClock;
+  readonly locks: LockManager | undefined;
+  loadModule(): Promise<AgentModule>;
+  openSocket(url: string): Socket;
+  openStorage(account: string, warn: (message: string) => void): Promise<HostStorage>;
+  /** Ends the worker. */
+  close(): void;
+}
 
 /** What a browser gives to a host. The module loads at once: nothing can begin without it. */
 export function browserSurroundings(mode: HostMode, close: () => void): HostSurroundings {

@@ -1,0 +1,94 @@
+/** Commands of windows on calls, and the media that goes with them: what a window wants, brought to the agent. */
+
+import type { CallId, CallState, MediaEvent } from '../api.js';
+import type { WireError } from '../error.js';
+import type { Command, MediaResult } from '../protocol.js';
+import type { Agent } from './agent.js';
+import type { AgentRunner, OperationDone } from './agent_runner.js';
+import type { MediaRouter } from './media_router.js';
+
+export class CallControl {
+  constructor(
+    private readonly agent: AgentRunner,
+    private readonly media: MediaRouter,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** Places a call whose media `window` carries; the reason of a refusal, or `null`. */
+  place(window: string, call: CallId, target: string, displayName: string | undefined): WireError | null {
+    this.media.carry(call, window);
+    const error = this.agent.attempt((agent, now) => agent.placeCall(now, call, target, displayName));
+    if (error !== null) this.media.callEnded(call);
+    return error;
+  }
+
+  /** Gives a command. The window that answers a call carries its media. */
+  command(window: string, call: CallId, command: Command, done: OperationDone): void {
+    if (command.verb !== 'answer') {
+      this.agent.command((agent, now) => perform(agent, now, call, command), done);
+      return;
+    }
+    const before = this.media.carrier(call);
+    this.media.carry(call, window);
+    this.agent.command(
+      (agent, now) => perform(agent, now, call, command),
+      (error) => {
+        if (error?.code === 'wrong-state') this.media.carry(call, before);
+        done(error);
+      },
+    );
+  }
+
+  /** A media request has ended. */
+  mediaDone(request: string, result: MediaResult): void {
+    this.agent.drive((agent, now) => {
+      if ('error' in result) agent.mediaFailed(now, request, result.error.kind, result.error.detail);
+      else if (result.ok.type === 'description') agent.mediaDescription(now, request, result.ok.sdp);
+      else agent.mediaDone(now, request);
+    });
+  }
+
+  /** A media session has seen something. */
+  mediaEvent(session: string, event: MediaEvent): void {
+    this.agent.drive((agent, now) => {
+      if (event.type === 'transport') agent.transportChanged(now, session, event.state);
+      else if (event.type === 'microphone-lost') agent.microphoneLost(now, session, event.kind);
+      else agent.microphoneRestored(now, session);
+    });
+  }
+
+  /** Gives calls whose window is gone new media in another one, when the call has room for that. */
+  moveStranded(calls: ReadonlyMap<CallId, CallState>): void {
+    const movable = (call: CallId): boolean => {
+      const state = calls.get(call);
+      return state?.state === 'active' && !state.negotiating;
+    };
+    for (const call of this.media.takeMovable(movable)) {
+      const moved: OperationDone = (error) => {
+        if (error !== null) this.warn(`the audio of a call could not be moved: ${error.message}`);
+      };
+      this.agent.command((agent, now) => agent.moveMedia(now, call), moved);
+    }
+  }
+}
+
+function perform(agent: Agent, now: number, call: CallId, command: Command): string {
+  switch (command.verb) {
+    case 'answer':
+      if (command.others === 'end') return agent.endAndAnswer(now, call);
+      if (command.others === 'hold') return agent.holdAndAnswer(now, call);
+      return agent.answer(now, call);
+    case 'reject':
+      return agent.reject(now, call, command.busy);
+    case 'hang-up':
+      return agent.hangUp(now, call);
+    case 'hold':
+      return agent.hold(now, call);
+    case 'resume':
+      return agent.resume(now, call);
+    case 'mute':
+      return agent.setMuted(now, call, command.muted);
+    case 'dtmf':
+      return agent.sendDtmf(now, call, command.tones);
+  }
+}
