@@ -13,6 +13,7 @@ import { eventually } from "./wait.mjs";
  * @property {import("./speech.mjs").Voice | null} [voice] what the microphone hears; null: there is no microphone
  * @property {"granted" | "ask"} [microphone]
  * @property {boolean} [signIn] false: only open the sign-in page
+ * @property {import("./network.mjs").Machine} [machine] the computer it runs on
  * @property {string} [query] appended to the address, for instance `?host=page`
  * @property {(page: import("playwright-core").Page) => Promise<void>} [prepare] runs before the page is opened
  */
@@ -57,10 +58,12 @@ export class AppWindow {
     });
   }
 
-  /** @param {string} [password] */
-  async signIn(password = "demo") {
+  /** What `signIn` types. */
+  password = "demo";
+
+  async signIn() {
     await this.page.goto(this.url);
-    await this.submitPassword(password);
+    await this.submitPassword(this.password);
     await this.registered();
   }
 
@@ -196,10 +199,11 @@ export class AppUser extends AppWindow {
   /** @param {import("./server.mjs").Server} server @param {string} name @param {UserOptions} [options] */
   static async open(server, name, options = {}) {
     const microphone = options.voice === undefined ? voice(/** @type {any} */ (name)) : (options.voice ?? undefined);
-    const browser = await openBrowser({ voice: microphone, microphone: options.microphone });
+    const browser = await openBrowser({ voice: microphone, microphone: options.microphone, machine: options.machine });
     const page = browser.context.pages()[0] ?? (await browser.context.newPage());
     await options.prepare?.(page);
     const user = new AppUser(name, page, browser, `${server.url}/u/${name}${options.query ?? ""}`);
+    user.password = server.password;
     if (options.signIn === false) await page.goto(user.url);
     return user;
   }

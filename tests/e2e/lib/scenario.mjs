@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AppUser } from "./app.mjs";
+import { Network, NETWORK_MISSING } from "./network.mjs";
 import { Server } from "./server.mjs";
 import { cacheFolder } from "./speech.mjs";
 
@@ -12,6 +13,7 @@ import { cacheFolder } from "./speech.mjs";
  * What a scenario works with.
  * @typedef {object} Stage
  * @property {Server} server
+ * @property {Network} network the network, where the scenario wants one
  * @property {(name: string, options?: import("./app.mjs").UserOptions) => Promise<AppUser>} user opens the app in a
  *   browser of its own and signs in
  * @property {<T extends { close(): Promise<unknown> | void }>(thing: T) => T} keep closes it when the scenario ends
@@ -20,20 +22,23 @@ import { cacheFolder } from "./speech.mjs";
 /**
  * Registers a scenario. The server must not log an error, whatever the scenario does to it.
  * @param {string} name @param {(stage: Stage) => Promise<void>} play
- * @param {{ serverFlags?: string[], timeout?: number, skip?: string | false }} [options]
+ * @param {{ serverFlags?: string[], timeout?: number, skip?: string | false, network?: boolean }} [options] network:
+ *   everybody has a machine of their own, see `network.mjs`
  */
-export function scenario(name, play, { serverFlags = [], timeout = 120_000, skip = false } = {}) {
-  test(name, { timeout, skip }, async () => {
-    const server = await Server.start(serverFlags);
+export function scenario(name, play, { serverFlags = [], timeout = 120_000, skip = false, network = false } = {}) {
+  test(name, { timeout, skip: skip || (network && NETWORK_MISSING) }, async () => {
+    const net = network ? new Network() : undefined;
+    const server = await Server.start(serverFlags, net?.serverAddress);
     /** @type {AppUser[]} */
     const users = [];
     /** @type {{ close(): Promise<unknown> | void }[]} */
     const kept = [];
     const stage = {
       server,
+      network: /** @type {Network} */ (net),
       keep: (thing) => (kept.push(thing), thing),
       user: async (person, options) => {
-        const user = await AppUser.open(server, person, options);
+        const user = await AppUser.open(server, person, { machine: net?.[person], ...options });
         users.push(user);
         if (options?.signIn !== false) await user.signIn();
         return user;
@@ -49,6 +54,7 @@ export function scenario(name, play, { serverFlags = [], timeout = 120_000, skip
     } finally {
       await Promise.allSettled([...users, ...kept].map((thing) => thing.close()));
       await server.close();
+      net?.close();
     }
   });
 }

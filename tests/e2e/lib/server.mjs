@@ -1,7 +1,8 @@
 // The real server program on a free port with an empty data folder.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,10 +20,19 @@ export function freePort() {
   });
 }
 
+const LOOPBACK = "127.0.0.1";
+
+/** The demo's people, for a server that others can reach: that one wants a users file with passwords nobody guesses. */
+const PASSWORD = "correct horse";
+const USERS = ["alice", "bob", "carol"].map((id, index) => ({ id, number: `10${index + 1}`, password: PASSWORD }));
+
 export class Server {
-  /** @param {string[]} [flags] more command-line flags */
-  static async start(flags = []) {
-    const server = new Server(await freePort(), flags);
+  /**
+   * @param {string[]} [flags] more command-line flags
+   * @param {string} [address] where to listen; off loopback everything is encrypted with a certificate of its own
+   */
+  static async start(flags = [], address = LOOPBACK) {
+    const server = new Server(await freePort(), flags, address);
     await server.start();
     return server;
   }
@@ -30,20 +40,26 @@ export class Server {
   #process;
   #dataFolder = mkdtempSync(join(tmpdir(), "clearline-server-"));
 
-  /** @param {number} port @param {string[]} flags */
-  constructor(port, flags) {
+  /** @param {number} port @param {string[]} flags @param {string} address */
+  constructor(port, flags, address) {
     this.port = port;
-    this.flags = flags;
+    this.address = address;
+    this.flags = address === LOOPBACK ? flags : [...flags, ...this.#openToOthers()];
     /** Everything it printed. */
     this.log = "";
   }
 
   get url() {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.address === LOOPBACK ? "http" : "https"}://${this.address}:${this.port}`;
   }
 
   get sipUrl() {
-    return `ws://127.0.0.1:${this.port}/sip`;
+    return `${this.url.replace("http", "ws")}/sip`;
+  }
+
+  /** Everybody's password. */
+  get password() {
+    return this.address === LOOPBACK ? "demo" : PASSWORD;
   }
 
   /** The domain of everybody's address. */
@@ -62,8 +78,17 @@ export class Server {
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (this.log += text));
     await eventually("the server answers /healthz", async () => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}:\n${this.log}`);
-      return (await fetch(`${this.url}/healthz`)).ok;
+      return healthy(`${this.url}/healthz`);
     });
+  }
+
+  /** From now on it does nothing at all, its sockets stay open; `goOn` ends that. */
+  freeze() {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  goOn() {
+    this.#process?.kill("SIGCONT");
   }
 
   /** Stops it as Ctrl-C does and waits for its end. @param {NodeJS.Signals} [signal] @returns {Promise<number | null>} */
@@ -79,14 +104,34 @@ export class Server {
   }
 
   async close() {
+    this.goOn();
     await this.stop();
     rmSync(this.#dataFolder, { recursive: true, force: true });
+  }
+
+  #openToOthers() {
+    const users = join(this.#dataFolder, "users.json");
+    writeFileSync(users, JSON.stringify({ users: USERS }));
+    return ["--listen", this.address, "--local-ca", "--users", users];
   }
 
   /** Lines that mean a bug of ours. */
   get errors() {
     return this.log.split("\n").filter((line) => /\bERROR\b|panicked at/.test(line));
   }
+}
+
+/** @param {string} url @returns {Promise<boolean>} */
+async function healthy(url) {
+  if (url.startsWith("http:")) return (await fetch(url)).ok;
+  return new Promise((resolve, reject) => {
+    // Its certificate is its own affair.
+    const request = get(url, { rejectUnauthorized: false, timeout: 2000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    });
+    request.once("error", reject);
+  });
 }
 
 /** Enough log to explain a failed scenario, without colours. */

@@ -107,6 +107,8 @@ export function installTap() {
       return Promise.all(open.map(describe));
     },
     made: () => connections.length,
+    /** All peer connections, the newest last. */
+    all: () => connections,
   };
 
   async function describe(connection) {
