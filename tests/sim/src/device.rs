@@ -1,11 +1,12 @@
 //! One device: an agent, its media, and what it has told its user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use clearline_core::{CallId, CallInfo, Event, Instant, OperationError, OperationId, UserAgent};
+use clearline_core::{CallId, CallInfo, Config, Event, Instant, OperationError, OperationId, UserAgent};
 
 use crate::link::Link;
 use crate::media::Media;
+use crate::world::Delivery;
 
 /// Names a device of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,18 +15,47 @@ pub struct DeviceId(pub(crate) usize);
 pub(crate) struct Device {
     /// For the ladder: user and number.
     pub(crate) name: String,
+    pub(crate) config: Config,
     pub(crate) agent: UserAgent,
     pub(crate) deadline: Option<Instant>,
     pub(crate) link: Link,
     pub(crate) media: Media,
     /// The last state of every call there was, ended ones too.
     pub(crate) calls: BTreeMap<CallId, CallInfo>,
+    /// Accepted commands that have not ended.
+    pub(crate) pending: BTreeSet<OperationId>,
     pub(crate) operations: BTreeMap<OperationId, Result<(), OperationError>>,
     /// All events, oldest first.
     pub(crate) events: Vec<Event>,
+    /// How often its program has been started.
+    pub(crate) runs: u8,
+    /// Only half of its next message leaves before its connection breaks.
+    pub(crate) tears_next_message: bool,
+    pub(crate) is_asleep: bool,
+    /// What has come while it slept.
+    pub(crate) postponed: Vec<Delivery>,
 }
 
 impl Device {
+    pub(crate) fn new(name: String, config: Config, seed: [u8; 32], media: Media) -> Self {
+        Self {
+            name,
+            agent: UserAgent::new(config.clone(), seed),
+            config,
+            deadline: None,
+            link: Link::office(),
+            media,
+            calls: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            operations: BTreeMap::new(),
+            events: Vec::new(),
+            runs: 1,
+            tears_next_message: false,
+            is_asleep: false,
+            postponed: Vec::new(),
+        }
+    }
+
     pub(crate) fn take(&mut self, event: Event) {
         match &event {
             Event::Call(info) => {
@@ -34,6 +64,7 @@ impl Device {
             Event::OperationDone { operation, result } => {
                 let earlier = self.operations.insert(*operation, result.clone());
                 assert!(earlier.is_none(), "an operation ended twice: {operation}");
+                self.pending.remove(operation);
             }
             Event::Connection(_)
             | Event::Registration(_)
@@ -42,5 +73,12 @@ impl Device {
             | Event::Dropped { .. } => {}
         }
         self.events.push(event);
+    }
+
+    /// Remembers an accepted command, which may have ended already.
+    pub(crate) fn accepted(&mut self, operation: OperationId) {
+        if !self.operations.contains_key(&operation) {
+            self.pending.insert(operation);
+        }
     }
 }

@@ -21,13 +21,17 @@
 //! When an expectation is not met in time, the panic shows the seed and the ladder of all messages so far.
 #![forbid(unsafe_code)]
 
+pub mod b2bua;
 mod device;
 mod link;
 mod media;
+mod platform;
 mod world;
 
 pub use clearline_core::{
     CallDirection, CallId, CallInfo, CallState, EndCause, MediaErrorKind, RegistrationState,
 };
 pub use device::DeviceId;
+pub use link::{Effect, Hop, Link, Opening, Way};
+pub use platform::PlatformKind;
 pub use world::World;

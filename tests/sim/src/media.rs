@@ -158,6 +158,19 @@ impl Session {
         knows(self, other) && knows(other, self)
     }
 
+    pub(crate) fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
+    pub(crate) fn remote_ufrag(&self) -> Option<&str> {
+        self.remote.as_ref().map(|remote| remote.ufrag.as_str())
+    }
+
+    /// Whether the microphone is let through.
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_live && !self.is_muted && !self.is_closed
+    }
+
     /// Whether sound leaves.
     pub(crate) fn sends(&self) -> bool {
         self.flows() && self.is_live && !self.is_muted && self.agreed().sends()

@@ -62,6 +62,12 @@ impl Proxy {
 }
 
 impl Platform {
+    /// How many requests are being forwarded, or have been answered so recently that more may follow. None for long
+    /// after the last call has ended.
+    pub fn requests_under_way(&self) -> usize {
+        self.proxy.contexts.len()
+    }
+
     /// Forwards a request, or says why not.
     pub(crate) fn proxy_request(
         &mut self,

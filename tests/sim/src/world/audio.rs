@@ -1,0 +1,124 @@
+//! Who hears whom.
+
+use clearline_core::{Duration, MediaEvent, MediaSessionId, MediaTransport};
+
+use super::World;
+use super::delivery::Delivery;
+use super::parties::MEDIA_TIME;
+use crate::device::DeviceId;
+use crate::media::Session;
+
+/// ICE and DTLS.
+const MEDIA_SETUP_TIME: Duration = Duration::from_millis(60);
+
+impl World {
+    /// Whether sound from `speaker` reaches `listener`, directly or through the platform.
+    pub fn hears(&self, listener: DeviceId, speaker: DeviceId) -> bool {
+        let (listener, speaker) = (&self.devices[listener.0].media, &self.devices[speaker.0].media);
+        listener.sessions.values().any(|a| {
+            let mut sources = speaker.sessions.values();
+            sources.any(|b| a.receives() && b.sends() && self.are_joined(a, b))
+        })
+    }
+
+    /// Whether a device has a microphone open: a media session that is not closed.
+    pub fn has_open_media(&self, device: DeviceId) -> bool {
+        let mut sessions = self.devices[device.0].media.sessions.values();
+        sessions.any(|session| !session.is_closed)
+    }
+
+    /// Whether anything a microphone of this device picks up leaves it.
+    pub fn is_heard_by_anyone(&self, device: DeviceId) -> bool {
+        self.devices[device.0].media.sessions.values().any(Session::sends)
+    }
+
+    /// Whether a media session of this device has its microphone open, whatever has been negotiated.
+    pub fn has_live_microphone(&self, device: DeviceId) -> bool {
+        self.devices[device.0]
+            .media
+            .sessions
+            .values()
+            .any(Session::is_live)
+    }
+
+    /// All tones a device has sent.
+    pub fn tones_sent(&self, device: DeviceId) -> String {
+        let sessions = self.devices[device.0].media.sessions.values();
+        sessions.map(|session| session.tones.as_str()).collect()
+    }
+
+    /// Connects the media sessions that have just got to know their peer.
+    pub(super) fn connect_media(&mut self) {
+        let open = self.open_sessions();
+        for (device, id, session) in &open {
+            let has_peer = open.iter().any(|(_, _, other)| session.is_peer_of(other));
+            if !session.is_connected && (has_peer || self.is_anchored(session)) {
+                self.connect_session(*device, *id);
+            }
+        }
+    }
+
+    /// Those that sent their audio to the platform have nobody to talk to any more.
+    pub(super) fn disconnect_anchored_media(&mut self) {
+        let open = self.open_sessions();
+        for (device, id, session) in &open {
+            let has_peer = open.iter().any(|(_, _, other)| session.is_peer_of(other));
+            if session.is_connected && !has_peer {
+                if let Some(session) = self.devices[device.0].media.sessions.get_mut(id) {
+                    session.is_connected = false;
+                }
+                self.media_transport(*device, *id, Duration::from_secs(1), MediaTransport::Disconnected);
+            }
+        }
+    }
+
+    fn open_sessions(&self) -> Vec<(DeviceId, MediaSessionId, Session)> {
+        let devices = self.devices.iter().enumerate();
+        let all = devices.flat_map(|(at, device)| {
+            let sessions = device.media.sessions.iter();
+            sessions.map(move |(id, session)| (DeviceId(at), *id, session.clone()))
+        });
+        all.filter(|(_, _, session)| !session.is_closed).collect()
+    }
+
+    fn connect_session(&mut self, device: DeviceId, id: MediaSessionId) {
+        if let Some(session) = self.devices[device.0].media.sessions.get_mut(&id) {
+            session.is_connected = true;
+        }
+        self.media_transport(device, id, MEDIA_TIME, MediaTransport::Connecting);
+        self.media_transport(device, id, MEDIA_SETUP_TIME, MediaTransport::Connected);
+    }
+
+    fn media_transport(
+        &mut self,
+        device: DeviceId,
+        session: MediaSessionId,
+        after: Duration,
+        state: MediaTransport,
+    ) {
+        let event = MediaEvent::Transport { state };
+        let delivery = Delivery::MediaEvent {
+            device,
+            session,
+            event,
+        };
+        self.schedule(after, delivery);
+    }
+
+    fn is_anchored(&self, session: &Session) -> bool {
+        let (Some(platform), Some(anchor)) = (&self.platform, session.remote_ufrag()) else {
+            return false;
+        };
+        platform.is_media_peer(anchor, session.ufrag())
+    }
+
+    fn are_joined(&self, a: &Session, b: &Session) -> bool {
+        if a.is_peer_of(b) {
+            return true;
+        }
+        let (Some(platform), Some(anchor)) = (&self.platform, a.remote_ufrag()) else {
+            return false;
+        };
+        self.is_anchored(a) && self.is_anchored(b) && platform.bridged(anchor).as_deref() == Some(b.ufrag())
+    }
+}

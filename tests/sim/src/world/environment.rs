@@ -1,0 +1,154 @@
+//! What happens around the devices: networks, machines, the platform's process.
+
+use clearline_core::{ConnectionId, Duration, Environment, Input, MediaErrorKind, Snapshot, UserAgent};
+
+use super::World;
+use crate::device::DeviceId;
+use crate::link::{Effect, Link, Opening, Way};
+use crate::media::Media;
+
+impl World {
+    // --- links -----------------------------------------------------------------------------------------------
+
+    /// Gives a device another network. What is on its way is not touched.
+    pub fn set_link(&mut self, device: DeviceId, link: Link) {
+        self.devices[device.0].link = link;
+    }
+
+    /// Sets the one-way delay of a device's link.
+    pub fn set_delay(&mut self, device: DeviceId, delay: Duration) {
+        self.set_link(device, Link::new().with(Effect::Delay(delay)));
+    }
+
+    /// Breaks a device's link: its connections close at both ends and no other opens.
+    pub fn cut(&mut self, device: DeviceId) {
+        let link = self.devices[device.0].link.clone();
+        self.set_link(device, link.opening(Opening::Refused));
+        self.drop_connections(device);
+    }
+
+    /// Closes a device's connections at both ends; others can be opened.
+    pub fn drop_connections(&mut self, device: DeviceId) {
+        for id in self.wires_of(device) {
+            self.break_wire(id, self.now, "1006 network lost");
+        }
+    }
+
+    /// Lets everything on a device's link vanish without a trace.
+    pub fn swallow(&mut self, device: DeviceId) {
+        self.swallow_one_way(device, Way::Up);
+        self.swallow_one_way(device, Way::Down);
+    }
+
+    /// Half-open: what travels in one direction vanishes without a trace.
+    pub fn swallow_one_way(&mut self, device: DeviceId, way: Way) {
+        let link = self.devices[device.0].link.clone();
+        self.set_link(device, link.dead(way, true));
+    }
+
+    /// Makes a device's link whole again. Its delays stay.
+    pub fn mend(&mut self, device: DeviceId) {
+        let link = self.devices[device.0].link.clone();
+        let link = link.opening(Opening::Accepted);
+        self.set_link(device, link.dead(Way::Up, false).dead(Way::Down, false));
+    }
+
+    /// The device's next message gets half-way, then its connection breaks.
+    pub fn tear_next_message(&mut self, device: DeviceId) {
+        self.devices[device.0].tears_next_message = true;
+    }
+
+    // --- machines --------------------------------------------------------------------------------------------
+
+    /// The operating system tells a device something.
+    pub fn environment(&mut self, device: DeviceId, change: Environment) {
+        self.tell_device(device, Input::Environment(change));
+    }
+
+    /// The machine sleeps: no timer fires, and what arrives waits. Its connections are closed at the platform after
+    /// a while, as nothing answers for it.
+    pub fn sleep(&mut self, device: DeviceId) {
+        self.devices[device.0].is_asleep = true;
+    }
+
+    /// The machine wakes up.
+    pub fn wake_up(&mut self, device: DeviceId) {
+        self.devices[device.0].is_asleep = false;
+        self.tell_device(device, Input::Wake);
+        for delivery in std::mem::take(&mut self.devices[device.0].postponed) {
+            self.deliver(delivery);
+        }
+    }
+
+    /// Takes a snapshot of an agent.
+    pub fn snapshot(&self, device: DeviceId) -> Snapshot {
+        self.devices[device.0].agent.snapshot(self.now)
+    }
+
+    /// The program dies and is started again with what a snapshot kept: sockets, media and unfinished commands are
+    /// gone.
+    pub fn restart_from(&mut self, device: DeviceId, snapshot: Snapshot) {
+        self.drop_connections(device);
+        self.queue.forget_media_of(device);
+        let (now, seed) = (self.now, self.seed);
+        let machine = &mut self.devices[device.0];
+        machine.runs = machine.runs.wrapping_add(1);
+        let fresh = [seed.wrapping_mul(7).wrapping_add(machine.runs); 32];
+        machine.media = Media::new(device.0, fresh);
+        machine.pending.clear();
+        machine.postponed.clear();
+        machine.is_asleep = false;
+        let mut seed = fresh;
+        seed[0] = machine.name.bytes().fold(machine.runs, u8::wrapping_add);
+        machine.agent = UserAgent::restore(machine.config.clone(), snapshot, seed, now, Duration::ZERO);
+        let alive: Vec<_> = machine.agent.calls().map(|call| call.id).collect();
+        machine.calls.retain(|id, _| alive.contains(id));
+        self.command(device, UserAgent::start);
+    }
+
+    /// [`Self::restart_from`] what there is to be kept at this moment.
+    pub fn restart(&mut self, device: DeviceId) {
+        let snapshot = self.snapshot(device);
+        self.restart_from(device, snapshot);
+    }
+
+    /// The next session description a device makes fails.
+    pub fn fail_media(&mut self, device: DeviceId, kind: MediaErrorKind) {
+        self.devices[device.0].media.failure = Some(kind);
+    }
+
+    // --- the platform ----------------------------------------------------------------------------------------
+
+    /// The platform's process ends: all connections close.
+    pub fn stop_platform(&mut self) {
+        self.platform = None;
+        for id in self.wires.keys().copied().collect::<Vec<_>>() {
+            if let Some(wire) = self.wires.get_mut(&id) {
+                wire.platform_open = false;
+            }
+            self.break_wire(id, self.now, "1001 going away");
+        }
+        self.disconnect_anchored_media();
+    }
+
+    /// The platform's process starts, with the key and users it had, and nothing else.
+    pub fn start_platform(&mut self) {
+        self.platform_runs = self.platform_runs.wrapping_add(1);
+        let seed = [self.seed.wrapping_mul(31).wrapping_add(self.platform_runs); 32];
+        self.platform = Some(self.blueprint.start(seed));
+    }
+
+    /// Both at once.
+    pub fn restart_platform(&mut self) {
+        self.stop_platform();
+        self.start_platform();
+    }
+
+    fn wires_of(&self, device: DeviceId) -> Vec<ConnectionId> {
+        let wires = self.wires.iter();
+        wires
+            .filter(|(_, wire)| wire.device == device)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! People and their devices: what they do, and what can be seen of it.
+
+use clearline_core::sip::UriBuf;
+use clearline_core::{
+    CallDirection, CallId, CallInfo, CallOptions, CallState, CommandError, Config, Event, Instant,
+    OperationError, OperationId, RegistrationState, Secret, UserAgent,
+};
+
+use super::World;
+use crate::device::{Device, DeviceId};
+use crate::media::Media;
+use crate::platform::{DOMAIN, PASSWORD, Platform};
+
+impl World {
+    /// A new device of a user, registered.
+    pub fn phone(&mut self, user: &str) -> DeviceId {
+        self.phone_with(user, |_| {})
+    }
+
+    /// As [`Self::phone`], with other settings of the agent.
+    pub fn phone_with(&mut self, user: &str, adjust: impl FnOnce(&mut Config)) -> DeviceId {
+        let device = self.unregistered_phone(user, adjust);
+        self.until("the device is registered", |world| world.is_registered(device));
+        device
+    }
+
+    /// A new device that has only just been switched on.
+    pub fn unregistered_phone(&mut self, user: &str, adjust: impl FnOnce(&mut Config)) -> DeviceId {
+        let id = DeviceId(self.devices.len());
+        let number = u8::try_from(id.0 + 1).unwrap_or(u8::MAX);
+        let aor = UriBuf::sip(user, DOMAIN).unwrap_or_else(|error| panic!("{user}: {error}"));
+        let instance = format!("urn:uuid:00000000-0000-1000-8000-{:012}", id.0);
+        let mut config = Config::new(aor, format!("ws://{DOMAIN}/sip"), instance);
+        config.password = Secret::new(PASSWORD);
+        adjust(&mut config);
+        let seed = [self.seed.wrapping_add(number); 32];
+        let media = Media::new(id.0, [self.seed.wrapping_sub(number); 32]);
+        let name = format!("{user}/{number}");
+        self.devices.push(Device::new(name, config, seed, media));
+        self.command(id, UserAgent::start);
+        id
+    }
+
+    /// Calls a target and returns at once.
+    pub fn call(&mut self, device: DeviceId, target: &str) -> CallId {
+        self.last_call += 1;
+        let id = CallId(self.last_call);
+        let result = self.command(device, |agent, now| {
+            agent.call(now, id, target, CallOptions::default())
+        });
+        self.expect("the call is accepted", result == Ok(()));
+        id
+    }
+
+    /// Waits for a call to come in that has not been answered.
+    pub fn incoming(&mut self, device: DeviceId) -> CallId {
+        let find = |world: &Self| {
+            let mut calls = world.devices[device.0].calls.values();
+            calls
+                .find(|call| call.direction == CallDirection::Incoming && call.state == CallState::Incoming)
+                .map(|c| c.id)
+        };
+        self.until("a call comes in", |world| find(world).is_some());
+        find(self).unwrap_or(CallId(0))
+    }
+
+    /// Answers a call and waits until that is done.
+    pub fn answer(&mut self, device: DeviceId, call: CallId) {
+        self.perform(device, |agent, now| agent.call_handle(now, call)?.answer());
+    }
+
+    /// Hangs up, cancels or declines a call, and waits until that is done.
+    pub fn hang_up(&mut self, device: DeviceId, call: CallId) {
+        self.perform(device, |agent, now| agent.call_handle(now, call)?.hang_up());
+    }
+
+    /// Two devices in a call with each other, hearing each other: the caller's and the callee's call.
+    pub fn connect(&mut self, caller: DeviceId, callee: DeviceId, target: &str) -> (CallId, CallId) {
+        let call = self.call(caller, target);
+        let incoming = self.incoming(callee);
+        self.answer(callee, incoming);
+        self.until("both hear each other", |w| {
+            w.hears(caller, callee) && w.hears(callee, caller)
+        });
+        (call, incoming)
+    }
+
+    /// Gives an agent a command that must be accepted and succeed.
+    pub fn perform(
+        &mut self,
+        device: DeviceId,
+        command: impl FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError>,
+    ) {
+        let result = self.attempt(device, command);
+        self.expect(&format!("the command succeeds, not {result:?}"), result == Ok(()));
+    }
+
+    /// Gives an agent a command that must be accepted; returns how it ends.
+    pub fn attempt(
+        &mut self,
+        device: DeviceId,
+        command: impl FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError>,
+    ) -> Result<(), OperationError> {
+        let accepted = self.begin(device, command);
+        let Ok(operation) = accepted else {
+            self.fail(&format!("the command is accepted, not {accepted:?}"))
+        };
+        let result = |world: &Self| world.devices[device.0].operations.get(&operation).cloned();
+        self.until("the operation ends", |world| result(world).is_some());
+        result(self).unwrap_or(Ok(()))
+    }
+
+    /// Gives an agent a command and returns at once.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn begin(
+        &mut self,
+        device: DeviceId,
+        command: impl FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError>,
+    ) -> Result<OperationId, CommandError> {
+        let accepted = self.command(device, command)?;
+        self.devices[device.0].accepted(accepted);
+        Ok(accepted)
+    }
+
+    /// Does something with an agent and carries out what follows.
+    pub fn command<R>(&mut self, device: DeviceId, command: impl FnOnce(&mut UserAgent, Instant) -> R) -> R {
+        let result = command(&mut self.devices[device.0].agent, self.now);
+        self.drain_device(device);
+        result
+    }
+
+    // --- what can be seen ------------------------------------------------------------------------------------
+
+    /// A call as it was last reported, ended ones too.
+    pub fn info(&self, device: DeviceId, call: CallId) -> &CallInfo {
+        match self.devices[device.0].calls.get(&call) {
+            Some(info) => info,
+            None => self.fail("the call exists"),
+        }
+    }
+
+    /// The state of a call.
+    pub fn state(&self, device: DeviceId, call: CallId) -> CallState {
+        self.info(device, call).state
+    }
+
+    /// All calls a device has had.
+    pub fn calls(&self, device: DeviceId) -> impl Iterator<Item = &CallInfo> {
+        self.devices[device.0].calls.values()
+    }
+
+    /// Whether a device is registered.
+    pub fn is_registered(&self, device: DeviceId) -> bool {
+        matches!(
+            self.devices[device.0].agent.registration(),
+            RegistrationState::Registered { .. }
+        )
+    }
+
+    /// The agent itself.
+    pub fn agent(&self, device: DeviceId) -> &UserAgent {
+        &self.devices[device.0].agent
+    }
+
+    /// How many devices of a user the platform knows.
+    pub fn bindings(&self, user: &str) -> usize {
+        self.platform
+            .as_ref()
+            .map_or(0, |platform| platform.bindings(user))
+    }
+
+    /// Calls, or requests on their way, that have not come to an end at the platform.
+    pub fn open_at_platform(&self) -> usize {
+        self.platform.as_ref().map_or(0, Platform::open_calls)
+    }
+
+    /// How many accepted commands of a device have not ended.
+    pub fn pending_operations(&self, device: DeviceId) -> usize {
+        self.devices[device.0].pending.len()
+    }
+
+    /// Everything a device has told its application, oldest first.
+    pub fn events(&self, device: DeviceId) -> &[Event] {
+        &self.devices[device.0].events
+    }
+
+    /// What the platform has told its operator.
+    pub fn platform_events(&self) -> &[clearline_pbx::Event] {
+        &self.platform_events
+    }
+
+    /// All devices there are.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceId> + use<> {
+        (0..self.devices.len()).map(DeviceId)
+    }
+}
