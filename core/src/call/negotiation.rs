@@ -295,7 +295,7 @@ impl Call {
                 hold,
             } if expected == request => {
                 if self.pay(endpoint, &owed, result) {
-                    self.agreed(endpoint, hold);
+                    self.agreed(endpoint, hold || self.offer_repeats_our_hold());
                     self.note_remote_hold(false);
                 }
             }
@@ -349,6 +349,15 @@ impl Call {
     fn answer_unusable(&mut self, endpoint: &mut Endpoint, error: MediaError) {
         self.abandon(endpoint, &OperationError::Media(error));
         self.hang_up_because(endpoint, EndCause::NotAcceptable);
+    }
+
+    /// An offer that sends nothing to a side that holds says what that hold has made of the session (a refresh by a
+    /// back-to-back platform). Answering it resumes nothing: that takes an offer of our own.
+    fn offer_repeats_our_hold(&self) -> bool {
+        let offer = self
+            .established()
+            .and_then(|established| established.remote_media);
+        self.info.local_hold && offer.is_some_and(|remote| !remote.direction.sends())
     }
 
     /// The far end holds when it does not want to receive. An answer of `inactive` to our own hold says nothing new.

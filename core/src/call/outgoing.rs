@@ -9,6 +9,7 @@ use super::{
 };
 use crate::endpoint::{ALLOW, Purpose, Release, SUPPORTED};
 use crate::id::CallId;
+use crate::session_description::{Fingerprint, SessionDescription};
 use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
@@ -41,6 +42,21 @@ pub(super) struct Inviting {
 struct EarlyAnswer {
     tag: String,
     sdp: String,
+}
+
+impl EarlyAnswer {
+    /// Whether `answer` is that of another media end point: RFC 3261 section 13.2.1 forbids it within one dialog, but
+    /// back-to-back platforms announce from one server and connect to another.
+    fn is_replaced_by(&self, answer: Option<&str>) -> bool {
+        answer.is_some_and(|answer| media_end_point(answer) != media_end_point(&self.sdp))
+    }
+}
+
+/// What a peer connection knows its peer by: ICE user fragment and certificate fingerprint.
+fn media_end_point(sdp: &str) -> Option<(Option<&str>, Option<Fingerprint<'_>>)> {
+    let description = SessionDescription::parse(sdp).ok()?;
+    let audio = description.media().find(|media| media.kind() == "audio")?;
+    Some((audio.ice_ufrag(), audio.fingerprint()))
 }
 
 /// ```text
@@ -315,9 +331,10 @@ impl Call {
             return;
         };
         let early_answer = inviting.early_answer.take();
-        let other_fork_was_heard = early_answer
+        let answer = session_description(response);
+        let other_media_was_heard = early_answer
             .as_ref()
-            .is_some_and(|early| early.tag != dialog.remote_tag());
+            .is_some_and(|early| early.tag != dialog.remote_tag() || early.is_replaced_by(answer));
         if let Some(identity) = asserted_identity(response) {
             self.info.remote = identity;
         }
@@ -328,11 +345,11 @@ impl Call {
         if let Stage::Established(established) = &mut self.stage {
             established.acknowledge(endpoint, invite);
         }
-        match (session_description(response), early_answer) {
-            (Some(_), _) if other_fork_was_heard => self.want_fresh_media(),
+        match (answer, early_answer) {
+            (Some(_), _) if other_media_was_heard => self.want_fresh_media(),
             (Some(sdp), _) => self.apply_first_answer(endpoint, sdp),
             // What this fork said early is not repeated by all: it stands, and is final now (section 13.2.1).
-            (None, Some(early)) if !other_fork_was_heard => self.apply_first_answer(endpoint, &early.sdp),
+            (None, Some(early)) if !other_media_was_heard => self.apply_first_answer(endpoint, &early.sdp),
             (None, _) => self.hang_up_because(endpoint, EndCause::NotAcceptable),
         }
     }

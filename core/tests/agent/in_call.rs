@@ -425,6 +425,29 @@ fn resume_while_glare_is_waited_out_needs_no_reinvite_for_hold() {
     assert!(!ladder.info(CALL).local_hold);
 }
 
+/// The platform's refresh crosses our resume, and repeats what our hold has made of the session.
+#[test]
+fn an_offer_that_repeats_our_hold_resumes_nothing() {
+    let (mut ladder, mut far) = held();
+    let resume = ladder.resume(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.response(&reinvite, 491).build());
+    ladder.expect(Method::Ack);
+
+    ladder.receive(&far.invite(Direction::RecvOnly));
+    let ok = acknowledge(&mut ladder, &mut far);
+    assert_eq!(offered(&ok), Direction::SendOnly);
+    assert!(ladder.info(CALL).local_hold, "so it is negotiated");
+    assert_eq!(ladder.outcome(resume), None);
+
+    ladder.pass(4.1);
+    let again = ladder.expect(Method::Invite);
+    assert_eq!(offered(&again), Direction::SendRecv);
+    ladder.receive(&far.accepts(&again, Direction::SendRecv));
+    assert!(ladder.succeeded(resume));
+    assert!(!ladder.info(CALL).local_hold);
+}
+
 #[test]
 fn glare_does_not_forget_an_ice_restart() {
     let (mut ladder, far) = Ladder::in_outgoing_call();

@@ -343,6 +343,32 @@ fn an_answer_of_another_fork_than_the_one_heard_gets_fresh_media() {
     ladder.expect_silence();
 }
 
+/// Platforms with two legs announce from one server and connect to another, all in one dialog.
+#[test]
+fn an_answer_of_another_media_server_than_the_one_heard_gets_fresh_media() {
+    let (mut ladder, invite) = calling();
+    let far = FarEnd::called(&invite, "bob");
+    let early = format!("{}a=ice-ufrag:announcement\r\n", sdp(Direction::SendRecv));
+    let early = far
+        .response(&invite, 183)
+        .body("application/sdp", early.as_bytes());
+    ladder.receive(&early.build());
+    let first = ladder.session();
+    let answer = format!("{}a=ice-ufrag:telephone\r\n", sdp(Direction::SendRecv));
+    let ok = far
+        .response(&invite, 200)
+        .body("application/sdp", answer.as_bytes());
+    ladder.receive(&ok.build());
+
+    ladder.expect(Method::Ack);
+    let reinvite = ladder.expect(Method::Invite);
+    assert_ne!(first, ladder.session());
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    assert_eq!(ladder.state(CALL), CallState::Active);
+    ladder.expect_silence();
+}
+
 #[test]
 fn a_second_fork_that_answers_is_released() {
     let (mut ladder, invite) = calling();

@@ -63,14 +63,16 @@ impl PlatformKind {
 /// How to start a platform again.
 #[derive(Clone, Debug)]
 pub(crate) enum Blueprint {
-    Proxy(clearline_pbx::Config),
+    Proxy(Box<clearline_pbx::Config>),
     B2bua(Behaviour),
 }
 
 impl Blueprint {
     pub(crate) fn new(kind: PlatformKind, seed: u8) -> Self {
         match kind {
-            PlatformKind::Proxy => Self::Proxy(clearline_pbx::Config::new(DOMAIN, Key::new([seed; 32]))),
+            PlatformKind::Proxy => {
+                Self::Proxy(Box::new(clearline_pbx::Config::new(DOMAIN, Key::new([seed; 32]))))
+            }
             PlatformKind::B2bua(behaviour) => Self::B2bua(behaviour),
         }
     }

@@ -280,13 +280,16 @@ impl B2bua {
     }
 
     fn request(&mut self, connection: ConnectionId, transaction: TransactionId, request: &Message) {
-        let in_dialog = request.to().is_ok_and(|to| to.tag().is_some());
-        match request.method() {
-            Method::Register => self.register(connection, transaction, request),
-            _ if in_dialog => self.request_in_dialog(connection, transaction, request),
-            Method::Options => self.reject(transaction, request, 200),
-            Method::Invite => self.call_received(connection, transaction, request),
-            _ => self.reject(transaction, request, 405),
+        let method = request.method();
+        if method == Method::Register {
+            self.register(connection, transaction, request);
+        } else if request.to().is_ok_and(|to| to.tag().is_some()) {
+            self.request_in_dialog(connection, transaction, request);
+        } else if method == Method::Invite {
+            self.call_received(connection, transaction, request);
+        } else {
+            let status = if method == Method::Options { 200 } else { 405 };
+            self.reject(transaction, request, status);
         }
     }
 
@@ -312,7 +315,15 @@ impl B2bua {
             Method::Update => self.update_received(id, transaction, request),
             Method::Info => self.info_received(id, transaction, request),
             Method::Options | Method::Prack => self.reject(transaction, request, 200),
-            _ => self.reject(transaction, request, 405),
+            Method::Ack
+            | Method::Cancel
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.reject(transaction, request, 405),
         }
     }
 
