@@ -60,6 +60,9 @@ pub enum Environment {
     /// This machine has another address or another way out now (Wi-Fi to cable, VPN up or down). What is open may still
     /// live: a second connection is made and registered before the old one is left, and every call renews its media.
     NetworkChanged,
+    /// Something outside suggests that nothing gets through: audio that has stopped coming, a network that behaves in
+    /// another way. It may as well be the far end's network; asking the platform tells.
+    Doubtful,
     /// The machine woke from sleep, or the page was resumed.
     Resumed,
     /// The user looks at the phone.

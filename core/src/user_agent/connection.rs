@@ -174,6 +174,7 @@ impl Connection {
             Environment::Online
             | Environment::Offline
             | Environment::NetworkChanged
+            | Environment::Doubtful
             | Environment::Resumed => {}
         }
         match (change, &self.state) {

@@ -115,6 +115,7 @@ fn step() -> impl Strategy<Value = Step> {
         Environment::Online,
         Environment::Offline,
         Environment::Resumed,
+        Environment::Doubtful,
         Environment::Visible,
         Environment::Hidden,
     ]);

@@ -253,6 +253,8 @@ export type MediaOutcome = { readonly type: 'description'; readonly sdp: string 
 
 export type MediaEvent =
   | { readonly type: 'transport'; readonly state: MediaTransportState }
+  /** The way of the audio may be gone: nothing comes in any more, or it takes another way. Whether it is, others see. */
+  | { readonly type: 'path-doubt'; readonly reason: string }
   | { readonly type: 'microphone-lost'; readonly kind: MicrophoneProblem }
   | { readonly type: 'microphone-restored' };
 

@@ -17,7 +17,7 @@ import type {
 import type { WireError } from './error.js';
 
 /** Raised by every change that an older page or worker would misread. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** The account as a window describes it. */
 export interface Account {
@@ -70,9 +70,7 @@ export type ToHost =
   | { readonly type: 'media-done'; readonly request: string; readonly result: MediaResult }
   | { readonly type: 'media-event'; readonly session: string; readonly event: MediaEvent }
   | { readonly type: 'visible'; readonly visible: boolean }
-  | { readonly type: 'online'; readonly online: boolean }
   | { readonly type: 'resumed' }
-  | { readonly type: 'network-changed' }
   | {
       readonly type: 'update';
       readonly password: string | undefined;

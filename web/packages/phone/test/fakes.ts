@@ -4,6 +4,7 @@ import { vi } from 'vitest';
 import type { HostMode } from '../src/api.js';
 import type { Agent, AgentConfig, AgentHost, AgentModule } from '../src/host/agent.js';
 import { HostClock } from '../src/host/clock.js';
+import type { NetworkNews } from '../src/host/network_watch.js';
 import type { HostSurroundings } from '../src/host/surroundings.js';
 import type { Socket } from '../src/host/sockets.js';
 import { MemoryStorage } from '../src/host/storage.js';
@@ -100,6 +101,8 @@ export class FakePlace {
   readonly storage = new MemoryStorage();
   readonly locks = new FakeLocks();
   readonly sockets: FakeSocket[] = [];
+  /** Tells the hosts of this place about the network. */
+  readonly network = new Set<(news: NetworkNews) => void>();
   closed = 0;
 
   surroundings(mode: HostMode = 'shared-worker'): HostSurroundings {
@@ -112,6 +115,10 @@ export class FakePlace {
         const socket = new FakeSocket(url);
         this.sockets.push(socket);
         return socket;
+      },
+      watchNetwork: (tell) => {
+        this.network.add(tell);
+        return () => this.network.delete(tell);
       },
       openStorage: () => Promise.resolve(this.storage),
       close: () => {

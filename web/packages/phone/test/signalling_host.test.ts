@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AgentHost } from '../src/host/agent.js';
 import { LINGER_IDLE_MS, LINGER_WITH_CALLS_MS, SignallingHost } from '../src/host/signalling_host.js';
+import type { NetworkNews } from '../src/host/network_watch.js';
 import { accountLock, PROTOCOL, windowLock } from '../src/protocol.js';
 import { ACCOUNT, callInfo, CONNECTED, FakePlace, FakeWindow, REGISTERED, settle } from './fakes.js';
 
@@ -385,14 +386,42 @@ describe('sockets and environment', () => {
     expect(place.agent.log).toContain('environment hidden');
   });
 
-  test('changes of the network are passed on once, whichever window says so', async () => {
-    const first = await startedWindow();
-    const second = newWindow('w2');
-    await second.join();
-    first.send({ type: 'online', online: false });
-    second.send({ type: 'online', online: false });
-    await settle();
+  test('changes of the network are passed on once, and doubts whenever there is one', async () => {
+    await startedWindow();
+    const say = (news: NetworkNews): void => place.network.forEach((tell) => tell(news));
+    say({ type: 'online', online: false });
+    say({ type: 'online', online: false });
     expect(place.agent.log.filter((line) => line === 'environment offline')).toHaveLength(1);
+    say({ type: 'online', online: true });
+    expect(place.agent.log).toContain('environment online');
+    say({ type: 'doubt' });
+    expect(place.agent.log).toContain('environment doubtful');
+  });
+
+  test('audio that stops coming in makes the connection doubtful', async () => {
+    const window = await startedWindow();
+    await says(active, media('r1', 's1', OFFER));
+    window.send({ type: 'media-event', session: 's1', event: { type: 'path-doubt', reason: 'no audio comes in' } });
+    await settle();
+    expect(place.agent.log).toContain('environment doubtful');
+  });
+
+  test('a host that was frozen, or slept with its machine, says so within seconds of waking up', async () => {
+    await startedWindow();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(place.agent.log).not.toContain('environment resumed');
+    vi.setSystemTime(Date.now() + 60_000);
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(place.agent.log.filter((line) => line === 'environment resumed')).toHaveLength(1);
+  });
+
+  test('a host that is gone watches nothing any more', async () => {
+    const window = await startedWindow();
+    window.send({ type: 'bye' });
+    await vi.advanceTimersByTimeAsync(LINGER_IDLE_MS);
+    await says((h) => h.stopped());
+    expect(place.network.size).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test('the agent is woken at its deadline', async () => {

@@ -12,6 +12,7 @@ import { accountLock, type Account, type LogLevel, type ToWindow } from '../prot
 import { AccountLock } from './account_lock.js';
 import type { AgentConfig } from './agent.js';
 import { AgentRunner, type AgentListener } from './agent_runner.js';
+import type { NetworkNews } from './network_watch.js';
 import { prepare, usableSnapshot, type Prepared } from './preparation.js';
 import type { HostStorage, SavedSnapshot } from './storage.js';
 import type { HostSurroundings } from './surroundings.js';
@@ -187,8 +188,8 @@ export class AccountAgent implements AgentListener {
       if (!held || !this.#isClaiming()) return;
       this.#phase = 'running';
       this.runner.start(prepared.module, prepared.storage, this.#config(prepared), saved);
-      if (!this.#online) this.environment('offline');
-      this.environment(this.#visible ? 'visible' : 'hidden');
+      if (!this.#online) this.#environment('offline');
+      this.#environment(this.#visible ? 'visible' : 'hidden');
     } catch (error) {
       this.listener.failed(error);
     }
@@ -289,17 +290,25 @@ export class AccountAgent implements AgentListener {
   setVisible(visible: boolean): void {
     if (visible === this.#visible) return;
     this.#visible = visible;
-    this.environment(visible ? 'visible' : 'hidden');
+    this.#environment(visible ? 'visible' : 'hidden');
   }
 
-  setOnline(online: boolean): void {
-    if (online === this.#online) return;
-    this.#online = online;
-    this.environment(online ? 'online' : 'offline');
+  /** The network has changed, or may have. */
+  network(news: NetworkNews): void {
+    if (news.type === 'doubt') {
+      this.#environment('doubtful');
+    } else if (news.online !== this.#online) {
+      this.#online = news.online;
+      this.#environment(news.online ? 'online' : 'offline');
+    }
   }
 
-  /** The place this runs in has changed. */
-  environment(state: 'online' | 'offline' | 'network-changed' | 'resumed' | 'visible' | 'hidden'): void {
+  /** The machine has slept, or the page was frozen. */
+  resumed(): void {
+    this.#environment('resumed');
+  }
+
+  #environment(state: 'online' | 'offline' | 'doubtful' | 'resumed' | 'visible' | 'hidden'): void {
     this.runner.drive((agent, now) => agent.environment(now, state));
   }
 

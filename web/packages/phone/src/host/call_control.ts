@@ -51,9 +51,20 @@ export class CallControl {
   /** A media session has seen something. */
   mediaEvent(session: string, event: MediaEvent): void {
     this.agent.drive((agent, now) => {
-      if (event.type === 'transport') agent.transportChanged(now, session, event.state);
-      else if (event.type === 'microphone-lost') agent.microphoneLost(now, session, event.kind);
-      else agent.microphoneRestored(now, session);
+      switch (event.type) {
+        case 'transport':
+          agent.transportChanged(now, session, event.state);
+          break;
+        case 'path-doubt':
+          agent.environment(now, 'doubtful');
+          break;
+        case 'microphone-lost':
+          agent.microphoneLost(now, session, event.kind);
+          break;
+        case 'microphone-restored':
+          agent.microphoneRestored(now, session);
+          break;
+      }
     });
   }
 

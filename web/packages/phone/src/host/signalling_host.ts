@@ -21,6 +21,7 @@ import { AccountAgent, type AccountAgentListener, type Reply } from './account_a
 import type { AgentListener } from './agent_runner.js';
 import { CallControl } from './call_control.js';
 import { MediaRouter } from './media_router.js';
+import { SleepWatch } from './sleep_watch.js';
 import { Succession } from './succession.js';
 import type { HostSurroundings } from './surroundings.js';
 import { Windows } from './windows.js';
@@ -50,10 +51,21 @@ export class SignallingHost implements AccountAgentListener {
 
   #serving: Serving | null = null;
   #gone = false;
+  readonly #sleepWatch: SleepWatch;
+  readonly #ignoreNetwork: () => void;
+  #online = true;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly surroundings: HostSurroundings) {
     this.#lifeLine = holdForEver(surroundings.locks, hostLock(this.#id));
+    this.#sleepWatch = new SleepWatch(
+      () => surroundings.clock.now(),
+      () => this.#serving?.agent.resumed(),
+    );
+    this.#ignoreNetwork = surroundings.watchNetwork((news) => {
+      this.#online = news.type === 'online' ? news.online : this.#online;
+      this.#serving?.agent.network(news);
+    });
   }
 
   /** Serves the window behind `port`. */
@@ -97,6 +109,7 @@ export class SignallingHost implements AccountAgentListener {
     const agent = new AccountAgent(this.surroundings, account, this);
     const control = new CallControl(agent.runner, this.#media, (message) => this.log('warn', message));
     if (this.surroundings.mode === 'shared-worker') this.#succession.listen(account.key);
+    agent.network({ type: 'online', online: this.#online });
     this.#serving = { agent, control };
     return this.#serving;
   }
@@ -146,12 +159,8 @@ export class SignallingHost implements AccountAgentListener {
         this.#windows.setVisible(window, message.visible);
         agent.setVisible(this.#windows.anyVisible);
         break;
-      case 'online':
-        agent.setOnline(message.online);
-        break;
       case 'resumed':
-      case 'network-changed':
-        agent.environment(message.type);
+        agent.resumed();
         break;
       case 'update':
         agent.renew(message.password, message.iceServers);
@@ -214,6 +223,8 @@ export class SignallingHost implements AccountAgentListener {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#lingerTimer);
+    this.#sleepWatch.stop();
+    this.#ignoreNetwork();
     this.#serving?.agent.abandon(reason === 'failed');
     this.#windows.sayGone(reason);
     this.#succession.close();

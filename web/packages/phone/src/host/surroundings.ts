@@ -2,6 +2,7 @@ import type { HostMode } from '../api.js';
 import { webLocks } from '../browser.js';
 import type { AgentModule } from './agent.js';
 import { HostClock } from './clock.js';
+import { watchNetwork, type NetworkNews, type NetworkScope } from './network_watch.js';
 import type { Socket } from './sockets.js';
 import { openStorage, type HostStorage } from './storage.js';
 import { loadAgentModule } from './wasm.js';
@@ -13,6 +14,8 @@ export interface HostSurroundings {
   readonly locks: LockManager | undefined;
   loadModule(): Promise<AgentModule>;
   openSocket(url: string): Socket;
+  /** Tells what becomes of the network until the returned function is called. */
+  watchNetwork(tell: (news: NetworkNews) => void): () => void;
   openStorage(account: string, warn: (message: string) => void): Promise<HostStorage>;
   /** Ends the worker. */
   close(): void;
@@ -28,6 +31,7 @@ export function browserSurroundings(mode: HostMode, close: () => void): HostSurr
     locks: webLocks(),
     loadModule: () => module,
     openSocket: (url) => new WebSocket(url, 'sip'),
+    watchNetwork: (tell) => watchNetwork(globalThis as unknown as NetworkScope, tell),
     openStorage,
     close,
   };

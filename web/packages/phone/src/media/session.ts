@@ -17,6 +17,7 @@ import { usefulCandidates } from './gathering.js';
 import { Meter } from './meter.js';
 import { Microphone } from './microphone.js';
 import { followMicrophonePermission } from './permission.js';
+import { PathWatch } from './path_watch.js';
 import { Speaker } from './speaker.js';
 
 /** The engine used unless `PhoneConfig.media` names another. */
@@ -37,6 +38,7 @@ class BrowserSession implements MediaSession {
   readonly #microphone: Microphone;
   readonly #speaker: Speaker;
   readonly #meter = new Meter(() => this.stats());
+  readonly #path: PathWatch;
   #transceiver: RTCRtpTransceiver | null = null;
   #track: MediaStreamTrack | null = null;
   #muted = false;
@@ -62,6 +64,7 @@ class BrowserSession implements MediaSession {
       },
       context.devices.microphone,
     );
+    this.#path = new PathWatch(this.#connection, (reason) => context.emit({ type: 'path-doubt', reason }));
     this.#connection.addEventListener('track', (event) => {
       this.#speaker.play(event.streams[0] ?? new MediaStream([event.track]));
     });
@@ -174,6 +177,7 @@ class BrowserSession implements MediaSession {
 
   async #close(): Promise<MediaOutcome> {
     this.#closed = true;
+    this.#path.stop();
     this.#microphone.close();
     this.#connection.close();
     this.#speaker.stop();
@@ -250,6 +254,7 @@ class BrowserSession implements MediaSession {
 
   #transportChanged(): void {
     const state = this.#connection.connectionState;
+    if (state === 'connected') this.#path.start();
     if (state !== 'closed') this.context.emit({ type: 'transport', state: state satisfies MediaTransportState });
   }
 }

@@ -354,8 +354,6 @@ class WindowPhone implements Phone, HostListener {
     const resumed = (): void => this.#host.send({ type: 'resumed' });
     document.addEventListener('visibilitychange', () => this.#host.send({ type: 'visible', visible: visible() }), { signal });
     document.addEventListener('resume', resumed, { signal });
-    window.addEventListener('online', () => this.#host.send({ type: 'online', online: true }), { signal });
-    window.addEventListener('offline', () => this.#host.send({ type: 'online', online: false }), { signal });
     window.addEventListener('pagehide', () => this.#host.leave(), { signal });
     window.addEventListener('pageshow', (event) => event.persisted && void this.#comeBack(), { signal });
   }
