@@ -60,6 +60,9 @@ impl Call {
             endpoint.finish(operation, Ok(()));
         }
         self.close_media(endpoint);
+        if let Some(dialog) = self.dialog() {
+            endpoint.note_ended(dialog.id());
+        }
         self.stage = Stage::Over;
         self.info.state = CallState::Ended;
         self.info.end = Some(CallEnd {
@@ -74,6 +77,9 @@ impl Call {
 
     /// Every command but that to hang up has missed its chance.
     pub(super) fn end_commands(&mut self, endpoint: &mut Endpoint) {
+        // RFC 3891 section 3: the dialog it names is over.
+        self.abort_succession(endpoint, 603);
+        self.abort_recovery(endpoint);
         self.abandon(endpoint, &OperationError::CallEnded);
         self.fail_dtmf(endpoint, &OperationError::CallEnded);
         if let Some(operation) = self.take_answer_operation() {

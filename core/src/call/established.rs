@@ -174,6 +174,11 @@ impl Call {
             // Section 12.2.2: out of order.
             return endpoint.reject(transaction, request, 500);
         }
+        let is_offer = matches!(request.method(), Method::Invite | Method::Update);
+        if is_offer && !self.takes_offers(endpoint) {
+            // Another dialog is about to take this one's place.
+            return endpoint.reject(transaction, request, 491);
+        }
         match request.method() {
             Method::Bye => self.bye_received(endpoint, transaction, request),
             Method::Invite => self.reinvite_received(endpoint, transaction, request),
@@ -270,6 +275,9 @@ impl Call {
     fn bye_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
         let ok = endpoint.response(request, 200).build();
         endpoint.respond(transaction, ok);
+        if self.survives_bye() {
+            return;
+        }
         let heard = Heard::read(request);
         match &self.stage {
             // BYE from a caller in the early dialog ends the INVITE too (section 15.1.2).

@@ -78,8 +78,9 @@ impl Call {
 
     /// Whether `invite` is one this call has been made from already, along another path (section 8.2.2.2).
     pub(crate) fn is_merged_with(&self, invite: &Message) -> bool {
-        self.info.direction == CallDirection::Incoming
-            && self.dialog().is_some_and(|dialog| dialog.is_made_by(invite))
+        let is_made = self.info.direction == CallDirection::Incoming
+            && self.dialog().is_some_and(|dialog| dialog.is_made_by(invite));
+        is_made || self.is_succeeded_by(invite)
     }
 
     /// The user answers: the description is made first, then the 200 goes out.

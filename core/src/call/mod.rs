@@ -20,6 +20,7 @@ mod outgoing;
 mod reason;
 mod refresh;
 mod reinvite;
+mod replaces;
 mod restore;
 mod update;
 mod wishes;
@@ -44,6 +45,8 @@ use identity::asserted_identity;
 use incoming::Alerting;
 use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
+pub(crate) use replaces::Replaces;
+use replaces::{Recovery, Succession};
 pub(crate) use restore::Restored;
 
 /// How an incoming call is declined.
@@ -81,6 +84,10 @@ pub(crate) struct Call {
     stage: Stage,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
+    /// Another INVITE is about to take the dialog's place.
+    succession: Option<Box<Succession>>,
+    /// The dialog is dead; another is being asked for.
+    recovery: Option<Box<Recovery>>,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +147,8 @@ impl Call {
             stage,
             dtmf: Dtmf::default(),
             hang_up_operation: None,
+            succession: None,
+            recovery: None,
         }
     }
 
@@ -189,7 +198,8 @@ impl Call {
         };
         let reinvite = self.negotiation.deadline().map(|at| (at, Timer::Call));
         let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
-        [stage, reinvite, dtmf].into_iter().flatten().min()
+        let recovery = self.recovery.as_ref().map(|recovery| recovery.deadline());
+        [stage, reinvite, dtmf, recovery].into_iter().flatten().min()
     }
 
     /// Lets time do its work.
@@ -200,6 +210,7 @@ impl Call {
             Stage::Established(_) => self.wake_established(endpoint),
             Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => {}
         }
+        self.wake_recovery(endpoint);
         self.advance_dtmf(endpoint);
     }
 
@@ -248,6 +259,9 @@ impl Call {
 
     /// Whether an INVITE server transaction is this call's.
     pub(crate) fn owns_transaction(&self, transaction: TransactionId) -> bool {
+        if self.is_succeeded_in(transaction) {
+            return true;
+        }
         match &self.stage {
             Stage::Alerting(alerting) => alerting.transaction == transaction,
             Stage::Established(established) => {
@@ -264,7 +278,10 @@ impl Call {
         request: MediaRequestId,
         result: Result<MediaOutcome, MediaError>,
     ) {
-        if self.dtmf_sent(endpoint, request, &result) {
+        let is_dealt_with = self.dtmf_sent(endpoint, request, &result)
+            || self.succession_described(endpoint, request, &result)
+            || self.recovery_described(endpoint, request, &result);
+        if is_dealt_with {
             return;
         }
         match &self.stage {

@@ -129,7 +129,8 @@ impl Negotiation {
 
 impl Call {
     pub(super) fn is_negotiating(&self) -> bool {
-        matches!(self.stage, Stage::Established(_)) && !matches!(self.negotiation, Negotiation::Idle)
+        let is_idle = matches!(self.negotiation, Negotiation::Idle) && !self.is_changing_dialog();
+        matches!(self.stage, Stage::Established(_)) && !is_idle
     }
 
     // --- our offers ------------------------------------------------------------------------------------------
@@ -147,6 +148,15 @@ impl Call {
         self.apply_answer(endpoint, sdp, Offer::default());
     }
 
+    /// The answer to the offer in an INVITE that has brought the call back.
+    pub(super) fn apply_answer_for(&mut self, endpoint: &mut Endpoint, sdp: &str, hold: bool) {
+        let offer = Offer {
+            hold,
+            ..Offer::default()
+        };
+        self.apply_answer(endpoint, sdp, offer);
+    }
+
     pub(super) fn apply_answer(&mut self, endpoint: &mut Endpoint, sdp: &str, offer: Offer) {
         self.remote_description(sdp);
         let action = MediaAction::ApplyAnswer {
@@ -160,6 +170,14 @@ impl Call {
     /// The first offer of the call went out in the 2xx.
     pub(super) fn await_first_answer_in_ack(&mut self) {
         self.negotiation = Negotiation::AwaitingAnswerInAck(Offer::default());
+    }
+
+    /// The same in a dialog that has taken another's place.
+    pub(super) fn await_answer_in_ack_for(&mut self, hold: bool) {
+        self.negotiation = Negotiation::AwaitingAnswerInAck(Offer {
+            hold,
+            ..Offer::default()
+        });
     }
 
     /// The far end's answer came in the ACK, as our offer went out in the 2xx.
@@ -223,6 +241,16 @@ impl Call {
     pub(super) fn end_negotiation(&mut self, endpoint: &mut Endpoint) {
         self.answer_what_is_owed(endpoint, 487);
         self.negotiation = Negotiation::Idle;
+    }
+
+    /// Nothing more is negotiated in this dialog; what was negotiated before stands.
+    pub(super) fn abandon_negotiation(&mut self, endpoint: &mut Endpoint) {
+        self.answer_what_is_owed(endpoint, 487);
+        let negotiation = std::mem::take(&mut self.negotiation);
+        if let Negotiation::OfferOut(sent, _) = negotiation {
+            endpoint.abandon(sent.transaction);
+            self.request_media(endpoint, MediaAction::Rollback);
+        }
     }
 
     /// The far end's request whose answer is being made is refused.
@@ -375,14 +403,14 @@ impl Call {
         }
     }
 
-    fn wants_hold(&self) -> bool {
+    pub(super) fn wants_hold(&self) -> bool {
         self.established()
             .is_some_and(|established| established.wanted.hold)
     }
 }
 
 /// What this side offers. The media backend keeps the microphone silent on hold.
-fn direction(hold: bool) -> Direction {
+pub(super) fn direction(hold: bool) -> Direction {
     if hold {
         Direction::SendOnly
     } else {

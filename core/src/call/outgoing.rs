@@ -88,6 +88,20 @@ impl Inviting {
         Some(self.give_up_at)
     }
 
+    /// The early dialogs there are.
+    pub(super) fn early_dialogs(&self) -> impl Iterator<Item = &Dialog> {
+        self.early.iter()
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        !matches!(self.cancel, Cancel::No)
+    }
+
+    /// Another dialog has taken its place. Forks that answer all the same are released.
+    pub(super) fn take_back(&mut self, endpoint: &mut Endpoint) {
+        endpoint.cancel(self.transaction, None);
+    }
+
     fn remember(&mut self, dialog: Dialog) {
         let known = self
             .early

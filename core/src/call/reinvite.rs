@@ -2,6 +2,7 @@
 
 use super::established::number;
 use super::negotiation::{Negotiation, Offer, Owed};
+use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, OperationError, Stage, session_description};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::sip::Method;
@@ -103,6 +104,7 @@ impl Call {
                 }
             }
             (491, _) => self.glare(endpoint, offer),
+            (status, _) if offer.refresh && says_lost(status) && self.recover(endpoint) => {}
             (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
             (status, _) => {
                 let reason = response.reason().unwrap_or_default().to_owned();
@@ -117,6 +119,9 @@ impl Call {
             return;
         };
         if endpoint.is_connected() {
+            if offer.refresh && self.recover(endpoint) {
+                return;
+            }
             // Section 14.1: no answer at all ends the session.
             self.abandon(endpoint, &OperationError::TimedOut);
             return self.hang_up_because(endpoint, EndCause::NetworkFailed);

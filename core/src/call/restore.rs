@@ -65,6 +65,8 @@ impl Call {
             stage: Stage::Established(Box::new(established)),
             dtmf: super::Dtmf::default(),
             hang_up_operation: None,
+            succession: None,
+            recovery: None,
         }
     }
 }

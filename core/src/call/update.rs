@@ -4,6 +4,7 @@
 //! offers in a confirmed dialog a re-INVITE is recommended, as an UPDATE leaves the far end no time (section 5.1).
 
 use super::negotiation::{Negotiation, Owed};
+use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, Stage, session_description};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::sip::Method;
@@ -56,17 +57,27 @@ impl Call {
             return;
         }
         established.update = None;
+        if says_lost(status) && self.recover(endpoint) {
+            return;
+        }
         match status {
             200..=299 => self.refreshed(response),
             408 | 481 => self.leave_lost_dialog(endpoint, status),
             491 => self.try_again_after_glare(endpoint, super::negotiation::Offer::refresh()),
             // It cannot, whatever its Allow says: a re-INVITE does it too.
             405 | 501 => {
-                established.dialog.peer_refuses_update();
-                established.wanted.refresh = true;
+                self.refresh_by_reinvite();
             }
             // The session stays as it is (section 5.3).
             _ => {}
+        }
+    }
+
+    /// UPDATE is not for this far end.
+    fn refresh_by_reinvite(&mut self) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.dialog.peer_refuses_update();
+            established.wanted.refresh = true;
         }
     }
 
@@ -80,7 +91,7 @@ impl Call {
         }
         established.update = None;
         // Without a connection nothing is known; it is sent again when the agent is back, see `reconnected`.
-        if endpoint.is_connected() {
+        if endpoint.is_connected() && !self.recover(endpoint) {
             self.hang_up_because(endpoint, EndCause::NetworkFailed);
         }
     }

@@ -37,6 +37,19 @@ impl Wanted {
         self.hold != negotiated_hold || self.fresh_media || self.ice_restart || self.renegotiate
     }
 
+    /// A new dialog with new media has brought all that was to be told to the far end.
+    pub(super) fn is_satisfied(&mut self, endpoint: &mut Endpoint) {
+        self.fresh_media = false;
+        self.refresh = false;
+        self.renegotiate = false;
+        self.lost_reinvite = false;
+        self.ice_restart = false;
+        self.not_before = None;
+        for operation in std::mem::take(&mut self.media_operations) {
+            endpoint.finish(operation, Ok(()));
+        }
+    }
+
     /// Takes what an offer made now will grant.
     fn take_offer(&mut self) -> Offer {
         let fresh_media = std::mem::take(&mut self.fresh_media);
@@ -122,7 +135,8 @@ impl Call {
     /// Starts what is wanted if nothing stands in the way: a re-INVITE with an offer, or, where only this side's
     /// address or the session's time is to be renewed, an UPDATE without one.
     pub(super) fn advance_negotiation(&mut self, endpoint: &mut Endpoint) {
-        let room = matches!(self.negotiation, Negotiation::Idle) && self.info.state == CallState::Active;
+        let is_idle = matches!(self.negotiation, Negotiation::Idle) && !self.is_changing_dialog();
+        let room = is_idle && self.info.state == CallState::Active;
         let Stage::Established(established) = &mut self.stage else {
             return;
         };

@@ -8,6 +8,14 @@ pub(crate) use peer::Peer;
 
 use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri, UriBuf, quote};
 
+/// What names a dialog, from this side's view (section 12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DialogId {
+    pub(crate) call_id: String,
+    pub(crate) local_tag: String,
+    pub(crate) remote_tag: String,
+}
+
 /// A dialog from this side's view, early or confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Dialog {
@@ -73,6 +81,30 @@ impl Dialog {
             remote_target: contact(request)?,
             peer,
         })
+    }
+
+    pub(crate) fn id(&self) -> DialogId {
+        DialogId {
+            call_id: self.call_id.clone(),
+            local_tag: self.local_tag.clone(),
+            remote_tag: self.remote_tag.clone(),
+        }
+    }
+
+    /// The far side's name-addr, without its tag.
+    pub(crate) fn remote(&self) -> &str {
+        &self.remote
+    }
+
+    /// The far side's address of record, as the dialog has it.
+    pub(crate) fn remote_uri(&self) -> Option<UriBuf> {
+        let remote = NameAddr::parse(&self.remote).ok()?;
+        Some(remote.uri.without_headers())
+    }
+
+    /// Where the far side was last.
+    pub(crate) fn remote_target(&self) -> &UriBuf {
+        &self.remote_target
     }
 
     pub(crate) fn local_tag(&self) -> &str {

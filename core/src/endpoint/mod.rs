@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) use purpose::Purpose;
 
 use crate::config::Config;
+use crate::dialog::DialogId;
 use crate::error::OperationError;
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
@@ -20,7 +21,7 @@ use crate::transaction::{Flow, Outbox, TransactionEvent, TransactionId, Transact
 /// Methods this agent understands (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// Option tags this agent implements.
-pub(crate) const SUPPORTED: &str = "outbound, gruu, path";
+pub(crate) const SUPPORTED: &str = "outbound, gruu, path, replaces";
 
 /// The agent without its calls, its registration and its connection policy: what these work with.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Endpoint {
     last_media_request: u64,
     last_media_session: u64,
     last_operation: u64,
+    /// Dialogs that have ended lately, the newest last.
+    ended_dialogs: VecDeque<DialogId>,
 }
 
 /// How this device names itself on the wire.
@@ -69,6 +72,9 @@ struct Pending {
 const MAX_CHALLENGES: u8 = 4;
 /// Forks of one INVITE that are released; a hostile platform could invent any number.
 const MAX_RELEASED: usize = 16;
+
+/// Ended dialogs that are remembered.
+const MAX_ENDED_DIALOGS: usize = 16;
 
 /// Whether a fork that answers has been released before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +116,7 @@ impl Endpoint {
             last_media_request: 0,
             last_media_session: 0,
             last_operation: 0,
+            ended_dialogs: VecDeque::new(),
         }
     }
 
@@ -149,6 +156,19 @@ impl Endpoint {
 
     pub(crate) fn finish(&mut self, operation: OperationId, result: Result<(), OperationError>) {
         self.emit(Event::OperationDone { operation, result });
+    }
+
+    /// A dialog is over; it is remembered for a while.
+    pub(crate) fn note_ended(&mut self, dialog: DialogId) {
+        if self.ended_dialogs.len() >= MAX_ENDED_DIALOGS {
+            self.ended_dialogs.pop_front();
+        }
+        self.ended_dialogs.push_back(dialog);
+    }
+
+    /// Whether a dialog has ended lately.
+    pub(crate) fn has_ended(&self, dialog: &DialogId) -> bool {
+        self.ended_dialogs.contains(dialog)
     }
 
     // --- media -----------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     ReInvite(CallId),
     /// An UPDATE inside a call's dialog.
     Update(CallId),
+    /// An INVITE with Replaces that is to bring a call back.
+    Recovery(CallId),
     /// The BYE that ends a call.
     Bye(CallId),
     /// A digit by INFO.

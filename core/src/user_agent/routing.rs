@@ -2,7 +2,7 @@
 
 use super::UserAgent;
 use super::objection::{Objection, objection};
-use crate::call::{AnswerMode, Call};
+use crate::call::{AnswerMode, Call, Replaces};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
@@ -123,6 +123,11 @@ impl UserAgent {
         if self.stopping.is_some() {
             return self.endpoint.reject(transaction, &invite, 480);
         }
+        match Replaces::of(&invite) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => return self.replacing_invite(transaction, &invite, &replaces),
+            Err(_) => return self.endpoint.reject(transaction, &invite, 400),
+        }
         if self.calls.len() >= self.endpoint.config.max_calls {
             return self.endpoint.reject(transaction, &invite, 486);
         }
@@ -143,6 +148,19 @@ impl UserAgent {
                 self.calls.insert(id, call);
             }
             Err(_) => self.endpoint.reject(transaction, &invite, 400),
+        }
+    }
+
+    /// RFC 3891 section 3.
+    fn replacing_invite(&mut self, transaction: TransactionId, invite: &Message, replaces: &Replaces) {
+        let named = self.calls.values_mut().find(|call| call.is_named_by(replaces));
+        let result = match named {
+            Some(call) => call.replaced_by(&mut self.endpoint, transaction, invite, replaces),
+            None if replaces.names_ended(&self.endpoint) => Err(603),
+            None => Err(481),
+        };
+        if let Err(status) = result {
+            self.endpoint.reject(transaction, invite, status);
         }
     }
 
@@ -177,6 +195,7 @@ impl UserAgent {
             self.with_call(id, |call, endpoint| {
                 call.cancelled(endpoint, request);
                 call.reinvite_cancelled(endpoint, invite);
+                call.succession_cancelled(endpoint, invite);
             });
         }
     }
@@ -211,6 +230,7 @@ impl UserAgent {
                     call.update_response(endpoint, transaction, response)
                 });
             }
+            Purpose::Recovery(id) => self.recovery_response(id, transaction, response),
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
             Purpose::Dtmf(id) => {
                 let status = response.status();
@@ -231,6 +251,22 @@ impl UserAgent {
         }
     }
 
+    /// An INVITE that was to bring a call back may be answered when nobody wants it any more.
+    fn recovery_response(&mut self, id: CallId, transaction: TransactionId, response: &Message) {
+        let is_wanted = self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.recovers_in(transaction));
+        match response.status() {
+            _ if is_wanted => self.with_call(id, |call, endpoint| {
+                call.recovery_response(endpoint, transaction, response);
+            }),
+            Some(100..=199) => self.endpoint.cancel(transaction, None),
+            Some(200..=299) => Call::release_late_fork(&mut self.endpoint, transaction, response),
+            Some(_) | None => {}
+        }
+    }
+
     /// `true` if the challenged request is on its way again, with credentials.
     fn answer_challenge(&mut self, old: TransactionId, response: &Message) -> bool {
         let Some(purpose) = self.endpoint.purpose(old) else {
@@ -247,6 +283,7 @@ impl UserAgent {
             Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(new)),
             Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
+            Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
         }
@@ -263,6 +300,10 @@ impl UserAgent {
             Purpose::Invite(id) => {
                 let call = self.calls.get(&id)?;
                 call.still_invites(transaction).then_some(sent + 1)
+            }
+            Purpose::Recovery(id) => {
+                let call = self.calls.get(&id)?;
+                call.recovers_in(transaction).then_some(sent + 1)
             }
             Purpose::ReInvite(id) | Purpose::Update(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
                 self.calls.get_mut(&id)?.next_number(&request)
@@ -293,6 +334,11 @@ impl UserAgent {
                 }
                 Purpose::Update(id) => {
                     self.with_call(id, |call, endpoint| call.update_unanswered(endpoint, transaction));
+                }
+                Purpose::Recovery(id) => {
+                    self.with_call(id, |call, endpoint| {
+                        call.recovery_unanswered(endpoint, transaction)
+                    });
                 }
                 Purpose::Bye(id) => self.with_call(id, Call::bye_done),
                 Purpose::Dtmf(id) => {

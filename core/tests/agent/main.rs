@@ -13,6 +13,7 @@ mod pair;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
 mod registration;
+mod replaces;
 mod restore;
 mod rfc4475;
 mod rfc5118;

@@ -101,6 +101,7 @@ impl Session {
             }
             (MediaAction::Rollback, Signalling::LocalOffer { from: Before::New }) => Signalling::New,
             (MediaAction::Rollback, Signalling::LocalOffer { from: Before::Stable }) => Signalling::Stable,
+            (MediaAction::Close, Signalling::Closed) => return Err(in_state),
             (MediaAction::Close, _) => Signalling::Closed,
             (MediaAction::SetMuted { muted }, state) => {
                 self.muted = *muted;
