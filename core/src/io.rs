@@ -134,7 +134,8 @@ pub enum Timer {
     Registration,
     /// When a 2xx to INVITE is sent again for want of an ACK (RFC 3261 section 13.3.1.4).
     Retransmit2xx,
-    /// When a call is given up: nobody answered, the far end vanished, or late forks are no longer awaited.
+    /// When a call is given up: nobody answered, the far end vanished, or what its end has left open is no longer
+    /// awaited.
     Call,
     /// When a request that met glare is tried again (RFC 3261 section 14.1).
     Retry,

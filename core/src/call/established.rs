@@ -21,8 +21,8 @@ pub(crate) struct Established {
     pub(crate) wanted: Wanted,
     /// Our UPDATE that has not been answered.
     pub(super) update: Option<TransactionId>,
-    /// Our 2xx that has not been acknowledged.
-    unacknowledged: Option<Unacknowledged>,
+    /// Our 2xx that have not been acknowledged: two at most, if a re-INVITE has overtaken an ACK.
+    unacknowledged: Vec<Unacknowledged>,
     /// The last ACK, with the number of its INVITE, for a 2xx that comes again.
     last_ack: Option<(u32, Message)>,
     /// The `answer()` that made this call; ends when the caller has acknowledged.
@@ -30,6 +30,9 @@ pub(crate) struct Established {
     /// Hang up as soon as the ACK is there (section 15: not before).
     leave_when_acknowledged: Option<EndCause>,
 }
+
+/// Answers of ours that may wait for their ACK at the same time.
+const MAX_UNACKNOWLEDGED: usize = 2;
 
 /// A 2xx to INVITE, repeated until the ACK comes (section 13.3.1.4), over reliable transports too: another hop may lose it.
 #[derive(Clone, Debug)]
@@ -55,7 +58,7 @@ impl Established {
             remote_media: None,
             wanted: Wanted::default(),
             update: None,
-            unacknowledged: None,
+            unacknowledged: Vec::new(),
             last_ack: None,
             answer_operation: None,
             leave_when_acknowledged: None,
@@ -63,18 +66,24 @@ impl Established {
     }
 
     pub(super) fn awaits_ack(&self) -> bool {
-        self.unacknowledged.is_some()
+        !self.unacknowledged.is_empty()
+    }
+
+    /// Whether a re-INVITE may be accepted although the ACK of the answer before is still to come.
+    pub(super) fn may_answer_another(&self) -> bool {
+        self.unacknowledged.len() < MAX_UNACKNOWLEDGED
     }
 
     pub(super) fn answers(&self, transaction: TransactionId) -> bool {
         self.unacknowledged
-            .as_ref()
-            .is_some_and(|sent| sent.transaction == transaction)
+            .iter()
+            .any(|sent| sent.transaction == transaction)
     }
 
     pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
-        let repeat = self.unacknowledged.as_ref();
-        let repeat = repeat.map(|sent| (sent.repeat_at.min(sent.give_up_at), Timer::Retransmit2xx));
+        let repeats = self.unacknowledged.iter();
+        let repeat = repeats.map(|sent| sent.repeat_at.min(sent.give_up_at)).min();
+        let repeat = repeat.map(|at| (at, Timer::Retransmit2xx));
         let retry = self.wanted.not_before.map(|at| (at, Timer::Retry));
         [repeat, retry].into_iter().flatten().min()
     }
@@ -97,7 +106,7 @@ impl Established {
 
     /// Our 2xx is out; it is repeated until acknowledged.
     pub(super) fn answer_sent(&mut self, now: Instant, transaction: TransactionId, response: Message) {
-        self.unacknowledged = Some(Unacknowledged {
+        self.unacknowledged.push(Unacknowledged {
             transaction,
             response,
             repeat_at: now + T1,
@@ -129,19 +138,25 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        let Some(sent) = &mut established.unacknowledged else {
-            return;
-        };
-        if sent.give_up_at <= endpoint.now {
+        let now = endpoint.now;
+        if established
+            .unacknowledged
+            .iter()
+            .any(|sent| sent.give_up_at <= now)
+        {
             // Section 13.3.1.4: no ACK within 64*T1, the session is ended.
-            established.unacknowledged = None;
+            established.unacknowledged.clear();
             let wanted = established.leave_when_acknowledged.take();
-            self.hang_up_because(endpoint, wanted.unwrap_or(EndCause::NetworkFailed));
-        } else if sent.repeat_at <= endpoint.now {
+            return self.hang_up_because(endpoint, wanted.unwrap_or(EndCause::NetworkFailed));
+        }
+        for sent in established
+            .unacknowledged
+            .iter_mut()
+            .filter(|sent| sent.repeat_at <= now)
+        {
             sent.interval = (sent.interval * 2).min(T2);
-            sent.repeat_at = endpoint.now + sent.interval;
-            let (transaction, response) = (sent.transaction, sent.response.clone());
-            endpoint.respond(transaction, response);
+            sent.repeat_at = now + sent.interval;
+            endpoint.respond(sent.transaction, sent.response.clone());
         }
     }
 
@@ -151,10 +166,11 @@ impl Call {
             return;
         };
         // An ACK that comes again may be one of an earlier INVITE.
-        let is_awaited = |sent: &mut Unacknowledged| number(&sent.response) == number(ack);
-        if established.unacknowledged.take_if(is_awaited).is_none() {
+        let is_awaited = |sent: &Unacknowledged| number(&sent.response) == number(ack);
+        let Some(at) = established.unacknowledged.iter().position(is_awaited) else {
             return;
-        }
+        };
+        established.unacknowledged.remove(at);
         if let Some(operation) = established.answer_operation.take() {
             endpoint.finish(operation, Ok(()));
         }
@@ -173,6 +189,10 @@ impl Call {
         if !self.accepts(request) {
             // Section 12.2.2: out of order.
             return endpoint.reject(transaction, request, 500);
+        }
+        if !self.is_live() && request.method() != Method::Bye {
+            // For whoever hangs up the dialog is over (RFC 5407 section 3.2.2, 3.3.3 and appendix D).
+            return endpoint.reject(transaction, request, 481);
         }
         let is_offer = matches!(request.method(), Method::Invite | Method::Update);
         if is_offer && !self.takes_offers(endpoint) {

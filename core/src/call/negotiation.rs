@@ -240,6 +240,9 @@ impl Call {
     /// The call is ending, whatever is under way.
     pub(super) fn end_negotiation(&mut self, endpoint: &mut Endpoint) {
         self.answer_what_is_owed(endpoint, 487);
+        if let Some(dialog) = self.dialog() {
+            endpoint.orphan_reinvites(self.id(), |number| dialog.ack(number));
+        }
         self.negotiation = Negotiation::Idle;
     }
 

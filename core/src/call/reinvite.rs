@@ -1,6 +1,5 @@
 //! re-INVITE (RFC 3261 section 14), from either side.
 
-use super::established::number;
 use super::negotiation::{Negotiation, Offer, Owed};
 use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, OperationError, Stage, session_description};
@@ -84,7 +83,7 @@ impl Call {
     ) {
         let status = response.status().unwrap_or(0);
         let Stage::Established(established) = &mut self.stage else {
-            return self.acknowledge_in_passing(endpoint, transaction, response);
+            return;
         };
         let invite = endpoint.sent_request(transaction).cloned();
         let Some(offer) = self.negotiation.offer_out(transaction) else {
@@ -140,24 +139,6 @@ impl Call {
         }
     }
 
-    /// A 2xx to a re-INVITE that arrives while the call is being left still needs its ACK.
-    fn acknowledge_in_passing(
-        &mut self,
-        endpoint: &mut Endpoint,
-        transaction: TransactionId,
-        response: &Message,
-    ) {
-        let Stage::Leaving(leaving) = &self.stage else {
-            return;
-        };
-        let Some(invite) = endpoint.sent_request(transaction).cloned() else {
-            return;
-        };
-        if matches!(response.status(), Some(200..=299)) {
-            endpoint.send_ack(&invite, leaving.dialog.ack(number(&invite)));
-        }
-    }
-
     // --- the far end's ---------------------------------------------------------------------------------------
 
     /// The far end offers something, or asks for an offer (section 14.2).
@@ -178,7 +159,8 @@ impl Call {
             };
         };
         match self.negotiation {
-            Negotiation::Idle if !established.awaits_ack() => {
+            // Also in the moratorium before the ACK of the last one (RFC 5407 section 3.1.4).
+            Negotiation::Idle if established.may_answer_another() => {
                 let request = invite.clone();
                 self.take_offer(endpoint, Owed { transaction, request });
             }

@@ -16,7 +16,7 @@ use crate::rng::Rng;
 use crate::sip::digest::ClientChallengeState;
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
 use crate::time::Instant;
-use crate::transaction::{Flow, Outbox, TransactionEvent, TransactionId, Transactions};
+use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
@@ -66,6 +66,15 @@ struct Pending {
     challenges_answered: u8,
     /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
     released: Vec<String>,
+    orphan: Option<Orphan>,
+}
+
+/// A re-INVITE that was open when its call ended. Its far end may still answer it, and awaits an ACK then
+/// (RFC 5407 section 3.2.3).
+#[derive(Clone, Debug)]
+struct Orphan {
+    ack: RequestBuilder,
+    give_up_at: Instant,
 }
 
 /// Challenges to one request that are answered: as many realms may lie on the way, or nonces turn out to be stale.
@@ -349,6 +358,7 @@ impl Endpoint {
                 request,
                 challenges_answered,
                 released: Vec::new(),
+                orphan: None,
             },
         );
         Ok(transaction)
@@ -403,20 +413,76 @@ impl Endpoint {
         }
     }
 
-    /// A call is over: nobody awaits its media answers or the final responses of its INVITEs any more. An INVITE that
-    /// has been answered stays for its late forks.
+    /// A call is over: nobody awaits its media answers or the final response of its INVITE any more. One that has been
+    /// answered stays for its late forks.
     pub(crate) fn forget_call(&mut self, id: CallId) {
         self.media_requests.retain(|_, call| *call != id);
         let given_up: Vec<_> = self
             .pending
             .iter()
-            .filter(|(_, pending)| matches!(pending.purpose, Purpose::Invite(call) | Purpose::ReInvite(call) if call == id))
+            .filter(|(_, pending)| pending.purpose == Purpose::Invite(id))
             .map(|(transaction, _)| *transaction)
             .filter(|transaction| self.transactions.awaits_response(*transaction))
             .collect();
         given_up
             .into_iter()
             .for_each(|transaction| self.abandon(transaction));
+    }
+
+    /// The re-INVITEs of a call that ends are on their own; `ack` makes the ACK for one with this number.
+    pub(crate) fn orphan_reinvites(&mut self, id: CallId, ack: impl Fn(u32) -> RequestBuilder) {
+        let give_up_at = self.now + TRANSACTION_TIMEOUT;
+        let open = self
+            .pending
+            .values_mut()
+            .filter(|pending| pending.purpose == Purpose::ReInvite(id));
+        for pending in open {
+            let number = pending.request.cseq().map_or(0, |cseq| cseq.number);
+            pending.purpose = Purpose::Orphan;
+            pending.orphan = Some(Orphan {
+                ack: ack(number),
+                give_up_at,
+            });
+        }
+    }
+
+    /// A response to a re-INVITE whose call has ended.
+    pub(crate) fn orphan_answered(&mut self, transaction: TransactionId, response: &Message) {
+        let Some(Pending {
+            request,
+            orphan: Some(orphan),
+            ..
+        }) = self.pending.get(&transaction)
+        else {
+            return;
+        };
+        if matches!(response.status(), Some(200..=299)) {
+            let (invite, ack) = (request.clone(), orphan.ack.clone());
+            self.send_ack(&invite, ack);
+        }
+    }
+
+    /// When the next re-INVITE whose call has ended is given up.
+    pub(crate) fn orphan_deadline(&self) -> Option<Instant> {
+        self.orphans().map(|(_, give_up_at)| give_up_at).min()
+    }
+
+    /// A far end that has let 64*T1 go by will not answer any more.
+    pub(crate) fn give_up_orphans(&mut self) {
+        let late: Vec<_> = self
+            .orphans()
+            .filter(|(_, give_up_at)| *give_up_at <= self.now)
+            .map(|(transaction, _)| transaction)
+            .collect();
+        late.into_iter().for_each(|transaction| self.abandon(transaction));
+    }
+
+    /// Those that await a final response; the others end by the timers of their transaction.
+    fn orphans(&self) -> impl Iterator<Item = (TransactionId, Instant)> {
+        self.pending
+            .iter()
+            .filter_map(|(transaction, pending)| Some((*transaction, pending.orphan.as_ref()?.give_up_at)))
+            .filter(|(transaction, _)| self.transactions.awaits_response(*transaction))
     }
 
     /// Gives up waiting for a response: what comes now comes too late.

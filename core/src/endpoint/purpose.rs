@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Invite(CallId),
     /// An INVITE inside a call's dialog.
     ReInvite(CallId),
+    /// An INVITE inside the dialog of a call that has ended.
+    Orphan,
     /// An UPDATE inside a call's dialog.
     Update(CallId),
     /// An INVITE with Replaces that is to bring a call back.

@@ -255,6 +255,7 @@ impl UserAgent {
             .handle_timeout(self.endpoint.now, &mut out);
         self.endpoint.flush(out);
         self.transactions_ended(events);
+        self.endpoint.give_up_orphans();
         self.registration.wake(&mut self.endpoint);
         for call in self.calls.values_mut() {
             call.wake(&mut self.endpoint);
@@ -425,6 +426,10 @@ impl UserAgent {
             at,
             timer: Timer::Call,
         });
+        let orphan = self.endpoint.orphan_deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Call,
+        });
         let all = [
             self.connection.deadline(),
             transaction,
@@ -432,6 +437,7 @@ impl UserAgent {
             call,
             stop,
             lost,
+            orphan,
         ];
         all.into_iter().flatten().min_by_key(|deadline| deadline.at)
     }

@@ -236,6 +236,7 @@ impl UserAgent {
                 let status = response.status();
                 self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, status));
             }
+            Purpose::Orphan => self.endpoint.orphan_answered(transaction, response),
             Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
         }
     }
@@ -285,7 +286,7 @@ impl UserAgent {
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
-            Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+            Purpose::Bye(_) | Purpose::Orphan | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
         }
         true
     }
@@ -309,6 +310,8 @@ impl UserAgent {
                 self.calls.get_mut(&id)?.next_number(&request)
             }
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
+            // Nobody wants it any more.
+            Purpose::Orphan => None,
             // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).
             Purpose::Cancel => None,
         }
@@ -344,7 +347,7 @@ impl UserAgent {
                 Purpose::Dtmf(id) => {
                     self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
                 }
-                Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+                Purpose::Orphan | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
             }
         }
     }

@@ -17,6 +17,7 @@ mod replaces;
 mod restore;
 mod rfc4475;
 mod rfc5118;
+mod rfc5407;
 mod stop;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;
