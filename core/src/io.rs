@@ -134,6 +134,8 @@ pub enum Timer {
     Registration,
     /// When a 2xx to INVITE is sent again for want of an ACK (RFC 3261 section 13.3.1.4).
     Retransmit2xx,
+    /// When a reliable provisional response is sent again for want of a PRACK (RFC 3262 section 3).
+    RetransmitProvisional,
     /// When a call is given up: nobody answered, the far end vanished, or what its end has left open is no longer
     /// awaited.
     Call,

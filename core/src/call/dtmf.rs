@@ -152,7 +152,7 @@ impl Call {
         let Some(sequence) = self.dtmf.queue.front_mut() else {
             return;
         };
-        let by_rtp = established.remote_media.is_none_or(|media| media.telephone_event);
+        let by_rtp = self.remote_media.is_none_or(|media| media.telephone_event);
         let count = sequence.rest.iter().take_while(|tone| is_tone(**tone)).count();
         let count = if by_rtp { count } else { 1 };
         let tones: String = sequence.rest.drain(..count).collect();

@@ -1,28 +1,28 @@
 //! The answered call: acknowledging and repeating 2xx (RFC 3261 section 13), requests from the far end, leaving.
 
 use super::reason::{self, Heard};
+use super::repetition::{Due, Repetition};
 use super::wishes::Wanted;
 use super::{
-    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId,
-    RemoteMedia, Stage, dtmf, session_description,
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId, Stage,
+    dtmf, session_description,
 };
 use crate::endpoint::Purpose;
 use crate::event::Event;
 use crate::io::Timer;
 use crate::sip::Method;
-use crate::time::{Duration, Instant};
-use crate::transaction::{T1, T2, TRANSACTION_TIMEOUT, TransactionId};
+use crate::time::Instant;
+use crate::transaction::{T2, TransactionId};
 
 /// A call whose dialog is confirmed.
 #[derive(Clone, Debug)]
 pub(crate) struct Established {
     pub(crate) dialog: Dialog,
-    pub(crate) remote_media: Option<RemoteMedia>,
     pub(crate) wanted: Wanted,
     /// Our UPDATE that has not been answered.
     pub(super) update: Option<TransactionId>,
     /// Our 2xx that have not been acknowledged: two at most, if a re-INVITE has overtaken an ACK.
-    unacknowledged: Vec<Unacknowledged>,
+    unacknowledged: Vec<Repetition>,
     /// The last ACK, with the number of its INVITE, for a 2xx that comes again.
     last_ack: Option<(u32, Message)>,
     /// The `answer()` that made this call; ends when the caller has acknowledged.
@@ -33,16 +33,6 @@ pub(crate) struct Established {
 
 /// Answers of ours that may wait for their ACK at the same time.
 const MAX_UNACKNOWLEDGED: usize = 2;
-
-/// A 2xx to INVITE, repeated until the ACK comes (section 13.3.1.4), over reliable transports too: another hop may lose it.
-#[derive(Clone, Debug)]
-struct Unacknowledged {
-    transaction: TransactionId,
-    response: Message,
-    repeat_at: Instant,
-    interval: Duration,
-    give_up_at: Instant,
-}
 
 /// BYE is out.
 #[derive(Clone, Debug)]
@@ -55,7 +45,6 @@ impl Established {
     pub(crate) fn new(dialog: Dialog) -> Self {
         Self {
             dialog,
-            remote_media: None,
             wanted: Wanted::default(),
             update: None,
             unacknowledged: Vec::new(),
@@ -82,7 +71,7 @@ impl Established {
 
     pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
         let repeats = self.unacknowledged.iter();
-        let repeat = repeats.map(|sent| sent.repeat_at.min(sent.give_up_at)).min();
+        let repeat = repeats.map(Repetition::deadline).min();
         let repeat = repeat.map(|at| (at, Timer::Retransmit2xx));
         let retry = self.wanted.not_before.map(|at| (at, Timer::Retry));
         [repeat, retry].into_iter().flatten().min()
@@ -106,27 +95,14 @@ impl Established {
 
     /// Our 2xx is out; it is repeated until acknowledged.
     pub(super) fn answer_sent(&mut self, now: Instant, transaction: TransactionId, response: Message) {
-        self.unacknowledged.push(Unacknowledged {
-            transaction,
-            response,
-            repeat_at: now + T1,
-            interval: T1,
-            give_up_at: now + TRANSACTION_TIMEOUT,
-        });
+        self.unacknowledged
+            .push(Repetition::new(now, transaction, response));
     }
 }
 
 impl Call {
     pub(super) fn establish(&mut self, dialog: Dialog) {
         self.stage = Stage::Established(Box::new(Established::new(dialog)));
-    }
-
-    /// Takes note of what the far end's description says.
-    pub(super) fn remote_description(&mut self, sdp: &str) {
-        let Stage::Established(established) = &mut self.stage else {
-            return;
-        };
-        established.remote_media = RemoteMedia::read(sdp);
     }
 
     pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {
@@ -138,25 +114,17 @@ impl Call {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
-        let now = endpoint.now;
-        if established
-            .unacknowledged
-            .iter()
-            .any(|sent| sent.give_up_at <= now)
-        {
-            // Section 13.3.1.4: no ACK within 64*T1, the session is ended.
-            established.unacknowledged.clear();
-            let wanted = established.leave_when_acknowledged.take();
-            return self.hang_up_because(endpoint, wanted.unwrap_or(EndCause::NetworkFailed));
-        }
-        for sent in established
-            .unacknowledged
-            .iter_mut()
-            .filter(|sent| sent.repeat_at <= now)
-        {
-            sent.interval = (sent.interval * 2).min(T2);
-            sent.repeat_at = now + sent.interval;
-            endpoint.respond(sent.transaction, sent.response.clone());
+        for sent in &mut established.unacknowledged {
+            match sent.wake(endpoint.now, T2) {
+                Due::Nothing => {}
+                Due::Repeat => endpoint.respond(sent.transaction, sent.response.clone()),
+                Due::GiveUp => {
+                    // Section 13.3.1.4: no ACK within 64*T1, the session is ended.
+                    established.unacknowledged.clear();
+                    let wanted = established.leave_when_acknowledged.take();
+                    return self.hang_up_because(endpoint, wanted.unwrap_or(EndCause::NetworkFailed));
+                }
+            }
         }
     }
 
@@ -166,7 +134,7 @@ impl Call {
             return;
         };
         // An ACK that comes again may be one of an earlier INVITE.
-        let is_awaited = |sent: &Unacknowledged| number(&sent.response) == number(ack);
+        let is_awaited = |sent: &Repetition| number(&sent.response) == number(ack);
         let Some(at) = established.unacknowledged.iter().position(is_awaited) else {
             return;
         };
@@ -202,6 +170,7 @@ impl Call {
         match request.method() {
             Method::Bye => self.bye_received(endpoint, transaction, request),
             Method::Invite => self.reinvite_received(endpoint, transaction, request),
+            Method::Prack => self.prack_received(endpoint, transaction, request),
             Method::Update => self.update_received(endpoint, transaction, request),
             Method::Info => self.info_received(endpoint, transaction, request),
             Method::Options => {
@@ -215,7 +184,6 @@ impl Call {
             Method::Ack
             | Method::Cancel
             | Method::Register
-            | Method::Prack
             | Method::Subscribe
             | Method::Notify
             | Method::Refer

@@ -18,7 +18,7 @@ use crate::transaction::TransactionId;
 pub(super) struct Alerting {
     pub(super) transaction: TransactionId,
     pub(super) dialog: Dialog,
-    invite: Message,
+    pub(super) invite: Message,
     /// When the caller's own limit is over (RFC 3261 section 13.3.1: Expires), if it set one.
     expires_at: Option<Instant>,
     making: Option<Making>,
@@ -59,8 +59,6 @@ impl Call {
         let local_tag = endpoint.rng.token(6);
         let dialog = Dialog::from_request(&invite, &local_tag)?;
         let expires = invite.expires().ok().flatten();
-        let ringing = response(endpoint, &invite, 180, &local_tag).build();
-        endpoint.respond(transaction, ringing);
         let alerting = Alerting {
             transaction,
             dialog,
@@ -73,6 +71,7 @@ impl Call {
         call.info.anonymous = caller.anonymous;
         call.info.diverted_by = diverted_by;
         call.info.alert = alert;
+        call.ring(endpoint);
         Ok(call)
     }
 
@@ -153,6 +152,7 @@ impl Call {
             .body("application/sdp", sdp.as_bytes())
             .build();
         endpoint.respond(transaction, answer.clone());
+        self.stop_ringing();
         self.establish(dialog);
         if let Stage::Established(established) = &mut self.stage {
             established.answer_sent(endpoint.now, transaction, answer);
@@ -180,6 +180,7 @@ impl Call {
 
     /// The caller's own time limit is over (section 13.3.1).
     pub(super) fn wake_incoming(&mut self, endpoint: &mut Endpoint) {
+        self.repeat_ringing(endpoint);
         let Stage::Alerting(alerting) = &self.stage else {
             return;
         };
@@ -196,6 +197,7 @@ impl Call {
         };
         let response = response(endpoint, &alerting.invite, status, alerting.dialog.local_tag()).build();
         endpoint.respond(alerting.transaction, response);
+        self.stop_ringing();
     }
 
     fn answer_failed(&mut self, endpoint: &mut Endpoint, operation: OperationId, error: MediaError) {

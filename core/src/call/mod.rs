@@ -13,13 +13,16 @@ mod diversion;
 mod dtmf;
 mod end;
 mod established;
+mod forks;
 mod identity;
 mod incoming;
 mod negotiation;
 mod outgoing;
+mod prack;
 mod reason;
 mod refresh;
 mod reinvite;
+mod repetition;
 mod replaces;
 mod restore;
 mod update;
@@ -81,6 +84,10 @@ pub(crate) struct Call {
     session_open: bool,
     /// The exchange of descriptions for it.
     negotiation: Negotiation,
+    /// What the far end's last description says.
+    remote_media: Option<RemoteMedia>,
+    /// Our reliable 180 whose PRACK has not come.
+    unacknowledged: Option<prack::Unacknowledged>,
     stage: Stage,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
@@ -144,6 +151,8 @@ impl Call {
             session: endpoint.new_media_session(),
             session_open: false,
             negotiation: Negotiation::Idle,
+            remote_media: None,
+            unacknowledged: None,
             stage,
             dtmf: Dtmf::default(),
             hang_up_operation: None,
@@ -197,9 +206,16 @@ impl Call {
             Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => None,
         };
         let reinvite = self.negotiation.deadline().map(|at| (at, Timer::Call));
+        let ringing = self.unacknowledged.as_ref();
+        let ringing = ringing
+            .and_then(prack::Unacknowledged::deadline)
+            .map(|at| (at, Timer::RetransmitProvisional));
         let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
         let recovery = self.recovery.as_ref().map(|recovery| recovery.deadline());
-        [stage, reinvite, dtmf, recovery].into_iter().flatten().min()
+        [stage, reinvite, ringing, dtmf, recovery]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets time do its work.
@@ -333,6 +349,11 @@ impl Call {
         let operation = endpoint.new_operation();
         endpoint.finish(operation, Ok(()));
         Ok(operation)
+    }
+
+    /// Takes note of what the far end's description says.
+    fn remote_description(&mut self, sdp: &str) {
+        self.remote_media = RemoteMedia::read(sdp);
     }
 
     fn request_media(&mut self, endpoint: &mut Endpoint, action: MediaAction) -> MediaRequestId {

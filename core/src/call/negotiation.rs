@@ -378,6 +378,10 @@ impl Call {
 
     /// The answer cannot be applied: what was negotiated is unknown, so the call cannot go on.
     fn answer_unusable(&mut self, endpoint: &mut Endpoint, error: MediaError) {
+        if let Stage::Inviting(inviting) = &mut self.stage {
+            self.negotiation = Negotiation::Idle;
+            return inviting.early_answer_unusable();
+        }
         self.abandon(endpoint, &OperationError::Media(error));
         self.hang_up_because(endpoint, EndCause::NotAcceptable);
     }
@@ -385,20 +389,13 @@ impl Call {
     /// An offer that sends nothing to a side that holds says what that hold has made of the session (a refresh by a
     /// back-to-back platform). Answering it resumes nothing: that takes an offer of our own.
     fn offer_repeats_our_hold(&self) -> bool {
-        let offer = self
-            .established()
-            .and_then(|established| established.remote_media);
+        let offer = self.remote_media;
         self.info.local_hold && offer.is_some_and(|remote| !remote.direction.sends())
     }
 
     /// The far end holds when it does not want to receive. An answer of `inactive` to our own hold says nothing new.
     pub(super) fn note_remote_hold(&mut self, we_offered_hold: bool) {
-        let Some(remote) = self
-            .established()
-            .and_then(|established| established.remote_media)
-        else {
-            return;
-        };
+        let Some(remote) = self.remote_media else { return };
         match (remote.direction.receives(), we_offered_hold) {
             (true, _) => self.info.remote_hold = false,
             (false, false) => self.info.remote_hold = true,

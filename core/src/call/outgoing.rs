@@ -1,6 +1,8 @@
 //! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, forks, CANCEL.
 
 use super::established::number;
+use super::forks::Forks;
+use super::prack::Provisional;
 use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
 use super::{
     Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
@@ -14,8 +16,9 @@ use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
 
-/// Early dialogs kept per call; a hostile platform could announce any number.
-const MAX_FORKS: usize = 16;
+/// More requests than are sent in an early dialog (PRACK, and again with credentials). A fork that is released may have
+/// been forgotten, so their numbers are skipped.
+const EARLY_REQUESTS: u32 = 1_000;
 
 /// The offer is being made.
 #[derive(Clone, Debug)]
@@ -28,8 +31,7 @@ pub(super) struct Offering {
 #[derive(Clone, Debug)]
 pub(super) struct Inviting {
     transaction: TransactionId,
-    /// Early dialogs, for requests that come in on them.
-    early: Vec<Dialog>,
+    forks: Forks,
     /// The early answer that was applied. A peer connection takes the answer of one fork only.
     early_answer: Option<EarlyAnswer>,
     cancel: Cancel,
@@ -42,6 +44,10 @@ pub(super) struct Inviting {
 struct EarlyAnswer {
     tag: String,
     sdp: String,
+    /// It came reliably: it is the answer of this fork, and has been applied as such.
+    settled: bool,
+    /// The media backend cannot use it.
+    unusable: bool,
 }
 
 impl EarlyAnswer {
@@ -72,16 +78,26 @@ enum Cancel {
 
 impl Inviting {
     pub(super) fn owns(&self, request: &Message) -> bool {
-        self.early.iter().any(|dialog| dialog.matches(request))
+        self.forks.own(request)
     }
 
     pub(super) fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
-        self.early.iter_mut().find(|dialog| dialog.has(message))
+        self.forks.dialog_of(message)
     }
 
     /// Whether the fork of `request` has answered for good what the INVITE offered, and is the one that is heard.
-    pub(super) fn has_settled(&self, _request: &Message) -> bool {
-        false
+    pub(super) fn has_settled(&self, request: &Message) -> bool {
+        let tag = request.from().ok().and_then(|from| from.tag());
+        self.early_answer
+            .as_ref()
+            .is_some_and(|early| early.settled && !early.unusable && Some(early.tag.as_str()) == tag)
+    }
+
+    /// The early answer cannot be used. Another fork may still win.
+    pub(super) fn early_answer_unusable(&mut self) {
+        if let Some(early) = &mut self.early_answer {
+            early.unusable = true;
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -90,7 +106,7 @@ impl Inviting {
 
     /// The early dialogs there are.
     pub(super) fn early_dialogs(&self) -> impl Iterator<Item = &Dialog> {
-        self.early.iter()
+        self.forks.dialogs()
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -100,16 +116,6 @@ impl Inviting {
     /// Another dialog has taken its place. Forks that answer all the same are released.
     pub(super) fn take_back(&mut self, endpoint: &mut Endpoint) {
         endpoint.cancel(self.transaction, None);
-    }
-
-    fn remember(&mut self, dialog: Dialog) {
-        let known = self
-            .early
-            .iter()
-            .any(|early| early.remote_tag() == dialog.remote_tag());
-        if !known && self.early.len() < MAX_FORKS {
-            self.early.push(dialog);
-        }
     }
 }
 
@@ -159,7 +165,7 @@ impl Call {
         self.info.state = CallState::Calling;
         self.stage = Stage::Inviting(Box::new(Inviting {
             transaction,
-            early: Vec::new(),
+            forks: Forks::default(),
             early_answer: None,
             cancel: Cancel::No,
             give_up_at: endpoint.now + endpoint.config.no_answer_timeout,
@@ -242,46 +248,88 @@ impl Call {
     }
 
     fn provisional(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
+        let id = self.id();
         let Stage::Inviting(inviting) = &mut self.stage else {
             return;
+        };
+        let status = response.status().unwrap_or(0);
+        let tag = response.to().ok().and_then(|to| to.tag());
+        let invite = endpoint.sent_request(transaction).cloned();
+        let provisional = match (invite, tag) {
+            (Some(invite), Some(_)) if status != 100 => {
+                inviting.forks.provisional(endpoint, id, &invite, response)
+            }
+            _ => Provisional::Unreliable,
         };
         if let Cancel::Wanted(cause) = inviting.cancel {
             inviting.cancel = Cancel::Sent(cause);
             return endpoint.cancel(transaction, reason::said(cause));
         }
-        let status = response.status().unwrap_or(0);
-        let has_tag = response.to().is_ok_and(|to| to.tag().is_some());
-        if status == 100 || !has_tag || !matches!(inviting.cancel, Cancel::No) {
+        let (Some(tag), Cancel::No) = (tag, inviting.cancel) else {
             return;
+        };
+        match status {
+            100 => {}
+            _ if provisional == Provisional::Repeated => {}
+            199 => self.fork_gone(tag),
+            _ => self.heard_of_fork(endpoint, tag, response, provisional),
         }
-        if let Some(dialog) = early_dialog(endpoint, transaction, response) {
-            inviting.remember(dialog);
+    }
+
+    /// RFC 6228: this telephone will not answer any more.
+    fn fork_gone(&mut self, tag: &str) {
+        let Stage::Inviting(inviting) = &mut self.stage else {
+            return;
+        };
+        inviting.forks.take(tag);
+        // Who answers gets fresh media, see `answered`; until then there is nothing to be heard.
+        if inviting
+            .early_answer
+            .as_ref()
+            .is_some_and(|early| early.tag == tag)
+        {
+            self.info.early_media = false;
         }
-        if matches!(status, 180..=183) {
+    }
+
+    fn heard_of_fork(
+        &mut self,
+        endpoint: &mut Endpoint,
+        tag: &str,
+        response: &Message,
+        provisional: Provisional,
+    ) {
+        if matches!(response.status(), Some(180..=183)) {
             self.info.state = CallState::Ringing;
         }
         if let Some(identity) = asserted_identity(response) {
             self.info.remote = identity;
         }
-        self.apply_early_answer(endpoint, response);
+        if let Some(sdp) = session_description(response) {
+            self.apply_early_answer(endpoint, tag, sdp, provisional == Provisional::Reliable);
+        }
     }
 
-    /// RFC 3960: the first fork that sends early media is heard.
-    fn apply_early_answer(&mut self, endpoint: &mut Endpoint, response: &Message) {
+    /// RFC 3960: the first fork that sends early media is heard. What it says reliably is its answer for good (RFC 3262
+    /// section 5); anything else can still change.
+    fn apply_early_answer(&mut self, endpoint: &mut Endpoint, tag: &str, sdp: &str, settled: bool) {
         let Stage::Inviting(inviting) = &mut self.stage else {
             return;
         };
-        let (Some(sdp), Ok(to)) = (session_description(response), response.to()) else {
-            return;
-        };
-        if inviting.early_answer.is_some() {
+        let is_heard = inviting.early_answer.as_ref();
+        if is_heard.is_some_and(|early| early.tag != tag || early.settled || !settled) {
             return;
         }
         inviting.early_answer = Some(EarlyAnswer {
-            tag: to.tag().unwrap_or_default().to_owned(),
+            tag: tag.to_owned(),
             sdp: sdp.to_owned(),
+            settled,
+            unusable: false,
         });
         self.info.early_media = true;
+        if settled {
+            return self.apply_first_answer(endpoint, sdp);
+        }
         let action = MediaAction::ApplyAnswer {
             answer: sdp.to_owned(),
             provisional: true,
@@ -340,15 +388,34 @@ impl Call {
         }
     }
 
-    fn answered(&mut self, endpoint: &mut Endpoint, dialog: Dialog, invite: &Message, response: &Message) {
+    fn answered(
+        &mut self,
+        endpoint: &mut Endpoint,
+        mut dialog: Dialog,
+        invite: &Message,
+        response: &Message,
+    ) {
         let Stage::Inviting(inviting) = &mut self.stage else {
             return;
         };
-        let early_answer = inviting.early_answer.take();
         let answer = session_description(response);
-        let other_media_was_heard = early_answer
-            .as_ref()
-            .is_some_and(|early| early.tag != dialog.remote_tag() || early.is_replaced_by(answer));
+        let heard = inviting.early_answer.take();
+        let fork = inviting.forks.take(dialog.remote_tag());
+        if let Some(fork) = &fork {
+            dialog.goes_on_from(&fork.dialog);
+        }
+        let settled = fork.is_some_and(|fork| fork.settled);
+        let (own, others) = match heard {
+            Some(early) if early.tag == dialog.remote_tag() && !early.is_replaced_by(answer) => {
+                (Some(early), false)
+            }
+            Some(_) => (None, true),
+            None => (None, false),
+        };
+        if others {
+            // What is under way is about media that have lost.
+            self.end_negotiation(endpoint);
+        }
         if let Some(identity) = asserted_identity(response) {
             self.info.remote = identity;
         }
@@ -359,12 +426,18 @@ impl Call {
         if let Stage::Established(established) = &mut self.stage {
             established.acknowledge(endpoint, invite);
         }
-        match (answer, early_answer) {
-            (Some(_), _) if other_media_was_heard => self.want_fresh_media(),
+        match (answer, own) {
+            (_, Some(early)) if early.unusable && early.settled => {
+                self.hang_up_because(endpoint, EndCause::NotAcceptable);
+            }
+            // It is in force already, whatever the 2xx says (RFC 3261 section 13.2.1).
+            (_, Some(early)) if early.settled => {}
+            (Some(_), None) if others => self.want_fresh_media(),
+            (None, None) if others && settled => self.want_fresh_media(),
             (Some(sdp), _) => self.apply_first_answer(endpoint, sdp),
             // What this fork said early is not repeated by all: it stands, and is final now (section 13.2.1).
-            (None, Some(early)) if !other_media_was_heard => self.apply_first_answer(endpoint, &early.sdp),
-            (None, _) => self.hang_up_because(endpoint, EndCause::NotAcceptable),
+            (None, Some(early)) => self.apply_first_answer(endpoint, &early.sdp),
+            (None, None) => self.hang_up_because(endpoint, EndCause::NotAcceptable),
         }
     }
 
@@ -419,16 +492,13 @@ fn release(endpoint: &mut Endpoint, transaction: TransactionId, invite: &Message
     }
     endpoint.send_ack(invite, dialog.ack(number(invite)));
     if release == Release::First {
+        dialog.skip_numbers(EARLY_REQUESTS);
         // Whether it hears the BYE or times out makes no difference here.
         let bye = dialog
             .request(Method::Bye)
             .header(HeaderName::Reason, COMPLETED_ELSEWHERE);
         let _ = endpoint.send(Purpose::LateFork, bye);
     }
-}
-
-fn early_dialog(endpoint: &Endpoint, transaction: TransactionId, response: &Message) -> Option<Dialog> {
-    Dialog::from_response(endpoint.sent_request(transaction)?, response).ok()
 }
 
 /// What a final response to INVITE means to the caller.

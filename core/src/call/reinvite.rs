@@ -1,6 +1,7 @@
 //! re-INVITE (RFC 3261 section 14), from either side.
 
 use super::negotiation::{Negotiation, Offer, Owed};
+use super::prack::{self, Provisional, ReliableOrder};
 use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, OperationError, Stage, session_description};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
@@ -15,6 +16,10 @@ pub(super) struct Sent {
     /// When it is cancelled, or, if it has been, when it counts as such (RFC 3261 section 9.1).
     pub(super) give_up_at: Instant,
     cancelled: bool,
+    /// The order of reliable responses to it.
+    order: ReliableOrder,
+    /// The answer that came in one of them; the 2xx need not repeat it (RFC 3262 section 5).
+    early_answer: Option<String>,
 }
 
 impl Call {
@@ -38,6 +43,8 @@ impl Call {
                     transaction,
                     give_up_at: endpoint.now + TRANSACTION_TIMEOUT,
                     cancelled: false,
+                    order: ReliableOrder::default(),
+                    early_answer: None,
                 };
                 self.negotiation = Negotiation::OfferOut(sent, offer);
             }
@@ -93,11 +100,12 @@ impl Call {
             return;
         };
         match (status, session_description(response)) {
-            (100..=199, _) => {}
+            (100..=199, _) => self.reinvite_provisional(endpoint, invite, response),
             (200..=299, answer) => {
                 self.refreshed(response);
                 self.acknowledge(endpoint, invite);
-                match answer {
+                let settled = self.take_settled_answer();
+                match settled.as_deref().or(answer) {
                     Some(sdp) => self.apply_answer(endpoint, sdp, offer),
                     None => self.refused(endpoint, offer, 200, "answer without a session description"),
                 }
@@ -131,6 +139,39 @@ impl Call {
             established.wanted.lost_reinvite = true;
         }
         self.roll_back(endpoint);
+    }
+
+    /// A reliable response is acknowledged. Its answer is applied with the 2xx, so that a failure takes nothing back
+    /// but the offer (RFC 6141 section 3.1); the address in it counts at once (section 4.2).
+    fn reinvite_provisional(&mut self, endpoint: &mut Endpoint, invite: Option<Message>, response: &Message) {
+        let id = self.id();
+        let (Stage::Established(established), Negotiation::OfferOut(sent, _), Some(invite)) =
+            (&mut self.stage, &mut self.negotiation, invite)
+        else {
+            return;
+        };
+        let dialog = &mut established.dialog;
+        let provisional = prack::acknowledge(endpoint, id, dialog, &mut sent.order, &invite, response);
+        if provisional != Provisional::Reliable {
+            return;
+        }
+        dialog.refresh_target(response);
+        if sent.early_answer.is_none() {
+            sent.early_answer = session_description(response).map(str::to_owned);
+        }
+    }
+
+    fn take_settled_answer(&mut self) -> Option<String> {
+        match &mut self.negotiation {
+            Negotiation::OfferOut(sent, _) => sent.early_answer.take(),
+            Negotiation::Idle
+            | Negotiation::MakingOffer(..)
+            | Negotiation::Applying(..)
+            | Negotiation::RollingBack(_)
+            | Negotiation::MakingAnswer { .. }
+            | Negotiation::MakingLateOffer { .. }
+            | Negotiation::AwaitingAnswerInAck(_) => None,
+        }
     }
 
     fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: Option<Message>) {

@@ -29,7 +29,7 @@ impl Call {
         Some(Restored {
             info: self.info.clone(),
             dialog: established.dialog.clone(),
-            remote_media: established.remote_media,
+            remote_media: self.remote_media,
             hold: established.wanted.hold,
         })
     }
@@ -54,12 +54,13 @@ impl Call {
         info.media = MediaTransport::New;
         dialog.skip_numbers(UNSEEN_REQUESTS);
         let mut established = Established::new(dialog);
-        established.remote_media = remote_media;
         established.wanted.hold = hold;
         Self {
             session: endpoint.new_media_session(),
             session_open: false,
             negotiation: super::Negotiation::Idle,
+            remote_media,
+            unacknowledged: None,
             info,
             reported: None,
             stage: Stage::Established(Box::new(established)),

@@ -83,6 +83,14 @@ impl Dialog {
         })
     }
 
+    /// This dialog, made by a 2xx, goes on where `early` has come to: the 2xx decides about route and address only
+    /// (section 13.2.2.4).
+    pub(crate) fn goes_on_from(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = early.remote_cseq;
+        self.remote.clone_from(&early.remote);
+    }
+
     pub(crate) fn id(&self) -> DialogId {
         DialogId {
             call_id: self.call_id.clone(),

@@ -19,9 +19,9 @@ use crate::time::Instant;
 use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
 /// Option tags this agent implements.
-pub(crate) const SUPPORTED: &str = "outbound, gruu, path, replaces";
+pub(crate) const SUPPORTED: &str = "100rel, 199, from-change, gruu, outbound, path, replaces";
 
 /// The agent without its calls, its registration and its connection policy: what these work with.
 #[derive(Clone, Debug)]

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     ReInvite(CallId),
     /// An INVITE inside the dialog of a call that has ended.
     Orphan,
+    /// A PRACK for a provisional response.
+    Prack(CallId),
     /// An UPDATE inside a call's dialog.
     Update(CallId),
     /// An INVITE with Replaces that is to bring a call back.

@@ -10,7 +10,9 @@ use super::media_type::MediaType;
 use super::method::Method;
 use super::name_addr::{Contact, NameAddr};
 use super::parse::{self, BodyRule, HeaderLine, Parsed, StartLine};
+use super::rack::RAck;
 use super::reason::Reason;
+use super::session_expires::SessionExpires;
 use super::text::{number, split};
 use super::uri::Uri;
 use super::via::Via;
@@ -298,6 +300,34 @@ impl Message {
     /// Min-Expires in seconds (RFC 3261 20.23); `None` if absent or malformed.
     pub fn min_expires(&self) -> Option<u32> {
         self.header(HeaderName::MinExpires).and_then(number)
+    }
+
+    /// The RSeq of a provisional response that is sent reliably (RFC 3262 3); `None` for any other message.
+    pub fn reliable_rseq(&self) -> Option<u32> {
+        let provisional = matches!(self.status(), Some(101..=199));
+        let reliable = provisional && self.lists_token(HeaderName::Require, "100rel");
+        reliable.then(|| number(self.header(HeaderName::RSeq)?)).flatten()
+    }
+
+    /// RAck (RFC 3262 7.2).
+    ///
+    /// # Errors
+    /// When it is absent or malformed.
+    pub fn rack(&self) -> Result<RAck<'_>, HeaderError> {
+        self.optional(HeaderName::RAck, RAck::parse)?
+            .ok_or(HeaderError::Missing(HeaderName::RAck))
+    }
+
+    /// Session-Expires (RFC 4028 4), `None` if absent or malformed.
+    pub fn session_expires(&self) -> Option<SessionExpires> {
+        self.header(HeaderName::SessionExpires)
+            .and_then(|text| SessionExpires::parse(text).ok())
+    }
+
+    /// Min-SE in seconds (RFC 4028 5); `None` if absent or malformed.
+    pub fn min_se(&self) -> Option<u32> {
+        let text = self.header(HeaderName::MinSe)?;
+        number(text.split(';').next()?.trim())
     }
 
     /// Starts an edit: the result of [`MessageEditor::build`] is a new message, this one stays as it is.

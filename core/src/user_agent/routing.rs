@@ -92,11 +92,12 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.invite(transaction, request),
             Method::Options => self.options(transaction, &request),
-            Method::Bye | Method::Info | Method::Update => self.endpoint.reject(transaction, &request, 481),
+            Method::Bye | Method::Info | Method::Prack | Method::Update => {
+                self.endpoint.reject(transaction, &request, 481)
+            }
             Method::Ack
             | Method::Cancel
             | Method::Register
-            | Method::Prack
             | Method::Subscribe
             | Method::Notify
             | Method::Refer
@@ -237,7 +238,11 @@ impl UserAgent {
                 self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, status));
             }
             Purpose::Orphan => self.endpoint.orphan_answered(transaction, response),
-            Purpose::Bye(_) | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+            Purpose::Prack(_)
+            | Purpose::Bye(_)
+            | Purpose::KeepAlive
+            | Purpose::LateFork
+            | Purpose::Cancel => {}
         }
     }
 
@@ -286,7 +291,12 @@ impl UserAgent {
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
-            Purpose::Bye(_) | Purpose::Orphan | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+            Purpose::Prack(_)
+            | Purpose::Orphan
+            | Purpose::Bye(_)
+            | Purpose::KeepAlive
+            | Purpose::LateFork
+            | Purpose::Cancel => {}
         }
         true
     }
@@ -306,9 +316,11 @@ impl UserAgent {
                 let call = self.calls.get(&id)?;
                 call.recovers_in(transaction).then_some(sent + 1)
             }
-            Purpose::ReInvite(id) | Purpose::Update(id) | Purpose::Bye(id) | Purpose::Dtmf(id) => {
-                self.calls.get_mut(&id)?.next_number(&request)
-            }
+            Purpose::ReInvite(id)
+            | Purpose::Prack(id)
+            | Purpose::Update(id)
+            | Purpose::Bye(id)
+            | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
             // Nobody wants it any more.
             Purpose::Orphan => None,
@@ -347,7 +359,11 @@ impl UserAgent {
                 Purpose::Dtmf(id) => {
                     self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
                 }
-                Purpose::Orphan | Purpose::KeepAlive | Purpose::LateFork | Purpose::Cancel => {}
+                Purpose::Prack(_)
+                | Purpose::Orphan
+                | Purpose::KeepAlive
+                | Purpose::LateFork
+                | Purpose::Cancel => {}
             }
         }
     }

@@ -69,6 +69,13 @@ impl FarEnd {
         abilities.fold(response, |response, (name, value)| response.header(name, value))
     }
 
+    /// A provisional response that has to be acknowledged with PRACK.
+    pub(crate) fn reliable(&self, invite: &Message, status: u16, rseq: u32) -> ResponseBuilder {
+        self.response(invite, status)
+            .header(HeaderName::Require, "100rel")
+            .header(HeaderName::RSeq, rseq)
+    }
+
     fn abilities(&self) -> impl Iterator<Item = (HeaderName<'static>, &'static str)> {
         [
             (HeaderName::Allow, self.allow),

@@ -276,12 +276,12 @@ fn extensions_that_are_required_and_unknown_are_refused() {
     let invite = bob()
         .invite(Direction::SendRecv)
         .edit()
-        .append(HeaderName::Require, "gruu, 100rel, Timer")
+        .append(HeaderName::Require, "gruu, precondition, Recipient-List")
         .build();
     ladder.receive(&invite);
     let refusal = ladder.expect_response(420, Method::Invite);
     let unsupported: Vec<_> = refusal.header_list(HeaderName::Unsupported).collect();
-    assert_eq!(unsupported, ["100rel", "Timer"]);
+    assert_eq!(unsupported, ["precondition", "Recipient-List"]);
     assert_eq!(ladder.agent.calls().count(), 0);
 }
 

@@ -10,6 +10,7 @@ mod ladder;
 mod media;
 mod outgoing;
 mod pair;
+mod prack;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
 mod registration;

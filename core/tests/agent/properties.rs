@@ -86,6 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         Method::Info,
         Method::Options,
         Method::Update,
+        Method::Update,
+        Method::Prack,
         Method::Ack,
         Method::Cancel,
         Method::Other("JUMP"),
@@ -225,7 +227,10 @@ impl World {
                     &format!("user{user}-{}", self.received.len()),
                     "sip:alice@a.invalid",
                 );
-                let invite = far.invite(Direction::SendRecv);
+                let mut invite = far.invite(Direction::SendRecv);
+                if user == 3 {
+                    invite = invite.edit().append(HeaderName::Require, "100rel").build();
+                }
                 self.far_ends.push(far);
                 self.invites.push(invite.clone());
                 self.receive(invite);
@@ -319,7 +324,10 @@ impl World {
             if fork != 0 {
                 far.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
             }
-            let response = far.response(&request, status);
+            let response = match status {
+                183 if fork == 2 => far.reliable(&request, status, 7),
+                _ => far.response(&request, status),
+            };
             self.far_ends.push(far);
             match direction {
                 Some(direction) if status < 300 => {
