@@ -16,6 +16,7 @@ mod properties;
 mod registration;
 mod replaces;
 mod restore;
+mod rfc3665;
 mod rfc4475;
 mod rfc5118;
 mod rfc5407;

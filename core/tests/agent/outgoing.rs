@@ -27,7 +27,7 @@ fn offer_in(request: &Message) -> Direction {
 }
 
 /// A challenge of a proxy or of the far end.
-fn challenge(request: &Message, status: u16, realm: &str) -> Message {
+pub(crate) fn challenge(request: &Message, status: u16, realm: &str) -> Message {
     let name = if status == 401 {
         HeaderName::WwwAuthenticate
     } else {

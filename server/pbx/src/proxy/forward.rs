@@ -1,7 +1,7 @@
 //! The messages a proxy passes on: what it adds and what it takes away (RFC 3261 sections 16.6 and 16.7).
 
 use clearline_core::ConnectionId;
-use clearline_core::sip::{HeaderName, Message, MessageEditor};
+use clearline_core::sip::{AuthenticationKind, Credentials, HeaderName, Message, MessageEditor};
 
 use crate::io::Transport;
 use crate::platform::Platform;
@@ -27,7 +27,6 @@ impl Platform {
         let mut edit = self
             .hop(request, target, &branch)
             .set(HeaderName::MaxBreadth, breadth)
-            .remove(HeaderName::ProxyAuthorization)
             .remove(HeaderName::PAssertedIdentity)
             .remove(HeaderName::PPreferredIdentity);
         if let Some(identity) = &context.asserted_identity {
@@ -44,9 +43,7 @@ impl Platform {
 
     /// An ACK for a 2xx as the device gets it.
     pub(crate) fn forwarded_ack(&self, request: &Message, target: &Target, branch: &str) -> Message {
-        self.hop(request, target, branch)
-            .remove(HeaderName::ProxyAuthorization)
-            .build()
+        self.hop(request, target, branch).build()
     }
 
     /// The response as the caller gets it (section 16.7 steps 3 and 9): without our Via, and without identities that
@@ -68,7 +65,8 @@ impl Platform {
         }
     }
 
-    /// Request-URI, Max-Forwards and Via (section 16.6 steps 2, 3 and 8).
+    /// Request-URI, Max-Forwards and Via (section 16.6 steps 2, 3 and 8). The credentials for this realm end here,
+    /// those for other proxies on the way pass (section 22.3).
     fn hop(&self, request: &Message, target: &Target, branch: &str) -> MessageEditor {
         let max_forwards = match request.max_forwards() {
             Ok(Some(left)) => left.saturating_sub(1),
@@ -79,11 +77,27 @@ impl Platform {
         let edit = request
             .edit()
             .set(HeaderName::MaxForwards, max_forwards)
-            .prepend(HeaderName::Via, via);
+            .prepend(HeaderName::Via, via)
+            .remove(HeaderName::ProxyAuthorization);
+        let others = request
+            .header_all(HeaderName::ProxyAuthorization)
+            .filter(|shown| !self.is_for_realm(shown));
+        let edit = others.fold(edit, |edit, shown| {
+            edit.append(HeaderName::ProxyAuthorization, shown)
+        });
         match &target.uri {
             Some(uri) => edit.set_request_uri(uri),
             None => edit,
         }
+    }
+
+    /// Whether credentials are for this realm, or for none that can be read.
+    fn is_for_realm(&self, shown: &str) -> bool {
+        Credentials::parse(AuthenticationKind::Proxy, shown).map_or(true, |shown| {
+            shown
+                .param("realm")
+                .is_none_or(|realm| realm == self.config.realm.as_str())
+        })
     }
 
     fn via_transport(&self, connection: ConnectionId) -> &'static str {

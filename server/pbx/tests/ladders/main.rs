@@ -10,6 +10,7 @@ mod dialogs;
 mod net;
 mod proxy_rules;
 mod registration;
+mod rfc3665;
 mod rfc4475;
 mod rfc5118;
 #[path = "../../../../core/tests/data/rfc4475/messages.rs"]
