@@ -88,6 +88,8 @@ struct Open {
     /// The last ICE restart was taken back half done: the next offer has to repeat it.
     restart_due: bool,
     muted: bool,
+    /// What was last agreed on was wanted without the microphone.
+    held: bool,
     agreed_at: Option<tokio::time::Instant>,
 }
 
@@ -96,6 +98,12 @@ struct Open {
 struct PendingOffer {
     direction: Direction,
     ice_restart: bool,
+}
+
+impl PendingOffer {
+    fn holds(self) -> bool {
+        self.direction != Direction::SendRecv
+    }
 }
 
 impl Session {
@@ -125,7 +133,7 @@ impl Session {
             MediaAction::SetMuted { muted } => {
                 let open = self.existing()?;
                 open.muted = muted;
-                open.stream.set_muted(muted);
+                open.set_microphone();
                 Ok(MediaOutcome::Done)
             }
             MediaAction::SendDtmf { tones, duration_ms } => {
@@ -218,6 +226,7 @@ impl Open {
             provisional: None,
             restart_due: false,
             muted: false,
+            held: false,
             agreed_at: None,
         })
     }
@@ -227,13 +236,17 @@ impl Open {
             self.stream.stop_sending();
         }
         let ice_restart = ice_restart || self.restart_due;
-        let offer = self.peer.offer(direction, ice_restart).await?;
-        self.restart_due = false;
-        self.provisional = None;
         self.offer = Some(PendingOffer {
             direction,
             ice_restart,
         });
+        self.set_microphone();
+        let offer = self.peer.offer(direction, ice_restart).await.inspect_err(|_| {
+            self.offer = None;
+            self.set_microphone();
+        })?;
+        self.restart_due = false;
+        self.provisional = None;
         self.local.clone_from(&offer);
         Ok(offer)
     }
@@ -243,6 +256,7 @@ impl Open {
         let answer = self.peer.answer(offer, direction).await?;
         self.offer = None;
         self.provisional = None;
+        self.held = wanted != Direction::SendRecv;
         self.local.clone_from(&answer);
         self.agree(offer, Answerer::Local)?;
         Ok(answer)
@@ -268,8 +282,9 @@ impl Open {
             self.provisional = Some(answer);
         } else {
             self.provisional = None;
-            self.offer = None;
+            self.held = self.offer.take().is_some_and(PendingOffer::holds);
         }
+        self.set_microphone();
         Ok(())
     }
 
@@ -283,6 +298,7 @@ impl Open {
         let Some(offer) = self.offer.take() else {
             return Ok(());
         };
+        self.set_microphone();
         self.restart_due = offer.ice_restart;
         if self.provisional.take().is_some() {
             // The provisional answer has ended the engine's negotiation; there is nothing left to take back.
@@ -291,10 +307,16 @@ impl Open {
         self.peer.rollback().await
     }
 
+    /// The microphone is let through only while both ways are wanted: whoever is held never hears the room.
+    fn set_microphone(&self) {
+        let held = self.held || self.offer.is_some_and(PendingOffer::holds);
+        self.stream.set_muted(self.muted || held);
+    }
+
     fn agree(&mut self, remote: &str, answerer: Answerer) -> Result<(), MediaError> {
         let agreement = description::agree(&self.local, remote, answerer)?;
+        self.set_microphone();
         self.stream.agreed(agreement);
-        self.stream.set_muted(self.muted);
         self.agreed_at.get_or_insert_with(tokio::time::Instant::now);
         Ok(())
     }
