@@ -14,6 +14,7 @@ mod end_to_end;
 mod exec;
 mod fail;
 mod fuzz;
+mod interop;
 mod needs;
 mod setup;
 mod size;
@@ -36,6 +37,8 @@ cargo xtask COMMAND [OPTIONS]
                                      --tls-cert FILE --tls-key FILE  --local-ca
   test [--only A,B] [--skip A,B]     every check; ends with one line `N passed, N failed`
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
+  interop [NAME]                     calls with Kamailio, SIPp, rtpengine and baresip, or the cases whose name
+                                     contains NAME
   bench                              call set-up times beside JsSIP's, in the same Chromium
   fuzz [--minutes N] [--keep] [TARGET]
                                      libFuzzer on message, session-description, header and agent, a minute
@@ -75,6 +78,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "size" => size::command(&Workspace::find()?),
         "test" => suites::command(&Workspace::find()?, rest),
         "e2e" => end_to_end::command(&Workspace::find()?, rest),
+        "interop" => interop::command(&Workspace::find()?, rest),
         "bench" => end_to_end::bench(&Workspace::find()?, rest),
         "fuzz" => fuzz::command(&Workspace::find()?, rest),
         "help" | "--help" | "-h" => {

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Devices,
     /// Run the browser scenarios.
     Browser,
+    /// Run the cases against SIP software that others wrote.
+    Interop,
 }
 
 struct Need {
@@ -82,10 +84,42 @@ const NEEDS: &[Need] = &[
     },
     Need {
         purpose: Purpose::Browser,
-        present: || has_kamailio_websocket() || !cfg!(target_os = "linux"),
+        present: || has_kamailio_module("websocket") || !cfg!(target_os = "linux"),
         apt: "kamailio kamailio-websocket-modules",
         brew: None,
         why: "a telephony platform nobody here wrote, for one end-to-end test",
+    },
+    Need {
+        purpose: Purpose::Interop,
+        present: || {
+            ["websocket", "tls", "outbound"]
+                .iter()
+                .all(|name| has_kamailio_module(name))
+        },
+        apt: "kamailio kamailio-websocket-modules kamailio-tls-modules kamailio-outbound-modules",
+        brew: None,
+        why: "a telephony platform that others wrote",
+    },
+    Need {
+        purpose: Purpose::Interop,
+        present: || on_path("sipp").is_some(),
+        apt: "sip-tester",
+        brew: None,
+        why: "a far end that follows a script (SIPp)",
+    },
+    Need {
+        purpose: Purpose::Interop,
+        present: || on_path("rtpengine").is_some(),
+        apt: "rtpengine-daemon",
+        brew: None,
+        why: "relays media between phones with and without WebRTC",
+    },
+    Need {
+        purpose: Purpose::Interop,
+        present: || on_path("baresip").is_some(),
+        apt: "baresip-core",
+        brew: None,
+        why: "a phone without WebRTC that others wrote",
     },
 ];
 
@@ -102,7 +136,7 @@ pub(crate) fn satisfy(purposes: &[Purpose]) -> Result<()> {
     for need in &missing {
         println!("    {}: {}", need.apt, need.why);
     }
-    if on_path("apt-get").is_none() {
+    if !has_apt() {
         return Err(advice_without_apt(&missing).into());
     }
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.apt.split(' ')).collect();
@@ -114,6 +148,11 @@ pub(crate) fn satisfy(purposes: &[Purpose]) -> Result<()> {
         return Err(format!("run this line, then the same command again:\n  {line}").into());
     }
     step("apt-get install", || apt_install(&packages))
+}
+
+/// Whether Debian's packages can be had here: what [`Purpose::Interop`] needs is nowhere else known to work.
+pub(crate) fn has_apt() -> bool {
+    on_path("apt-get").is_some()
 }
 
 /// A browser the end-to-end tests can drive; `CLEARLINE_CHROMIUM` names another.
@@ -141,7 +180,7 @@ fn has_library(name: &str) -> bool {
     !cfg!(target_os = "linux") || ask(Command::new("pkg-config").args(["--exists", name])).is_some()
 }
 
-fn has_kamailio_websocket() -> bool {
+fn has_kamailio_module(name: &str) -> bool {
     let libraries = fs::read_dir("/usr/lib")
         .into_iter()
         .flatten()
@@ -151,7 +190,7 @@ fn has_kamailio_websocket() -> bool {
         folder
             .join("kamailio")
             .join("modules")
-            .join("websocket.so")
+            .join(format!("{name}.so"))
             .is_file()
     };
     on_path("kamailio").is_some()

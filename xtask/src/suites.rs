@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::end_to_end;
 use crate::exec::{npm, run_watched};
 use crate::fail::Result;
+use crate::interop;
 use crate::needs::{self, Purpose};
 use crate::setup::{self, WASM_TARGET};
 use crate::size;
@@ -77,6 +78,12 @@ const SUITES: &[Suite] = &[
         what: "bytes a browser downloads",
         needs: &[],
         run: size::suite,
+    },
+    Suite {
+        name: "interop",
+        what: "calls with SIP software that others wrote",
+        needs: NATIVE,
+        run: interop::suite,
     },
     Suite {
         name: "e2e-tools",

@@ -33,5 +33,6 @@ pub use clearline_core::{
 };
 pub use device::DeviceId;
 pub use link::{Effect, Hop, Link, Opening, Way};
+pub use media::Media;
 pub use platform::PlatformKind;
 pub use world::World;

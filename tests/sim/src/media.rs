@@ -9,7 +9,7 @@ use clearline_core::session_description::{MediaDescription, SessionDescription};
 use clearline_core::{Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaSessionId, Rng};
 
 /// All media sessions of a device.
-pub(crate) struct Media {
+pub struct Media {
     device: usize,
     rng: Rng,
     pub(crate) sessions: BTreeMap<MediaSessionId, Session>,
@@ -59,7 +59,8 @@ struct Remote {
 }
 
 impl Media {
-    pub(crate) fn new(device: usize, seed: [u8; 32]) -> Self {
+    /// No sessions yet. `device` is told apart by the addresses in its descriptions.
+    pub fn new(device: usize, seed: [u8; 32]) -> Self {
         Self {
             device,
             rng: Rng::new(seed),
@@ -70,7 +71,7 @@ impl Media {
     }
 
     /// Does what an agent asks for.
-    pub(crate) fn execute(
+    pub fn execute(
         &mut self,
         session: MediaSessionId,
         action: MediaAction,
