@@ -1,7 +1,9 @@
 //! What an agent must be told about its account and platform.
 
+use std::fmt;
+
 use crate::secret::Secret;
-use crate::sip::UriBuf;
+use crate::sip::{UriBuf, escape_param};
 use crate::time::Duration;
 
 /// The account and behaviour of one agent.
@@ -15,8 +17,13 @@ pub struct Config {
     pub auth_user: String,
     /// Password or device secret for digest authentication.
     pub password: Secret,
-    /// `ws:` or `wss:` URLs in order of preference; at least one.
-    pub servers: Vec<String>,
+    /// Where the platform is reached; at least one.
+    pub servers: Vec<Server>,
+    /// How many flows are kept at the same time (RFC 5626 section 4.2), each to another server: 2 where the platform has
+    /// two edges, so that the loss of one is not noticed. Never more than there are servers.
+    pub outbound_flows: usize,
+    /// Where the platform finds this device when it sleeps (RFC 8599).
+    pub push: Option<Push>,
     /// URN that names this device for ever, for example `urn:uuid:...` (RFC 5626 section 4.1).
     pub instance_id: String,
     /// Value of the User-Agent header.
@@ -53,7 +60,9 @@ impl Config {
             display_name: String::new(),
             auth_user,
             password: Secret::default(),
-            servers: vec![server.into()],
+            servers: vec![Server::new(server)],
+            outbound_flows: 1,
+            push: None,
             instance_id: instance_id.into(),
             user_agent: concat!("Clearline/", env!("CARGO_PKG_VERSION")).into(),
             register: true,
@@ -66,5 +75,81 @@ impl Config {
             follow_answer_mode: false,
             follow_alert_info: false,
         }
+    }
+}
+
+/// One server of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `ws:` or `wss:` URL.
+    pub url: String,
+    /// Servers with the lowest number are tried first; those with the same share the load (RFC 2782).
+    pub priority: u16,
+}
+
+impl Server {
+    /// The server at `url`, with the priority 0.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            priority: 0,
+        }
+    }
+
+    /// The same server with another priority.
+    #[must_use]
+    pub fn priority(self, priority: u16) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// Servers in the order of preference.
+    pub fn in_order<T: Into<String>>(urls: impl IntoIterator<Item = T>) -> Vec<Self> {
+        let server = |(url, priority): (T, u16)| Self::new(url).priority(priority);
+        urls.into_iter().zip(0..).map(server).collect()
+    }
+}
+
+impl From<&str> for Server {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for Server {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+/// How a push service wakes this device (RFC 8599 section 8), for the registrar only. `Debug` shows the service.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Push {
+    /// The service, for example `webpush` or `fcm`.
+    pub provider: String,
+    /// What the service calls this device: whoever knows it can wake it.
+    pub resource_id: Secret,
+    /// What else the service needs; may be empty.
+    pub parameter: String,
+}
+
+impl Push {
+    /// The parameters of the registered Contact's URI.
+    pub(crate) fn uri_params(&self) -> String {
+        let provider = escape_param(&self.provider);
+        let resource_id = escape_param(self.resource_id.expose());
+        let mut text = format!(";pn-provider={provider};pn-prid={resource_id}");
+        if !self.parameter.is_empty() {
+            text.push_str(";pn-param=");
+            text.push_str(&escape_param(&self.parameter));
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Push")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
     }
 }

@@ -130,6 +130,8 @@ pub enum Timer {
     ConnectTimeout,
     /// When a keep-alive is sent, or its answer is overdue.
     KeepAlive,
+    /// When a connection that has been replaced is closed.
+    Retire,
     /// When the registration is refreshed or tried again.
     Registration,
     /// When a 2xx to INVITE is sent again for want of an ACK (RFC 3261 section 13.3.1.4).

@@ -1,6 +1,6 @@
 //! The agent's configuration as JavaScript hands it over.
 
-use clearline_core::{Config, Secret, sip::UriBuf};
+use clearline_core::{Config, Secret, Server, sip::UriBuf};
 use wasm_bindgen::prelude::*;
 
 /// The account of an agent.
@@ -26,7 +26,7 @@ impl AgentConfig {
             display_name,
             auth_user,
             password: Secret::new(password),
-            servers,
+            servers: Server::in_order(servers),
             ..Config::new(address, first, instance_id)
         }))
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Call, CallEnd, CallState, CommandError, EndCause, Endpoint, MediaAction, OperationError, OperationId,
-    RejectReason, Stage,
+    RejectReason, Stage, survival::Losses,
 };
 
 impl Call {
@@ -24,14 +24,6 @@ impl Call {
             Stage::Leaving(_) | Stage::Over => {}
         }
         Ok(operation)
-    }
-
-    /// The connection has been gone for too long, or its INVITE is lost with it.
-    pub(crate) fn connection_lost(&mut self, endpoint: &mut Endpoint) {
-        if matches!(self.stage, Stage::Alerting(_)) {
-            // The answer could not reach the caller any more; the platform ends the call there.
-            self.end_without_answer(endpoint, EndCause::NetworkFailed);
-        }
     }
 
     /// Ends a call that has been without platform and without audio for too long.
@@ -64,6 +56,7 @@ impl Call {
             endpoint.note_ended(dialog.id());
         }
         self.stage = Stage::Over;
+        self.losses = Losses::default();
         self.info.state = CallState::Ended;
         self.info.end = Some(CallEnd {
             at: endpoint.now,

@@ -4,8 +4,8 @@ use super::reason::{self, Heard};
 use super::repetition::{Due, Repetition};
 use super::wishes::Wanted;
 use super::{
-    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, MediaTransport, Message, OperationId, Stage,
-    dtmf, session_description,
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, Message, OperationId, Stage, dtmf,
+    session_description,
 };
 use crate::endpoint::Purpose;
 use crate::event::Event;
@@ -237,16 +237,6 @@ impl Call {
         match endpoint.send(Purpose::Bye(self.id()), bye) {
             Ok(_) => self.stage = Stage::Leaving(Box::new(Leaving { dialog, cause })),
             Err(_) => self.end_without_answer(endpoint, cause),
-        }
-    }
-
-    pub(super) fn transport_changed(&mut self, endpoint: &mut Endpoint, state: MediaTransport) {
-        self.info.media = state;
-        if let Stage::Established(established) = &mut self.stage
-            && state == MediaTransport::Failed
-            && endpoint.is_connected()
-        {
-            established.wanted.ice_restart = true;
         }
     }
 

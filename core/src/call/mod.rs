@@ -25,6 +25,7 @@ mod reinvite;
 mod repetition;
 mod replaces;
 mod restore;
+mod survival;
 mod update;
 mod wishes;
 
@@ -51,6 +52,7 @@ use outgoing::{Inviting, Offering};
 pub(crate) use replaces::Replaces;
 use replaces::{Recovery, Succession};
 pub(crate) use restore::Restored;
+use survival::Losses;
 
 /// How an incoming call is declined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,7 @@ pub(crate) struct Call {
     /// Our reliable 180 whose PRACK has not come.
     unacknowledged: Option<prack::Unacknowledged>,
     stage: Stage,
+    losses: Losses,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
     /// Another INVITE is about to take the dialog's place.
@@ -154,6 +157,7 @@ impl Call {
             remote_media: None,
             unacknowledged: None,
             stage,
+            losses: Losses::default(),
             dtmf: Dtmf::default(),
             hang_up_operation: None,
             succession: None,
@@ -177,6 +181,7 @@ impl Call {
     /// The call's view, if it differs from what was told last.
     pub(crate) fn take_report(&mut self) -> Option<CallInfo> {
         self.info.negotiating = self.is_negotiating();
+        self.info.reconnecting = self.is_reconnecting();
         if self.reported.as_ref() == Some(&self.info) {
             return None;
         }
@@ -197,7 +202,7 @@ impl Call {
     }
 
     /// When [`Self::wake`] has something to do, and why.
-    pub(crate) fn deadline(&self) -> Option<(Instant, crate::io::Timer)> {
+    pub(crate) fn deadline(&self, endpoint: &Endpoint) -> Option<(Instant, crate::io::Timer)> {
         use crate::io::Timer;
         let stage = match &self.stage {
             Stage::Inviting(inviting) => inviting.deadline().map(|at| (at, Timer::Call)),
@@ -212,7 +217,8 @@ impl Call {
             .map(|at| (at, Timer::RetransmitProvisional));
         let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
         let recovery = self.recovery.as_ref().map(|recovery| recovery.deadline());
-        [stage, reinvite, ringing, dtmf, recovery]
+        let survival = self.survival_deadline(endpoint);
+        [stage, reinvite, ringing, dtmf, recovery, survival]
             .into_iter()
             .flatten()
             .min()
@@ -227,6 +233,7 @@ impl Call {
             Stage::Offering(_) | Stage::Leaving(_) | Stage::Over => {}
         }
         self.wake_recovery(endpoint);
+        self.wake_survival(endpoint);
         self.advance_dtmf(endpoint);
     }
 

@@ -199,6 +199,7 @@ impl Call {
 
     /// The far end does not want our offer: everything is as it was before (RFC 6141 section 3.1).
     pub(super) fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
+        self.is_known_again();
         let error = OperationError::Refused {
             status,
             reason: reason.to_owned(),

@@ -20,6 +20,9 @@ impl Call {
 
     /// Takes note of what a target refresh request of the far end says, or its 2xx to one of ours.
     pub(super) fn refreshed(&mut self, message: &Message) {
+        if message.is_response() {
+            self.is_known_again();
+        }
         let changed = self.dialog_of(message).is_some_and(|dialog| {
             dialog.refresh_target(message);
             dialog.learn_peer(message);

@@ -121,11 +121,16 @@ impl Call {
     }
 
     /// Our re-INVITE got no answer: time-out or lost connection.
-    pub(crate) fn reinvite_unanswered(&mut self, endpoint: &mut Endpoint, transaction: TransactionId) {
+    pub(crate) fn reinvite_unanswered(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        flow_failed: bool,
+    ) {
         let Some(offer) = self.negotiation.offer_out(transaction) else {
             return;
         };
-        if endpoint.is_connected() {
+        if !flow_failed && endpoint.is_connected() {
             if offer.refresh && self.recover(endpoint) {
                 return;
             }

@@ -596,7 +596,7 @@ impl Call {
     /// Without a connection nothing can be brought back; the call waits for the next one.
     fn recovery_paused(&mut self) {
         self.recovery = None;
-        self.reconnected();
+        self.reconnected(false);
     }
 
     /// The far end makes an offer in the old dialog: it lives, so there is nothing to bring back. `false` while another
@@ -611,7 +611,7 @@ impl Call {
         }
         if self.recovery.is_some() {
             self.abort_recovery(endpoint);
-            self.reconnected();
+            self.reconnected(false);
         }
         true
     }

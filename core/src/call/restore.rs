@@ -63,6 +63,7 @@ impl Call {
             unacknowledged: None,
             info,
             reported: None,
+            losses: super::Losses::of_restored(now),
             stage: Stage::Established(Box::new(established)),
             dtmf: super::Dtmf::default(),
             hang_up_operation: None,

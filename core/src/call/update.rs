@@ -69,7 +69,7 @@ impl Call {
                 self.refresh_by_reinvite();
             }
             // The session stays as it is (section 5.3).
-            _ => {}
+            _ => self.is_known_again(),
         }
     }
 
@@ -82,7 +82,12 @@ impl Call {
     }
 
     /// Our UPDATE got no answer: time-out or lost connection.
-    pub(crate) fn update_unanswered(&mut self, endpoint: &mut Endpoint, transaction: TransactionId) {
+    pub(crate) fn update_unanswered(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        flow_failed: bool,
+    ) {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
@@ -91,7 +96,7 @@ impl Call {
         }
         established.update = None;
         // Without a connection nothing is known; it is sent again when the agent is back, see `reconnected`.
-        if endpoint.is_connected() && !self.recover(endpoint) {
+        if !flow_failed && endpoint.is_connected() && !self.recover(endpoint) {
             self.hang_up_because(endpoint, EndCause::NetworkFailed);
         }
     }

@@ -4,7 +4,7 @@
 //! grants it. So commands queue by themselves, and glare is only a matter of waiting.
 
 use super::negotiation::{Negotiation, Offer};
-use super::{Call, CallState, CommandError, Endpoint, MediaTransport, OperationError, OperationId, Stage};
+use super::{Call, CallState, CommandError, Endpoint, OperationError, OperationId, Stage};
 use crate::event::CallDirection;
 use crate::time::{Duration, Instant};
 
@@ -118,17 +118,6 @@ impl Call {
     pub(super) fn want_renegotiation(&mut self) {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.renegotiate = true;
-        }
-    }
-
-    /// The connection is back: tell the far end where this side is, and renew a media transport that has suffered.
-    pub(crate) fn reconnected(&mut self) {
-        let media = self.info.media;
-        if let Stage::Established(established) = &mut self.stage {
-            let wanted = &mut established.wanted;
-            wanted.refresh = true;
-            wanted.renegotiate |= std::mem::take(&mut wanted.lost_reinvite);
-            wanted.ice_restart |= matches!(media, MediaTransport::Disconnected | MediaTransport::Failed);
         }
     }
 

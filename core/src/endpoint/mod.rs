@@ -1,9 +1,11 @@
 //! What every part of the agent shares: the time, the queue, transactions, credentials and this device's address.
 
+mod flows;
 mod purpose;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use flows::Flows;
 pub(crate) use purpose::Purpose;
 
 use crate::config::Config;
@@ -32,9 +34,7 @@ pub(crate) struct Endpoint {
     pub(crate) transactions: Transactions,
     pub(crate) identity: LocalIdentity,
     outputs: VecDeque<Output>,
-    flow: Option<Flow>,
-    /// Where the flow was before it was lost.
-    lost_flow: Option<ConnectionId>,
+    flows: Flows,
     pending: BTreeMap<TransactionId, Pending>,
     digest: ClientChallengeState,
     media_requests: BTreeMap<MediaRequestId, CallId>,
@@ -54,14 +54,13 @@ pub(crate) struct LocalIdentity {
     pub(crate) user: String,
     /// Public GRUU given by the registrar (RFC 5627).
     pub(crate) public_gruu: Option<UriBuf>,
-    /// Transport in Via: WS or WSS.
-    pub(crate) transport: &'static str,
 }
 
 /// A client transaction whose final response somebody awaits.
 #[derive(Clone, Debug)]
 struct Pending {
     purpose: Purpose,
+    connection: ConnectionId,
     request: Message,
     challenges_answered: u8,
     /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
@@ -103,12 +102,10 @@ pub(crate) struct NotConnected;
 impl Endpoint {
     pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = Rng::new(seed);
-        let secure = config.servers.first().is_some_and(|url| url.starts_with("wss:"));
         let identity = LocalIdentity {
             host: format!("{}.invalid", rng.token(6)),
             user: rng.token(4),
             public_gruu: None,
-            transport: if secure { "WSS" } else { "WS" },
         };
         Self {
             config,
@@ -117,8 +114,7 @@ impl Endpoint {
             transactions: Transactions::new(),
             identity,
             outputs: VecDeque::new(),
-            flow: None,
-            lost_flow: None,
+            flows: Flows::default(),
             pending: BTreeMap::new(),
             digest: ClientChallengeState::default(),
             media_requests: BTreeMap::new(),
@@ -212,23 +208,47 @@ impl Endpoint {
 
     // --- sending ---------------------------------------------------------------------------------------------
 
-    /// The connection is open, or gone. Responses that are still owed go out on the next one (RFC 3261 section 18.2.2).
-    pub(crate) fn set_flow(&mut self, flow: Option<Flow>) {
-        if let Some(lost) = self.flow.take() {
-            self.lost_flow = Some(lost.connection);
-        }
-        if let (Some(new), Some(lost)) = (flow, self.lost_flow) {
-            self.transactions.move_flow(lost, new);
-        }
-        self.flow = flow;
+    /// The number of the next connection.
+    pub(crate) fn new_connection(&mut self) -> ConnectionId {
+        self.flows.new_connection()
     }
 
-    pub(crate) fn flow(&self) -> Option<Flow> {
-        self.flow
+    /// A connection is open: messages can travel on it.
+    pub(crate) fn open_flow(&mut self, connection: ConnectionId, is_secure: bool) {
+        self.flows.open(connection, is_secure);
+    }
+
+    /// A connection is gone. Responses that are still owed on it go out on another (RFC 3261 section 18.2.2).
+    pub(crate) fn close_flow(&mut self, connection: ConnectionId) {
+        self.flows.close(connection);
+    }
+
+    /// New requests take the flow of `connection` from now on.
+    pub(crate) fn set_primary(&mut self, connection: Option<ConnectionId>) {
+        if let Some(flow) = self.flows.set_primary(connection) {
+            for lost in self.flows.take_closed() {
+                self.transactions.move_flow(lost, flow);
+            }
+        }
+    }
+
+    /// The flow of new requests.
+    pub(crate) fn primary(&self) -> Option<ConnectionId> {
+        self.flows.primary().map(|flow| flow.connection)
+    }
+
+    /// The flow of an open connection.
+    pub(crate) fn flow(&self, connection: ConnectionId) -> Option<Flow> {
+        self.flows.of(connection)
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.flow.is_some()
+        self.flows.primary().is_some()
+    }
+
+    /// Requests outside dialogs take this route when they leave by `connection` (RFC 3608 section 6.1).
+    pub(crate) fn set_service_route(&mut self, connection: ConnectionId, route: Vec<String>) {
+        self.flows.set_service_route(connection, route);
     }
 
     /// Completes `request` with Via, User-Agent and, where a proxy has challenged before, credentials, and sends it in
@@ -238,29 +258,47 @@ impl Endpoint {
         purpose: Purpose,
         request: RequestBuilder,
     ) -> Result<TransactionId, NotConnected> {
-        if self.flow.is_none() {
-            return Err(NotConnected);
-        }
-        let via = self.new_via();
+        let primary = self.primary().ok_or(NotConnected)?;
+        self.send_on(primary, purpose, request)
+    }
+
+    /// The same on a certain connection.
+    pub(crate) fn send_on(
+        &mut self,
+        connection: ConnectionId,
+        purpose: Purpose,
+        request: RequestBuilder,
+    ) -> Result<TransactionId, NotConnected> {
+        let flow = self.flows.of(connection).ok_or(NotConnected)?;
+        let via = self.new_via(flow);
         let message = request.build();
-        let completed = message
-            .edit()
-            .prepend(HeaderName::Via, via)
+        let mut edit = message.edit().prepend(HeaderName::Via, via);
+        if purpose.takes_service_route() && !is_in_dialog(&message) {
+            for route in self.flows.service_route(connection) {
+                edit = edit.append(HeaderName::Route, route);
+            }
+        }
+        let completed = edit
             .append(HeaderName::UserAgent, &self.config.user_agent)
             .build();
         let request = self.with_known_credentials(completed);
-        self.transmit(purpose, request, 0)
+        self.transmit(flow, purpose, request, 0)
     }
 
     /// Sends an ACK for a 2xx, which has no transaction, and returns it for retransmission. It repeats the credentials
     /// of its INVITE, as nobody may challenge it (RFC 3261 section 22.1).
     pub(crate) fn send_ack(&mut self, invite: &Message, ack: RequestBuilder) -> Message {
+        let via = self
+            .flows
+            .primary()
+            .map(|flow| self.new_via(flow))
+            .unwrap_or_default();
         let message = ack
             .headers_from(invite, HeaderName::Authorization)
             .headers_from(invite, HeaderName::ProxyAuthorization)
             .build()
             .edit()
-            .prepend(HeaderName::Via, self.new_via())
+            .prepend(HeaderName::Via, via)
             .build();
         self.send_again(&message);
         message
@@ -268,12 +306,14 @@ impl Endpoint {
 
     /// Sends a message without a transaction.
     pub(crate) fn send_again(&mut self, message: &Message) {
-        if let Some(flow) = self.flow {
-            self.push(Output::Transmit {
-                connection: flow.connection,
-                message: message.as_bytes().to_vec(),
-            });
+        if let Some(connection) = self.primary() {
+            self.send_back(connection, message);
         }
+    }
+
+    /// Sends a message without a transaction on a certain connection.
+    pub(crate) fn send_back(&mut self, connection: ConnectionId, message: &Message) {
+        self.flush(vec![(connection, message.clone())]);
     }
 
     pub(crate) fn respond(&mut self, transaction: TransactionId, response: Message) {
@@ -322,31 +362,32 @@ impl Endpoint {
             Some(reason) => cancel.edit().append(HeaderName::Reason, reason).build(),
             None => cancel,
         };
-        // Nobody waits for the answer to a CANCEL: what counts is the INVITE's final response.
-        let _ = self.transmit(Purpose::Cancel, cancel, 0);
+        // A CANCEL takes the way of its INVITE (section 9.1). Nobody waits for its answer: what counts is the final
+        // response to the INVITE.
+        if let Some(flow) = self.transactions.flow(invite) {
+            let _ = self.transmit(flow, Purpose::Cancel, cancel, 0);
+        }
     }
 
-    /// Passes on what is for the present connection; nothing is sent on one that is gone.
+    /// Passes on what is for connections that are open; nothing is sent on one that is gone.
     pub(crate) fn flush(&mut self, out: Outbox) {
-        let open = self.flow.map(|flow| flow.connection);
         for (connection, message) in out {
-            if Some(connection) != open {
-                continue;
+            if self.flows.of(connection).is_some() {
+                self.push(Output::Transmit {
+                    connection,
+                    message: message.as_bytes().to_vec(),
+                });
             }
-            self.push(Output::Transmit {
-                connection,
-                message: message.as_bytes().to_vec(),
-            });
         }
     }
 
     fn transmit(
         &mut self,
+        flow: Flow,
         purpose: Purpose,
         request: Message,
         challenges_answered: u8,
     ) -> Result<TransactionId, NotConnected> {
-        let flow = self.flow.ok_or(NotConnected)?;
         let mut out = Outbox::new();
         let sent = self.transactions.send(self.now, flow, request.clone(), &mut out);
         self.flush(out);
@@ -355,6 +396,7 @@ impl Endpoint {
             transaction,
             Pending {
                 purpose,
+                connection: flow.connection,
                 request,
                 challenges_answered,
                 released: Vec::new(),
@@ -364,9 +406,13 @@ impl Endpoint {
         Ok(transaction)
     }
 
-    fn new_via(&mut self) -> String {
-        let LocalIdentity { host, transport, .. } = &self.identity;
-        format!("SIP/2.0/{transport} {host};branch=z9hG4bK{}", self.rng.token(8))
+    fn new_via(&mut self, flow: Flow) -> String {
+        let transport = self.flows.transport(flow);
+        let branch = self.rng.token(8);
+        format!(
+            "SIP/2.0/{transport} {};branch=z9hG4bK{branch}",
+            self.identity.host
+        )
     }
 
     // --- receiving -------------------------------------------------------------------------------------------
@@ -525,10 +571,13 @@ impl Endpoint {
         if hopeless || answered >= MAX_CHALLENGES || !self.digest.take_challenges(response) {
             return None;
         }
+        // On the same way, unless that is gone.
+        let flow = self.flows.of(pending.connection).or(self.flows.primary())?;
+        let via = self.new_via(flow);
         let Pending { purpose, request, .. } = self.pending.remove(&transaction)?;
         let renewed = request
             .edit()
-            .replace_first_element(HeaderName::Via, self.new_via())
+            .replace_first_element(HeaderName::Via, via)
             .set(
                 HeaderName::CSeq,
                 format_args!("{cseq} {}", request.method().as_str()),
@@ -537,7 +586,7 @@ impl Endpoint {
             .remove(HeaderName::ProxyAuthorization)
             .build();
         let request = self.with_known_credentials(renewed);
-        self.transmit(purpose, request, answered + 1).ok()
+        self.transmit(flow, purpose, request, answered + 1).ok()
     }
 
     /// Adds credentials for every realm that has challenged before: it saves a round trip (RFC 3261 section 22.2).
@@ -575,13 +624,9 @@ impl Endpoint {
 
     /// The address this device registers.
     pub(crate) fn contact_uri(&self) -> String {
-        let LocalIdentity {
-            user,
-            host,
-            transport,
-            ..
-        } = &self.identity;
-        format!("sip:{user}@{host};transport={}", transport.to_ascii_lowercase())
+        let LocalIdentity { user, host, .. } = &self.identity;
+        // RFC 7118 section 5.2: `ws` names the transport of both schemes.
+        format!("sip:{user}@{host};transport=ws")
     }
 
     /// This user as a name-addr for From.
@@ -592,6 +637,10 @@ impl Endpoint {
             name => format!("{} <{uri}>", crate::sip::quote(name)),
         }
     }
+}
+
+fn is_in_dialog(request: &Message) -> bool {
+    request.to().is_ok_and(|to| to.tag().is_some())
 }
 
 /// Whether a challenge to a request that carried credentials says more than that they are wrong.

@@ -5,8 +5,8 @@ use crate::id::CallId;
 /// The owner and meaning of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// REGISTER of any kind.
-    Register,
+    /// REGISTER of any kind for the flow with this reg-id.
+    Register(u32),
     /// OPTIONS that shows the connection is alive.
     KeepAlive,
     /// The INVITE that starts a call.
@@ -29,4 +29,12 @@ pub(crate) enum Purpose {
     LateFork,
     /// CANCEL.
     Cancel,
+}
+
+impl Purpose {
+    /// Whether the route of the registrar is for it (RFC 3608 section 6.1): neither for what is between neighbours, nor for
+    /// what has a way of its own.
+    pub(crate) fn takes_service_route(self) -> bool {
+        !matches!(self, Self::Register(_) | Self::KeepAlive | Self::Cancel)
+    }
 }

@@ -482,8 +482,21 @@ pub fn host_ip(text: &str) -> Option<IpAddr> {
 
 /// Escapes all but what a user part may hold (RFC 3261 25.1: unreserved and user-unreserved).
 fn escape_user(user: &str, escaped: &mut String) {
-    for byte in user.bytes() {
-        if is_user_byte(byte) {
+    escape(user, is_user_byte, escaped);
+}
+
+/// Escapes all but what a URI parameter may hold (RFC 3261 25.1: paramchar).
+pub(crate) fn escape_param(text: &str) -> String {
+    let may_stand =
+        |byte| is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$');
+    let mut escaped = String::with_capacity(text.len());
+    escape(text, may_stand, &mut escaped);
+    escaped
+}
+
+fn escape(text: &str, may_stand: impl Fn(u8) -> bool, escaped: &mut String) {
+    for byte in text.bytes() {
+        if may_stand(byte) {
             escaped.push(char::from(byte));
         } else {
             escaped.push('%');

@@ -230,6 +230,12 @@ impl Transactions {
         self.machines.get(&id).map(Machine::flow)
     }
 
+    /// Whether a transaction on `connection` awaits its final response, from the network or from the TU.
+    pub fn is_used(&self, connection: ConnectionId) -> bool {
+        let mut machines = self.machines.values();
+        machines.any(|machine| machine.flow().connection == connection && machine.awaits_response())
+    }
+
     /// Whether the transaction still awaits its final response: from the network for a client, from the TU for a
     /// server transaction.
     pub fn awaits_response(&self, id: TransactionId) -> bool {

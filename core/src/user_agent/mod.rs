@@ -43,12 +43,11 @@ use crate::error::CommandError;
 use crate::event::{CallInfo, CallState, ConnectionState, Event, RegistrationState};
 use crate::id::{CallId, OperationId};
 use crate::io::{Deadline, Input, Output, Timer};
-use crate::registration::Registration;
 use crate::secret::Secret;
 use crate::sip::Message;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
-use connection::Connection;
+use platform::Lines;
 use target::parse_target;
 
 /// How long an orderly stop waits for answers.
@@ -60,8 +59,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct UserAgent {
     endpoint: Endpoint,
-    connection: Connection,
-    registration: Registration,
+    lines: Lines,
     calls: BTreeMap<CallId, Call>,
     /// Tones to be sent when a call is answered ("100,,42").
     post_dial: BTreeMap<CallId, String>,
@@ -76,11 +74,14 @@ impl UserAgent {
     }
 
     fn with_endpoint(mut endpoint: Endpoint) -> Self {
-        let registration = Registration::new(&mut endpoint);
+        let lines = Lines::new(&mut endpoint);
+        Self::with_lines(endpoint, lines)
+    }
+
+    fn with_lines(endpoint: Endpoint, lines: Lines) -> Self {
         Self {
             endpoint,
-            connection: Connection::new(),
-            registration,
+            lines,
             calls: BTreeMap::new(),
             post_dial: BTreeMap::new(),
             stopping: None,
@@ -92,21 +93,24 @@ impl UserAgent {
     pub fn start(&mut self, now: Instant) {
         self.endpoint.now = now;
         self.stopping = None;
-        self.connection.start(&mut self.endpoint);
+        self.start_lines();
+        self.settle();
     }
 
     /// Ends all calls, removes the registration and closes the connection. [`Event::Stopped`] follows, at the latest
     /// after two seconds.
     pub fn stop(&mut self, now: Instant) {
         self.endpoint.now = now;
-        if self.stopping.is_some() || *self.connection.state() == ConnectionState::Stopped {
+        if self.stopping.is_some() || *self.connection() == ConnectionState::Stopped {
             return self.stopped();
         }
         self.stopping = Some(now + STOP_TIMEOUT);
         for call in self.calls.values_mut() {
             let _ = call.hang_up(&mut self.endpoint);
         }
-        self.registration.leave(&mut self.endpoint);
+        for line in &mut self.lines.all {
+            line.registration.leave(&mut self.endpoint);
+        }
         self.settle();
         self.stop_if_nothing_is_left();
     }
@@ -225,12 +229,12 @@ impl UserAgent {
 
     /// The connection to the platform.
     pub fn connection(&self) -> &ConnectionState {
-        self.connection.state()
+        self.lines.connection()
     }
 
     /// The registration of this device.
     pub fn registration(&self) -> &RegistrationState {
-        self.registration.state()
+        self.lines.registration()
     }
 
     /// Uses renewed credentials from now on, and registers again if the old ones had been refused.
@@ -238,16 +242,16 @@ impl UserAgent {
         self.endpoint.now = now;
         self.endpoint.config.password = password;
         self.endpoint.reset_credentials();
-        self.registration.credentials_changed(&mut self.endpoint);
+        for line in &mut self.lines.all {
+            line.registration.credentials_changed(&mut self.endpoint);
+        }
         self.settle();
     }
 
     // --- inputs ----------------------------------------------------------------------------------------------
 
     fn wake(&mut self) {
-        if let Some(connection) = self.connection.wake(&mut self.endpoint) {
-            self.flow_lost(connection);
-        }
+        self.wake_lines();
         let mut out = Outbox::new();
         let events = self
             .endpoint
@@ -256,11 +260,10 @@ impl UserAgent {
         self.endpoint.flush(out);
         self.transactions_ended(events);
         self.endpoint.give_up_orphans();
-        self.registration.wake(&mut self.endpoint);
+        self.wake_registrations();
         for call in self.calls.values_mut() {
             call.wake(&mut self.endpoint);
         }
-        self.give_up_lost_calls();
         if self.stopping.is_some_and(|at| at <= self.endpoint.now) {
             self.stopped();
         }
@@ -336,6 +339,7 @@ impl UserAgent {
 
     /// After every step: start what has become possible, report what has changed, forget what is over.
     fn settle(&mut self) {
+        self.lines.report(&mut self.endpoint);
         self.send_post_dial();
         for call in self.calls.values_mut() {
             call.advance(&mut self.endpoint);
@@ -355,14 +359,16 @@ impl UserAgent {
             self.endpoint.forget_call(*id);
         }
         let busy = self.is_busy();
-        self.connection.attention(self.endpoint.now, busy);
+        for line in &mut self.lines.all {
+            line.connection.attention(self.endpoint.now, busy);
+        }
         if !over.is_empty() {
             self.stop_if_nothing_is_left();
         }
     }
 
     pub(super) fn stop_if_nothing_is_left(&mut self) {
-        if self.stopping.is_some() && self.calls.is_empty() && !self.registration.is_leaving() {
+        if self.stopping.is_some() && self.calls.is_empty() && !self.lines.is_leaving() {
             self.stopped();
         }
     }
@@ -393,8 +399,7 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             call.give_up(&mut self.endpoint);
         }
-        self.registration.stopped(&mut self.endpoint);
-        self.connection.stop(&mut self.endpoint);
+        self.stop_lines();
         self.settle();
         self.endpoint.forget_transactions();
         self.endpoint.emit(Event::Stopped);
@@ -406,39 +411,35 @@ impl UserAgent {
             at,
             timer: Timer::Transaction,
         });
-        let registration = self.registration.deadline();
-        let registration = registration.map(|at| Deadline {
+        let registrations = self
+            .lines
+            .all
+            .iter()
+            .filter_map(|line| line.registration.deadline());
+        let registration = registrations.min().map(|at| Deadline {
             at,
             timer: Timer::Registration,
         });
-        let calls = self.calls.values().filter_map(Call::deadline);
+        let connections = self
+            .lines
+            .all
+            .iter()
+            .filter_map(|line| line.connection.deadline());
+        let connection = connections.min_by_key(|deadline| deadline.at);
+        let calls = self
+            .calls
+            .values()
+            .filter_map(|call| call.deadline(&self.endpoint));
         let call = calls.min().map(|(at, timer)| Deadline { at, timer });
         let stop = self.stopping.map(|at| Deadline {
             at,
             timer: Timer::Stop,
         });
-        let lost = self
-            .connection
-            .lost_at()
-            .map(|at| at + self.endpoint.config.lost_call_timeout);
-        let lost = lost.filter(|at| !self.calls.is_empty() && *at > self.endpoint.now);
-        let lost = lost.map(|at| Deadline {
-            at,
-            timer: Timer::Call,
-        });
         let orphan = self.endpoint.orphan_deadline().map(|at| Deadline {
             at,
             timer: Timer::Call,
         });
-        let all = [
-            self.connection.deadline(),
-            transaction,
-            registration,
-            call,
-            stop,
-            lost,
-            orphan,
-        ];
+        let all = [connection, transaction, registration, call, stop, orphan];
         all.into_iter().flatten().min_by_key(|deadline| deadline.at)
     }
 }

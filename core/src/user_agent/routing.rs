@@ -46,7 +46,7 @@ impl UserAgent {
     fn defective(&mut self, flow: Flow, message: &Message, status: u16, why: &'static str) {
         self.report_dropped(flow.connection, why);
         if message.can_be_answered() {
-            self.answer_without_transaction(message, status, why);
+            self.answer_without_transaction(flow.connection, message, status, why);
         }
     }
 
@@ -55,11 +55,17 @@ impl UserAgent {
         self.report_dropped(flow.connection, "not a SIP message");
         if let Some(request) = Message::salvage(bytes) {
             let status = error.status();
-            self.answer_without_transaction(&request, status, reason_phrase(status));
+            self.answer_without_transaction(flow.connection, &request, status, reason_phrase(status));
         }
     }
 
-    fn answer_without_transaction(&mut self, request: &Message, status: u16, reason: &str) {
+    fn answer_without_transaction(
+        &mut self,
+        connection: ConnectionId,
+        request: &Message,
+        status: u16,
+        reason: &str,
+    ) {
         let tag = self.endpoint.rng.token(4);
         let response = self
             .endpoint
@@ -67,7 +73,7 @@ impl UserAgent {
             .reason(reason)
             .to_tag(&tag)
             .build();
-        self.endpoint.send_again(&response);
+        self.endpoint.send_back(connection, &response);
     }
 
     pub(super) fn report_dropped(&mut self, connection: ConnectionId, why: &'static str) {
@@ -212,11 +218,14 @@ impl UserAgent {
         };
         let is_final = response.status().is_some_and(|status| status >= 200);
         match purpose {
-            Purpose::Register => {
-                let outcome = self
+            Purpose::Register(reg_id) => {
+                let Some(line) = self.lines.get_mut(reg_id) else {
+                    return;
+                };
+                let outcome = line
                     .registration
                     .response(&mut self.endpoint, transaction, response);
-                self.registration_moved(outcome);
+                self.registration_moved(reg_id, outcome);
             }
             Purpose::Invite(id) => {
                 self.with_call_or_late(id, transaction, response);
@@ -285,7 +294,11 @@ impl UserAgent {
             return false;
         };
         match purpose {
-            Purpose::Register => self.registration.resent(new),
+            Purpose::Register(reg_id) => {
+                if let Some(registration) = self.registration_of(reg_id) {
+                    registration.resent(new);
+                }
+            }
             Purpose::Invite(id) => self.with_call(id, |call, _| call.invite_resent(new)),
             Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
@@ -307,7 +320,7 @@ impl UserAgent {
         let request = self.endpoint.sent_request(transaction)?.clone();
         let sent = request.cseq().ok()?.number;
         match purpose {
-            Purpose::Register => self.registration.number_for_retry(transaction),
+            Purpose::Register(reg_id) => self.registration_of(reg_id)?.number_for_retry(transaction),
             Purpose::Invite(id) => {
                 let call = self.calls.get(&id)?;
                 call.still_invites(transaction).then_some(sent + 1)
@@ -331,24 +344,30 @@ impl UserAgent {
 
     pub(super) fn transactions_ended(&mut self, events: Vec<TransactionEvent>) {
         for event in events {
+            let flow_failed = matches!(event, TransactionEvent::TransportFailed(_));
             let Some((transaction, purpose)) = self.endpoint.take_purpose(event) else {
                 continue;
             };
             match purpose {
-                Purpose::Register => {
-                    let outcome = self.registration.no_response(&mut self.endpoint, transaction);
-                    self.registration_moved(outcome);
+                Purpose::Register(reg_id) => {
+                    let Some(line) = self.lines.get_mut(reg_id) else {
+                        continue;
+                    };
+                    let outcome = line.registration.no_response(&mut self.endpoint, transaction);
+                    self.registration_moved(reg_id, outcome);
                 }
                 Purpose::Invite(id) => {
                     self.with_call(id, |call, endpoint| call.invite_unanswered(endpoint, transaction));
                 }
                 Purpose::ReInvite(id) => {
                     self.with_call(id, |call, endpoint| {
-                        call.reinvite_unanswered(endpoint, transaction)
+                        call.reinvite_unanswered(endpoint, transaction, flow_failed)
                     });
                 }
                 Purpose::Update(id) => {
-                    self.with_call(id, |call, endpoint| call.update_unanswered(endpoint, transaction));
+                    self.with_call(id, |call, endpoint| {
+                        call.update_unanswered(endpoint, transaction, flow_failed)
+                    });
                 }
                 Purpose::Recovery(id) => {
                     self.with_call(id, |call, endpoint| {

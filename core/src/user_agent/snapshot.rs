@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::UserAgent;
+use super::platform::Lines;
 use crate::call::{Call, Restored};
 use crate::config::Config;
 use crate::endpoint::Endpoint;
-use crate::registration::{Numbers, Registration};
+use crate::registration::Numbers;
 use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
 
 /// The present form of [`Snapshot`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A call whose agent was away for longer is not worth restoring: the far end has hung up.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 
@@ -22,7 +23,8 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 pub struct Snapshot {
     version: u32,
     taken_at: Instant,
-    registration: Numbers,
+    /// One for each flow.
+    registrations: Vec<Numbers>,
     contact_host: String,
     contact_user: String,
     public_gruu: Option<UriBuf>,
@@ -36,7 +38,7 @@ impl UserAgent {
         Snapshot {
             version: VERSION,
             taken_at: now,
-            registration: self.registration.numbers().clone(),
+            registrations: self.lines.numbers(),
             contact_host: identity.host.clone(),
             contact_user: identity.user.clone(),
             public_gruu: identity.public_gruu.clone(),
@@ -64,10 +66,8 @@ impl UserAgent {
         endpoint.identity.user = snapshot.contact_user;
         endpoint.identity.public_gruu = snapshot.public_gruu;
         endpoint.start_numbers_at_random();
-        let registration = Registration::restored(&endpoint, snapshot.registration, asleep);
-        let mut agent = Self::with_endpoint(endpoint);
-        agent.registration = registration;
-        agent.connection.lost_before(now);
+        let lines = Lines::restored(&mut endpoint, snapshot.registrations, asleep);
+        let mut agent = Self::with_lines(endpoint, lines);
         if asleep <= LONGEST_ABSENCE {
             for restored in snapshot.calls {
                 let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);

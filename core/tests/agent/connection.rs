@@ -69,7 +69,13 @@ fn failures_are_counted_from_the_last_success() {
             ladder.pass_to_next_deadline();
         }
     }
+    // A server that only accepts connections and drops them is no success.
     ladder.connect();
+    ladder.lose_connection();
+    assert_eq!(waits(&ladder).0, 9);
+    ladder.forget();
+    ladder.reconnect();
+    ladder.register();
     ladder.lose_connection();
     let (attempt, pause) = waits(&ladder);
     assert_eq!(attempt, 1);
@@ -87,29 +93,6 @@ fn an_attempt_that_does_not_open_is_given_up() {
     assert_eq!(ladder.wanted_url(), None, "the old attempt was dropped");
     ladder.reconnect();
     assert_eq!(*ladder.connection(), ConnectionState::Connected);
-}
-
-#[test]
-fn servers_are_tried_in_turn() {
-    let mut config = config();
-    config.servers = vec!["wss://one/sip".into(), "ws://two/sip".into()];
-    let mut ladder = Ladder::new(config);
-    ladder.start();
-    for url in ["wss://one/sip", "ws://two/sip", "wss://one/sip"] {
-        assert_eq!(ladder.wanted_url(), Some(url));
-        ladder.refuse_connection();
-        while ladder.wanted_url().is_none() {
-            ladder.pass_to_next_deadline();
-        }
-    }
-    ladder.connect();
-    let register = ladder.expect(Method::Register);
-    assert!(
-        register
-            .header(HeaderName::Via)
-            .unwrap()
-            .starts_with("SIP/2.0/WS ")
-    );
 }
 
 #[test]
@@ -208,8 +191,27 @@ fn waking_from_sleep_probes_the_socket() {
             .any(|(_, message)| message.method() == Method::Options),
         "{sent:?}"
     );
-    ladder.pass(4.1);
-    assert!(!ladder.is_connected());
+    ladder.pass(1.8);
+    assert!(ladder.is_connected());
+    ladder.pass(0.2);
+    assert!(!ladder.is_connected(), "found dead within two seconds");
+}
+
+#[test]
+fn any_doubt_is_cleared_up_within_two_seconds() {
+    for doubt in [Environment::Resumed, Environment::Visible, Environment::Online] {
+        let mut ladder = Ladder::registered();
+        ladder.cut(ladder.newest_connection());
+        // A question is out already, with more time for its answer.
+        ladder.pass(5.0);
+        ladder.input(Input::Environment(doubt));
+        ladder.pass(2.0);
+        assert!(!ladder.is_connected(), "{doubt:?}");
+        let mut ladder = Ladder::registered();
+        ladder.input(Input::Environment(doubt));
+        ladder.pass(10.0);
+        assert!(ladder.is_connected(), "{doubt:?}: a living connection stays");
+    }
 }
 
 #[test]

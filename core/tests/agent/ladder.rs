@@ -44,14 +44,25 @@ pub(crate) struct Ladder {
     /// CRLF pings that were sent.
     pub(crate) pings: u32,
     pub(crate) idle: Option<Deadline>,
-    open: Option<ConnectionId>,
+    /// Open connections, the newest last; the test's platform speaks on that one unless told otherwise.
+    open: Vec<ConnectionId>,
+    /// Open connections that lead nowhere any more, and nobody knows.
+    dead: BTreeSet<ConnectionId>,
     wanted: VecDeque<(ConnectionId, String)>,
-    sent: VecDeque<(Instant, Message)>,
+    sent: VecDeque<Sent>,
     events: VecDeque<Event>,
     calls: BTreeMap<CallId, CallInfo>,
     /// Commands that were accepted.
     accepted: BTreeSet<OperationId>,
     operations: BTreeMap<OperationId, Result<(), OperationError>>,
+}
+
+/// A message the agent has sent.
+#[derive(Clone, Debug)]
+struct Sent {
+    at: Instant,
+    connection: ConnectionId,
+    message: Message,
 }
 
 impl Ladder {
@@ -68,7 +79,8 @@ impl Ladder {
             answers_keep_alive: true,
             pings: 0,
             idle: None,
-            open: None,
+            open: Vec::new(),
+            dead: BTreeSet::new(),
             wanted: VecDeque::new(),
             sent: VecDeque::new(),
             events: VecDeque::new(),
@@ -211,7 +223,7 @@ impl Ladder {
     /// Opens the connection the agent has asked for.
     pub(crate) fn connect(&mut self) {
         let (connection, _) = self.wanted.pop_front().expect("the agent to connect");
-        self.open = Some(connection);
+        self.open.push(connection);
         self.input(Input::Connected { connection });
     }
 
@@ -231,11 +243,37 @@ impl Ladder {
 
     /// The connection breaks, and the agent is told.
     pub(crate) fn lose_connection(&mut self) {
-        let connection = self.open.take().expect("an open connection");
+        let connection = self.newest_connection();
+        self.lose(connection);
+    }
+
+    /// A certain connection breaks, and the agent is told.
+    pub(crate) fn lose(&mut self, connection: ConnectionId) {
+        assert!(self.is_open(connection));
+        self.open.retain(|open| *open != connection);
         self.input(Input::Disconnected {
             connection,
             reason: "1006 abnormal closure".into(),
         });
+    }
+
+    /// A connection leads nowhere from now on, and the agent is not told.
+    pub(crate) fn cut(&mut self, connection: ConnectionId) {
+        self.dead.insert(connection);
+    }
+
+    /// The connection that was opened last.
+    pub(crate) fn newest_connection(&self) -> ConnectionId {
+        *self.open.last().expect("an open connection")
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn is_open(&self, connection: ConnectionId) -> bool {
+        self.open.contains(&connection)
     }
 
     /// Waits for the next attempt to connect and lets it succeed.
@@ -247,7 +285,7 @@ impl Ladder {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.open.is_some()
+        !self.open.is_empty()
     }
 
     /// Brings in a message.
@@ -256,11 +294,13 @@ impl Ladder {
     }
 
     pub(crate) fn receive_bytes(&mut self, bytes: &[u8]) {
-        let connection = self.open.expect("an open connection");
-        self.input(Input::Received {
-            connection,
-            message: bytes.to_vec(),
-        });
+        self.input(received(self.newest_connection(), bytes.to_vec()));
+    }
+
+    /// Brings in a message on a certain connection.
+    pub(crate) fn receive_on(&mut self, connection: ConnectionId, message: &Message) {
+        assert!(self.is_open(connection));
+        self.input(received(connection, message.as_bytes().to_vec()));
     }
 
     /// Responds without anything special.
@@ -350,22 +390,25 @@ impl Ladder {
 
     /// Nothing (else) has been sent.
     pub(crate) fn expect_silence(&self) {
-        if let Some((_, message)) = self.sent.front() {
-            panic!("expected silence, the agent sent\n{}", text(message));
+        if let Some(sent) = self.sent.front() {
+            panic!("expected silence, the agent sent\n{}", text(&sent.message));
         }
     }
 
     /// What has been sent and not been looked at, with its time.
     pub(crate) fn take_sent(&mut self) -> Vec<(Instant, Message)> {
-        self.sent.drain(..).collect()
+        self.sent.drain(..).map(|sent| (sent.at, sent.message)).collect()
+    }
+
+    /// The connection the next message that will be looked at was sent on.
+    pub(crate) fn next_sent_on(&self) -> ConnectionId {
+        self.sent.front().expect("a message").connection
     }
 
     fn next_sent(&mut self, expected: &str) -> Message {
-        let (_, message) = self
-            .sent
-            .pop_front()
-            .unwrap_or_else(|| panic!("expected {expected}, the agent sent nothing"));
-        message
+        let sent = self.sent.pop_front();
+        sent.unwrap_or_else(|| panic!("expected {expected}, the agent sent nothing"))
+            .message
     }
 
     /// Forgets events, messages and media actions so far.
@@ -540,9 +583,7 @@ impl Ladder {
             Output::Transmit { connection, message } => self.transmitted(connection, message),
             Output::Disconnect { connection } => {
                 self.wanted.retain(|(wanted, _)| *wanted != connection);
-                if self.open == Some(connection) {
-                    self.open = None;
-                }
+                self.open.retain(|open| *open != connection);
             }
             Output::Media {
                 request,
@@ -556,11 +597,10 @@ impl Ladder {
     }
 
     fn transmitted(&mut self, connection: ConnectionId, bytes: Vec<u8>) {
-        assert_eq!(
-            Some(connection),
-            self.open,
-            "sent on a connection that is not open"
-        );
+        assert!(self.is_open(connection), "sent on a connection that is not open");
+        if self.dead.contains(&connection) {
+            return;
+        }
         if bytes == b"\r\n\r\n" {
             self.pings += 1;
             if self.answers_keep_alive {
@@ -582,7 +622,11 @@ impl Ladder {
             let input = received(connection, ok.as_bytes().to_vec());
             return self.agent.handle_input(self.now, input);
         }
-        self.sent.push_back((self.now, message));
+        self.sent.push_back(Sent {
+            at: self.now,
+            connection,
+            message,
+        });
     }
 
     fn happened(&mut self, event: Event) {

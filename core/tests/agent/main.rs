@@ -8,6 +8,7 @@ mod in_call;
 mod incoming;
 mod ladder;
 mod media;
+mod network_change;
 mod outgoing;
 mod pair;
 mod prack;
@@ -20,6 +21,7 @@ mod rfc3665;
 mod rfc4475;
 mod rfc5118;
 mod rfc5407;
+mod servers;
 mod stop;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;

@@ -5,7 +5,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method};
-use clearline_core::{CallId, CallState, Direction, EndCause, Event, MediaAction, RegistrationState};
+use clearline_core::{CallId, CallState, Direction, EndCause, Event, MediaAction, RegistrationState, Server};
 
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder, config, granted, secs};
@@ -216,10 +216,7 @@ fn s3_3_session_with_multiple_proxy_authentication() {
 #[test]
 fn s3_4_session_with_proxy_failure() {
     let mut config = config();
-    config.servers = vec![
-        "wss://ss1.example.com/sip".into(),
-        "wss://ss2.example.com/sip".into(),
-    ];
+    config.servers = Server::in_order(["wss://ss1.example.com/sip", "wss://ss2.example.com/sip"]);
     let mut ladder = Ladder::new(config);
     ladder.start();
     assert_eq!(ladder.wanted_url(), Some("wss://ss1.example.com/sip"));
