@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { EndCause } from '@clearline/phone';
-import { endText, endedBadly } from '../src/model/call-text.js';
+import type { CallState, EndCause } from '@clearline/phone';
+import { audioIsLost, endText, endedBadly, stateText } from '../src/model/call-text.js';
 
 const outgoing = (cause: EndCause, answeredAt: number | null = null) => ({ direction: 'outgoing', answeredAt, end: { cause } }) as const;
 const incoming = (cause: EndCause, answeredAt: number | null = null) => ({ direction: 'incoming', answeredAt, end: { cause } }) as const;
@@ -20,4 +20,20 @@ test.each([
 ] as const)('%j is told as %s', (call, text, bad) => {
   expect(endText(call)).toBe(text);
   expect(endedBadly(call)).toBe(bad);
+});
+
+const active = { state: 'active', localHold: false, remoteHold: false, reconnecting: false, media: 'connected' } as CallState;
+
+test.each([
+  ['a conversation', {}, 'call.active', false],
+  ['the platform is away, the voices are not', { reconnecting: true }, 'call.active', false],
+  ['the audio path is gone', { media: 'disconnected' }, 'call.reconnectingAudio', true],
+  ['after a reload', { media: 'new', reconnecting: true }, 'call.reconnectingAudio', true],
+  ['no way is found', { media: 'failed' }, 'call.audioLost', true],
+  ['just answered', { media: 'connecting' }, 'call.connectingAudio', false],
+  ['on hold nobody misses it', { media: 'disconnected', localHold: true }, 'call.onHold', false],
+] as const)('%s', (_what, change, text, lost) => {
+  const call: CallState = { ...active, ...change };
+  expect(stateText(call)).toBe(text);
+  expect(audioIsLost(call)).toBe(lost);
 });

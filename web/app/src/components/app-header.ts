@@ -1,6 +1,7 @@
 import { css, html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { t, type MessageKey } from '../i18n/i18n.js';
+import { audioIsLost } from '../model/call-text.js';
 import type { Desk } from '../model/desk.js';
 import type { PhoneView } from '../model/phone-store.js';
 import { base, buttons } from '../styles/shared.js';
@@ -113,7 +114,7 @@ function presenceOf(view: PhoneView): Presence {
     case 'registered':
       break;
   }
-  if (view.current.some((call) => call.media === 'disconnected' && call.state === 'active')) {
+  if (view.current.some(audioIsLost)) {
     return { text: 'presence.reconnectingAudio', dot: 'busy', tone: 'warn' };
   }
   if (view.current.length > 0) return { text: 'presence.onCall', dot: 'busy', tone: '' };
@@ -125,7 +126,7 @@ function presenceOf(view: PhoneView): Presence {
 export function lineMode(view: PhoneView): LineMode {
   const active = view.current.find((call) => call.state === 'active');
   if (active?.media === 'connected') return 'call';
-  if (active && (active.media === 'disconnected' || active.media === 'failed')) return 'reconnecting';
+  if (active && audioIsLost(active)) return 'reconnecting';
   switch (view.connection.state) {
     case 'offline':
       return 'offline';

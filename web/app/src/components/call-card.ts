@@ -3,7 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { CallState } from '@clearline/phone';
 import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform, type ActionId } from '../model/actions.js';
-import { stateText } from '../model/call-text.js';
+import { audioIsLost, stateText } from '../model/call-text.js';
 import type { Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
 import type { Quality } from '../model/quality.js';
@@ -100,7 +100,7 @@ export class CallCard extends Component {
   #status(): unknown {
     const { call } = this;
     const text = t(stateText(call));
-    const trouble = call.state === 'active' && (call.media === 'disconnected' || call.media === 'failed');
+    const trouble = audioIsLost(call);
     const plain = call.state === 'active' && stateText(call) === 'call.active';
     return html`<p class="status ${trouble ? 'trouble' : ''}">
       ${call.answeredAt !== null ? html`<cl-call-timer since=${call.answeredAt}></cl-call-timer>` : nothing}

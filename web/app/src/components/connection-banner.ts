@@ -14,6 +14,11 @@ const CAUSES: Record<OfflineCause, MessageKey> = {
   rejected: 'offline.rejected',
   stopped: 'offline.stopped',
 };
+/** What still works matters more in a call than what does not. */
+const IN_CALL: Partial<Record<OfflineCause, MessageKey>> = {
+  'no-network': 'offline.noNetworkInCall',
+  'no-server': 'offline.noServerInCall',
+};
 // A short hiccup is told by line and header; words only when it lasts.
 const PATIENCE_MS = 1_500;
 
@@ -113,7 +118,7 @@ export class ConnectionBanner extends Component {
       case 'offline':
         return html`<div class="banner offline" data-testid="connection-banner">
           ${icon('wifiOff')}
-          <p><span>${t(CAUSES[connection.cause])}</span>${this.#next(connection)}</p>
+          <p><span>${t((current.length > 0 && IN_CALL[connection.cause]) || CAUSES[connection.cause])}</span>${this.#next(connection)}</p>
         </div>`;
     }
   }

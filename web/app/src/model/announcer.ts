@@ -1,6 +1,6 @@
 import type { CallState } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
-import { endText } from './call-text.js';
+import { audioIsLost, endText } from './call-text.js';
 import type { ConnectionView } from './connection.js';
 import type { Contacts } from './contacts.js';
 import type { PhoneView } from './phone-store.js';
@@ -70,6 +70,9 @@ export class Announcer {
       case 'active':
         this.say(t(before === 'held' ? 'announce.resumed' : 'announce.active', { name }));
         return;
+      case 'reconnecting':
+        this.say(t('announce.reconnectingAudio'));
+        return;
       case 'held':
         this.say(t('announce.held', { name }));
         return;
@@ -83,7 +86,7 @@ export class Announcer {
   }
 }
 
-type Phase = 'incoming' | 'ringing' | 'active' | 'held' | 'other';
+type Phase = 'incoming' | 'ringing' | 'active' | 'reconnecting' | 'held' | 'other';
 
 function phaseOf(call: CallState): Phase {
   switch (call.state) {
@@ -92,7 +95,8 @@ function phaseOf(call: CallState): Phase {
     case 'ringing':
       return 'ringing';
     case 'active':
-      return call.localHold ? 'held' : 'active';
+      if (call.localHold) return 'held';
+      return audioIsLost(call) ? 'reconnecting' : 'active';
     default:
       return 'other';
   }

@@ -81,8 +81,13 @@ export function stateText(call: CallState): MessageKey {
 function activeText(call: CallState): MessageKey {
   if (call.localHold) return 'call.onHold';
   if (call.remoteHold) return 'call.heldByPeer';
-  if (call.media === 'disconnected') return 'call.reconnectingAudio';
-  if (call.media === 'failed') return 'call.audioLost';
+  if (audioIsLost(call)) return call.media === 'failed' && !call.reconnecting ? 'call.audioLost' : 'call.reconnectingAudio';
   if (call.media !== 'connected') return 'call.connectingAudio';
   return 'call.active';
+}
+
+/** Whether a conversation has lost its audio: the network changed, the page was reloaded, another window took over. */
+export function audioIsLost(call: CallState): boolean {
+  if (call.state !== 'active' || call.localHold) return false;
+  return call.media === 'disconnected' || call.media === 'failed' || (call.reconnecting && call.media !== 'connected');
 }

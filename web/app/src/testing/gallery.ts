@@ -64,7 +64,19 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
     },
   },
   held: { play: ({ phone }) => phone.add({ ...talking, localHold: true }) },
-  'audio-lost': { play: ({ phone }) => phone.add({ ...talking, media: 'disconnected' }) },
+  'audio-lost': { play: ({ phone }) => phone.add({ ...talking, media: 'disconnected', reconnecting: true }) },
+  'reconnecting-audio': {
+    play: ({ phone }) => {
+      phone.add({ ...talking, media: 'disconnected', reconnecting: true });
+      phone.patch({ connection: { type: 'waiting', attempt: 1, retryAt: Date.now() + 6_400, reason: 'closed' } });
+    },
+  },
+  'offline-in-call': {
+    play: ({ phone }) => {
+      phone.add({ ...talking, reconnecting: true });
+      phone.patch({ connection: { type: 'waiting', attempt: 4, retryAt: Date.now() + 11_000, reason: 'refused' } });
+    },
+  },
   ended: {
     play: ({ phone }) => {
       phone.end(phone.add({ remote: BOB, state: 'calling' }).id, { cause: 'busy', sipStatus: 486 });

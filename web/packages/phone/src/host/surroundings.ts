@@ -2,7 +2,7 @@ import type { HostMode } from '../api.js';
 import { webLocks } from '../browser.js';
 import type { AgentModule } from './agent.js';
 import { HostClock } from './clock.js';
-import { watchNetwork, type NetworkNews, type NetworkScope } from './network_watch.js';
+import { watchNetwork, type NetworkNews } from './network_watch.js';
 import type { Socket } from './sockets.js';
 import { openStorage, type HostStorage } from './storage.js';
 import { loadAgentModule } from './wasm.js';
@@ -31,7 +31,7 @@ export function browserSurroundings(mode: HostMode, close: () => void): HostSurr
     locks: webLocks(),
     loadModule: () => module,
     openSocket: (url) => new WebSocket(url, 'sip'),
-    watchNetwork: (tell) => watchNetwork(globalThis as unknown as NetworkScope, tell),
+    watchNetwork: (tell) => watchNetwork(globalThis, tell),
     openStorage,
     close,
   };
