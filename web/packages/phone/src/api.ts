@@ -153,6 +153,8 @@ export interface PhoneConfig {
   /** `urn:uuid:...` of this device; default: made once and kept in IndexedDB. */
   readonly instanceId?: string;
   readonly iceServers?: readonly RTCIceServer[];
+  /** `relay` sends all audio through a TURN server, so that the far end does not learn this device's address. */
+  readonly iceTransportPolicy?: RTCIceTransportPolicy;
   /** Where the signalling runs; default: the best available of shared worker, worker, page. */
   readonly host?: HostMode;
   /** Key for worker name, locks and storage: one per account; default: the address of record. */
@@ -274,6 +276,8 @@ export interface MediaSession {
 
 export interface MediaEngineContext {
   readonly iceServers: readonly RTCIceServer[];
+  /** `relay`: only through a TURN server. */
+  readonly iceTransportPolicy: RTCIceTransportPolicy;
   readonly devices: AudioDevices;
   emit(event: MediaEvent): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;

@@ -1,6 +1,9 @@
-/** A DTLS certificate made ahead of the first call; making one is the slowest part of a new peer connection. */
+/**
+ * A DTLS certificate made ahead of the next peer connection, because making one is the slowest part of it. Each has its
+ * own: by another fingerprint the far end knows that a new DTLS association begins (RFC 8842 section 5).
+ */
 
-/** A certificate is renewed when less than this is left of it. */
+/** A certificate with less left of it is not used any more. */
 const RESERVE_MS = 24 * 60 * 60_000;
 
 const KEY: EcKeyGenParams = { name: 'ECDSA', namedCurve: 'P-256' };
@@ -18,17 +21,17 @@ export function prepareCertificate(): void {
       making = false;
     },
     // The connection then makes its own.
-    () => undefined,
+    () => {
+      making = false;
+    },
   );
 }
 
-/** The configuration for it, empty until it is there. */
-export function currentCertificate(): Pick<RTCConfiguration, 'certificates'> {
-  if (certificate === null) return {};
-  if (certificate.expires < Date.now() + RESERVE_MS) {
-    certificate = null;
-    prepareCertificate();
-    return {};
-  }
-  return { certificates: [certificate] };
+/** The configuration for it, empty if it is not there yet; begins to make the next one. */
+export function takeCertificate(): Pick<RTCConfiguration, 'certificates'> {
+  const taken = certificate;
+  certificate = null;
+  prepareCertificate();
+  if (taken === null || taken.expires < Date.now() + RESERVE_MS) return {};
+  return { certificates: [taken] };
 }

@@ -1,4 +1,15 @@
-/** The browser's own media engine: one `RTCPeerConnection` per session. No session description is ever edited. */
+/**
+ * The browser's own media engine. A session has one peer connection at a time and changes to a fresh one, make before
+ * break, when its way through the network is renewed: after a restart in place Chromium keeps sending on the old way
+ * for as long as it takes to believe that it is dead, which is two to four seconds of silence.
+ *
+ * ```text
+ *          restart: offer of a fresh one                    its answer              connected, or too late
+ * current ------------------------------> current, fresh --------------> old, current -------------------> current
+ *    |                                        | rolled back: the fresh one is dropped         ^
+ *    +---- offer of another DTLS end point, answered by a fresh one --------------------------+
+ * ```
+ */
 
 import type {
   AudioDevices,
@@ -10,14 +21,12 @@ import type {
   MediaSession,
   MediaTransportState,
 } from '../api.js';
-import { currentCertificate, prepareCertificate } from './certificate.js';
-import { preferCodecs } from './codecs.js';
+import { prepareCertificate } from './certificate.js';
 import { MediaFailure, mediaFailure } from './error.js';
-import { usefulCandidates } from './gathering.js';
 import { Meter } from './meter.js';
 import { Microphone } from './microphone.js';
+import { Peer, type PeerListener } from './peer.js';
 import { followMicrophonePermission } from './permission.js';
-import { PathWatch } from './path_watch.js';
 import { Speaker } from './speaker.js';
 
 /** The engine used unless `PhoneConfig.media` names another. */
@@ -32,14 +41,19 @@ export function prepareBrowserMedia(): void {
 const DONE: MediaOutcome = { type: 'done' };
 /** Between two tones, in milliseconds. RFC 4733 leaves it open; detectors want at least 40. */
 const TONE_GAP_MS = 70;
+/** How long an old peer connection is kept for a fresh one that does not connect. */
+const OVERLAP_MS = 5_000;
 
-class BrowserSession implements MediaSession {
-  readonly #connection: RTCPeerConnection;
+class BrowserSession implements MediaSession, PeerListener {
   readonly #microphone: Microphone;
   readonly #speaker: Speaker;
   readonly #meter = new Meter(() => this.stats());
-  readonly #path: PathWatch;
-  #transceiver: RTCRtpTransceiver | null = null;
+  #peer: Peer;
+  /** Offered, and not answered yet. */
+  #fresh: Peer | null = null;
+  /** Replaced, and heard until the present one is connected. */
+  #old: Peer | null = null;
+  #overlap: ReturnType<typeof setTimeout> | undefined;
   #track: MediaStreamTrack | null = null;
   #muted = false;
   /** What this side wants, and what it wanted when both last agreed. */
@@ -48,12 +62,8 @@ class BrowserSession implements MediaSession {
   #closed = false;
 
   constructor(private readonly context: MediaEngineContext) {
-    this.#connection = new RTCPeerConnection({
-      iceServers: [...context.iceServers],
-      bundlePolicy: 'max-bundle',
-      ...currentCertificate(),
-    });
     this.#speaker = new Speaker(context.devices.speaker, (message) => context.log('warn', message));
+    this.#peer = this.#newPeer();
     this.#microphone = new Microphone(
       {
         track: (track) => this.#send(track),
@@ -64,11 +74,6 @@ class BrowserSession implements MediaSession {
       },
       context.devices.microphone,
     );
-    this.#path = new PathWatch(this.#connection, (reason) => context.emit({ type: 'path-doubt', reason }));
-    this.#connection.addEventListener('track', (event) => {
-      this.#speaker.play(event.streams[0] ?? new MediaStream([event.track]));
-    });
-    this.#connection.addEventListener('connectionstatechange', () => this.#transportChanged());
   }
 
   perform(action: MediaAction): Promise<MediaOutcome> {
@@ -99,21 +104,40 @@ class BrowserSession implements MediaSession {
   }
 
   async stats(): Promise<RTCStatsReport | null> {
-    return this.#closed ? null : this.#connection.getStats();
+    return this.#closed ? null : this.#peer.stats();
   }
 
   async setDevices(devices: AudioDevices): Promise<void> {
     await Promise.all([this.#microphone.setDevice(devices.microphone), this.#speaker.setDevice(devices.speaker)]);
   }
 
+  // What a peer tells
+
+  stateChanged(peer: Peer, state: MediaTransportState): void {
+    if (peer !== this.#peer) return;
+    if (state === 'connected') this.#connected();
+    // The old one is still heard: that another is on its way is nobody's business.
+    else if (this.#old !== null && (state === 'new' || state === 'connecting')) return;
+    this.context.emit({ type: 'transport', state });
+  }
+
+  pathDoubtful(peer: Peer, reason: string): void {
+    if (peer === this.#peer) this.context.emit({ type: 'path-doubt', reason });
+  }
+
+  warn(message: string): void {
+    this.context.log('warn', message);
+  }
+
+  // Actions
+
   async #createOffer(direction: RTCRtpTransceiverDirection, iceRestart: boolean): Promise<MediaOutcome> {
     this.#want(direction);
     const microphone = this.#microphone.ready();
-    this.#transceiver ??= this.#addTransceiver(direction);
-    this.#transceiver.direction = direction;
+    this.#dropFresh();
+    if (iceRestart && this.#peer.isReplaceable) this.#fresh = this.#newPeer();
     try {
-      if (iceRestart) this.#connection.restartIce();
-      const sdp = await this.#describe(() => this.#connection.createOffer());
+      const sdp = await (this.#fresh ?? this.#peer).offer(direction, iceRestart && this.#fresh === null);
       await microphone;
       return { type: 'description', sdp };
     } catch (error) {
@@ -124,38 +148,41 @@ class BrowserSession implements MediaSession {
   async #createAnswer(offer: string, direction: RTCRtpTransceiverDirection): Promise<MediaOutcome> {
     this.#want(direction);
     const microphone = this.#microphone.ready();
+    const renewed = this.#peer.isReplaceable && this.#peer.isStrangeTo(offer);
+    const peer = renewed ? this.#newPeer() : this.#peer;
     try {
-      await this.#connection.setRemoteDescription({ type: 'offer', sdp: offer });
+      await peer.takeOffer(offer);
+      const sdp = await peer.answer(direction);
+      if (renewed) this.#takeOver(peer);
+      await microphone;
+      this.#agree();
+      return { type: 'description', sdp };
     } catch (error) {
-      throw mediaFailure('description-rejected', error);
+      if (renewed && peer !== this.#peer) peer.close();
+      throw error instanceof MediaFailure ? error : mediaFailure('description-rejected', error);
     }
-    const transceiver = this.#audioOfOffer();
-    transceiver.direction = direction;
-    const sdp = await this.#describe(() => this.#connection.createAnswer()).catch((error: unknown) => {
-      throw mediaFailure('description-rejected', error);
-    });
-    await microphone;
-    this.#agree();
-    return { type: 'description', sdp };
   }
 
   async #applyAnswer(answer: string, provisional: boolean): Promise<MediaOutcome> {
+    const fresh = this.#fresh;
     try {
-      await this.#connection.setRemoteDescription({ type: provisional ? 'pranswer' : 'answer', sdp: answer });
+      await (fresh ?? this.#peer).takeAnswer(answer, provisional);
     } catch (error) {
       throw mediaFailure('description-rejected', error);
     }
-    if (!provisional) this.#agree();
+    if (provisional) return DONE;
+    if (fresh !== null) this.#takeOver(fresh);
+    this.#agree();
     return DONE;
   }
 
   async #rollback(): Promise<MediaOutcome> {
     try {
-      await this.#connection.setLocalDescription({ type: 'rollback' });
+      if (this.#fresh === null) await this.#peer.rollback(this.#agreed);
+      else this.#dropFresh();
     } catch (error) {
       throw mediaFailure('failed', error);
     }
-    if (this.#transceiver !== null) this.#transceiver.direction = this.#agreed;
     this.#wanted = this.#agreed;
     this.#applyMute();
     return DONE;
@@ -168,7 +195,7 @@ class BrowserSession implements MediaSession {
   }
 
   async #sendDtmf(tones: string, duration: number): Promise<MediaOutcome> {
-    const dtmf = this.#transceiver?.sender.dtmf;
+    const { dtmf } = this.#peer;
     if (dtmf == null || !dtmf.canInsertDTMF) throw new MediaFailure('failed', 'the far end takes no telephone events');
     // insertDTMF replaces what has not been played yet.
     dtmf.insertDTMF(dtmf.toneBuffer + tones, duration, TONE_GAP_MS);
@@ -177,63 +204,58 @@ class BrowserSession implements MediaSession {
 
   async #close(): Promise<MediaOutcome> {
     this.#closed = true;
-    this.#path.stop();
     this.#microphone.close();
-    this.#connection.close();
+    this.#dropFresh();
+    this.#dropOld();
+    this.#peer.close();
     this.#speaker.stop();
     return DONE;
   }
 
-  /** Makes a local description and waits until its useful candidates are in it. */
-  async #describe(make: () => Promise<RTCSessionDescriptionInit>): Promise<string> {
-    const gathering = usefulCandidates(this.#connection, this.context.iceServers);
-    try {
-      await this.#connection.setLocalDescription(await make());
-      gathering.begun();
-      await gathering.done;
-    } finally {
-      gathering.cancel();
-    }
-    const sdp = this.#connection.localDescription?.sdp;
-    if (sdp === undefined) throw new Error('closed meanwhile');
-    return sdp;
+  // Peers
+
+  #newPeer(): Peer {
+    const { iceServers, iceTransportPolicy } = this.context;
+    return new Peer({ servers: iceServers, policy: iceTransportPolicy }, this.#track, this);
   }
 
-  #addTransceiver(direction: RTCRtpTransceiverDirection): RTCRtpTransceiver {
-    const transceiver = this.#connection.addTransceiver('audio', { direction });
-    preferCodecs(transceiver);
-    this.#attach(transceiver);
-    return transceiver;
+  /** Both sides have agreed on `fresh`; the one before is heard until it is connected. */
+  #takeOver(fresh: Peer): void {
+    this.#dropOld();
+    this.#old = this.#peer;
+    this.#peer = fresh;
+    this.#fresh = null;
+    this.#overlap = setTimeout(() => this.#connectsLate(), OVERLAP_MS);
+    if (fresh.state === 'connected') this.stateChanged(fresh, 'connected');
   }
 
-  /** The transceiver of the offered audio; whatever else is offered is refused. */
-  #audioOfOffer(): RTCRtpTransceiver {
-    for (const transceiver of this.#connection.getTransceivers()) {
-      if (transceiver === this.#transceiver || transceiver.currentDirection === 'stopped') continue;
-      if (this.#transceiver === null && transceiver.receiver.track.kind === 'audio') this.#adopt(transceiver);
-      else transceiver.stop();
-    }
-    if (this.#transceiver === null) throw new MediaFailure('description-rejected', 'no audio is offered');
-    return this.#transceiver;
+  #connected(): void {
+    if (this.#peer.stream !== null) this.#speaker.play(this.#peer.stream);
+    this.#dropOld();
   }
 
-  #adopt(transceiver: RTCRtpTransceiver): void {
-    this.#transceiver = transceiver;
-    preferCodecs(transceiver);
-    this.#attach(transceiver);
+  #connectsLate(): void {
+    this.#dropOld();
+    this.stateChanged(this.#peer, this.#peer.state);
   }
+
+  #dropOld(): void {
+    clearTimeout(this.#overlap);
+    this.#old?.close();
+    this.#old = null;
+  }
+
+  #dropFresh(): void {
+    this.#fresh?.close();
+    this.#fresh = null;
+  }
+
+  // The microphone
 
   #send(track: MediaStreamTrack | null): void {
     this.#track = track;
     this.#applyMute();
-    if (this.#transceiver !== null) this.#attach(this.#transceiver);
-  }
-
-  #attach(transceiver: RTCRtpTransceiver): void {
-    if (this.#closed) return;
-    transceiver.sender.replaceTrack(this.#track).catch((error: unknown) => {
-      this.context.log('warn', `the microphone cannot be sent: ${String(error)}`);
-    });
+    for (const peer of [this.#old, this.#peer, this.#fresh]) peer?.send(track);
   }
 
   /** Silence first: no sound may leave between the key press and the far end's consent. */
@@ -250,11 +272,5 @@ class BrowserSession implements MediaSession {
   /** The microphone is heard only if it is wanted and both sides last agreed on a conversation, or are about to begin one. */
   #applyMute(): void {
     this.#microphone.setEnabled(!this.#muted && this.#wanted === 'sendrecv' && this.#agreed === 'sendrecv');
-  }
-
-  #transportChanged(): void {
-    const state = this.#connection.connectionState;
-    if (state === 'connected') this.#path.start();
-    if (state !== 'closed') this.context.emit({ type: 'transport', state: state satisfies MediaTransportState });
   }
 }

@@ -48,6 +48,7 @@ export class MediaPort {
 
   constructor(
     private readonly factory: MediaEngineFactory,
+    private readonly iceTransportPolicy: RTCIceTransportPolicy,
     private readonly send: (message: Extract<ToHost, { type: 'media-done' | 'media-event' }>) => void,
     private readonly log: (level: LogLevel, message: string) => void,
   ) {}
@@ -182,6 +183,7 @@ export class MediaPort {
     let carried: Carried | null = null;
     const context: MediaEngineContext = {
       iceServers: this.#iceServers,
+      iceTransportPolicy: this.iceTransportPolicy,
       devices: this.#devices,
       emit: (event) => {
         if (carried === null) early.push(event);

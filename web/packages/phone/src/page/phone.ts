@@ -62,6 +62,7 @@ class WindowPhone implements Phone, HostListener {
     this.#host = new HostConnection(() => this.#account, { host: config.host, workerModule: config.workerModule }, this, open);
     this.#media = new MediaPort(
       config.media ?? browserMedia,
+      config.iceTransportPolicy ?? 'all',
       (message) => this.#host.send(message),
       (level, message) => this.log(level, message),
     );
