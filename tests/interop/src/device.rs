@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use clearline_core::sip::UriBuf;
-use clearline_core::{CallInfo, CallState, Config, EndCause, MediaTransport, Secret};
+use clearline_core::{CallInfo, CallState, Config, EndCause, MediaTransport, Secret, Server};
 use clearline_native::audio::AudioProvider;
 use clearline_native::media::WebRtcMedia;
 use clearline_native::transport::WebSocketTransport;
@@ -68,7 +68,7 @@ impl Device {
 impl Builder<'_> {
     /// Connects over TLS.
     pub fn secure(mut self) -> Self {
-        self.config.servers = vec![format!("wss://{}/", self.kamailio.wss())];
+        self.config.servers = vec![Server::new(format!("wss://{}/", self.kamailio.wss()))];
         self
     }
 
@@ -76,8 +76,8 @@ impl Builder<'_> {
     pub fn through_port(mut self, port: u16) -> Self {
         let here = self.kamailio.address();
         for server in &mut self.config.servers {
-            let scheme = server.split(':').next().unwrap_or_default();
-            *server = format!("{scheme}://{here}:{port}/");
+            let scheme = server.url.split(':').next().unwrap_or_default();
+            server.url = format!("{scheme}://{here}:{port}/");
         }
         self
     }
