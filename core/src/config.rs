@@ -36,6 +36,11 @@ pub struct Config {
     pub no_answer_timeout: Duration,
     /// How long an answered call may be without platform or audio path before it is ended.
     pub lost_call_timeout: Duration,
+    /// Wanted interval at which a session has to show that both its ends are still there (RFC 4028). `None`: this side
+    /// asks for none, and grants what others ask for.
+    pub session_expires: Option<Duration>,
+    /// The smallest such interval this side agrees to; at least 90 seconds.
+    pub min_session_expires: Duration,
     /// How many calls may exist at once; further incoming ones are answered 486.
     pub max_calls: usize,
     /// Answer incoming calls by themselves (service agents only).
@@ -69,6 +74,8 @@ impl Config {
             registration_expires: Duration::from_secs(600),
             no_answer_timeout: Duration::from_secs(120),
             lost_call_timeout: Duration::from_secs(60),
+            session_expires: Some(Duration::from_secs(1_800)),
+            min_session_expires: Duration::from_secs(90),
             max_calls: 8,
             auto_answer: false,
             preferred_identity: None,

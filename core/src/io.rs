@@ -138,6 +138,8 @@ pub enum Timer {
     Retransmit2xx,
     /// When a reliable provisional response is sent again for want of a PRACK (RFC 3262 section 3).
     RetransmitProvisional,
+    /// When a session is refreshed, or left for want of a refresh (RFC 4028 sections 7.2 and 10).
+    Session,
     /// When a call is given up: nobody answered, the far end vanished, or what its end has left open is no longer
     /// awaited.
     Call,

@@ -4,8 +4,8 @@ use super::reason::{self, Heard};
 use super::repetition::{Due, Repetition};
 use super::wishes::Wanted;
 use super::{
-    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, Message, OperationId, Stage, dtmf,
-    session_description,
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, Message, OperationId, SessionTimer, Stage, dtmf,
+    session_description, session_timer,
 };
 use crate::endpoint::Purpose;
 use crate::event::Event;
@@ -107,6 +107,7 @@ impl Call {
 
     pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {
         self.wake_reinvite(endpoint);
+        self.wake_session_timer(endpoint);
         self.repeat_answer(endpoint);
     }
 
@@ -166,6 +167,9 @@ impl Call {
         if is_offer && !self.takes_offers(endpoint) {
             // Another dialog is about to take this one's place.
             return endpoint.reject(transaction, request, 491);
+        }
+        if is_offer && let Some(min_se) = session_timer::too_small(&endpoint.config, request) {
+            return endpoint.refuse_interval(transaction, request, min_se);
         }
         match request.method() {
             Method::Bye => self.bye_received(endpoint, transaction, request),
@@ -227,6 +231,7 @@ impl Call {
         self.end_negotiation(endpoint);
         self.end_commands(endpoint);
         self.info.state = CallState::Ending;
+        self.session_timer = SessionTimer::default();
         // Nobody listens any more: the microphone is released before the far end has agreed.
         self.close_media(endpoint);
         let bye = dialog.request(Method::Bye);

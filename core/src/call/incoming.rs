@@ -149,7 +149,10 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
-            .body("application/sdp", sdp.as_bytes())
+            .body("application/sdp", sdp.as_bytes());
+        let answer = self
+            .session_timer
+            .grant(endpoint.now, &endpoint.config, &invite, answer)
             .build();
         endpoint.respond(transaction, answer.clone());
         self.stop_ringing();

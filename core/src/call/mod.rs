@@ -25,6 +25,7 @@ mod reinvite;
 mod repetition;
 mod replaces;
 mod restore;
+mod session_timer;
 mod survival;
 mod update;
 mod wishes;
@@ -52,6 +53,8 @@ use outgoing::{Inviting, Offering};
 pub(crate) use replaces::Replaces;
 use replaces::{Recovery, Succession};
 pub(crate) use restore::Restored;
+use session_timer::SessionTimer;
+pub(crate) use session_timer::too_small;
 use survival::Losses;
 
 /// How an incoming call is declined.
@@ -88,6 +91,7 @@ pub(crate) struct Call {
     negotiation: Negotiation,
     /// What the far end's last description says.
     remote_media: Option<RemoteMedia>,
+    session_timer: SessionTimer,
     /// Our reliable 180 whose PRACK has not come.
     unacknowledged: Option<prack::Unacknowledged>,
     stage: Stage,
@@ -155,6 +159,7 @@ impl Call {
             session_open: false,
             negotiation: Negotiation::Idle,
             remote_media: None,
+            session_timer: SessionTimer::default(),
             unacknowledged: None,
             stage,
             losses: Losses::default(),
@@ -217,8 +222,10 @@ impl Call {
             .map(|at| (at, Timer::RetransmitProvisional));
         let dtmf = self.dtmf.deadline().map(|at| (at, Timer::Dtmf));
         let recovery = self.recovery.as_ref().map(|recovery| recovery.deadline());
+        // In an early dialog the INVITE has its own limits.
+        let session = self.established().and_then(|_| self.session_timer.deadline());
         let survival = self.survival_deadline(endpoint);
-        [stage, reinvite, ringing, dtmf, recovery, survival]
+        [stage, reinvite, ringing, dtmf, recovery, session, survival]
             .into_iter()
             .flatten()
             .min()

@@ -205,6 +205,7 @@ impl Call {
             reason: reason.to_owned(),
         };
         self.give_up_wishes(endpoint, offer, &error);
+        self.session_timer.refresh_failed(endpoint.now);
         self.roll_back(endpoint);
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Offering {
 #[derive(Clone, Debug)]
 pub(super) struct Inviting {
     transaction: TransactionId,
+    /// As it was made, before it got a Via and credentials.
+    invite: Message,
     forks: Forks,
     /// The early answer that was applied. A peer connection takes the answer of one fork only.
     early_answer: Option<EarlyAnswer>,
@@ -159,12 +161,14 @@ impl Call {
         let anonymous = self.info.anonymous;
         let invite =
             invite(endpoint, &offering.target, contact, anonymous).body("application/sdp", sdp.as_bytes());
-        let Ok(transaction) = endpoint.send(Purpose::Invite(self.id()), invite) else {
+        let invite = self.session_timer.ask(&endpoint.config, invite).build();
+        let Ok(transaction) = endpoint.send_message(Purpose::Invite(self.id()), &invite) else {
             return self.end_without_answer(endpoint, EndCause::NetworkFailed);
         };
         self.info.state = CallState::Calling;
         self.stage = Stage::Inviting(Box::new(Inviting {
             transaction,
+            invite,
             forks: Forks::default(),
             early_answer: None,
             cancel: Cancel::No,
@@ -423,6 +427,7 @@ impl Call {
         self.info.answered_at = Some(endpoint.now);
         self.info.early_media = false;
         self.establish(dialog);
+        self.session_timer.confirmed(endpoint.now, response);
         if let Stage::Established(established) = &mut self.stage {
             established.acknowledge(endpoint, invite);
         }
@@ -441,6 +446,25 @@ impl Call {
         }
     }
 
+    /// RFC 4028 section 7.4: somebody on the way allows no session as short as this.
+    fn try_longer_interval(&mut self, endpoint: &mut Endpoint, response: &Message) -> bool {
+        let id = self.id();
+        let Stage::Inviting(inviting) = &mut self.stage else {
+            return false;
+        };
+        if inviting.is_cancelled() || !self.session_timer.refused(response) {
+            return false;
+        }
+        let (invite, cseq) = (&inviting.invite, number(response) + 1);
+        let again = self.session_timer.ask_again(&endpoint.config, invite, cseq);
+        let Ok(transaction) = endpoint.send_message(Purpose::Invite(id), &again) else {
+            return false;
+        };
+        inviting.transaction = transaction;
+        inviting.forks = Forks::default();
+        true
+    }
+
     fn failure(
         &mut self,
         endpoint: &mut Endpoint,
@@ -454,6 +478,12 @@ impl Call {
         if inviting.transaction != transaction {
             return;
         }
+        if status == 422 && self.try_longer_interval(endpoint, response) {
+            return;
+        }
+        let Stage::Inviting(inviting) = &self.stage else {
+            return;
+        };
         let heard = Heard::read(response);
         let cause = match inviting.cancel {
             Cancel::Wanted(cause) | Cancel::Sent(cause) => cause,

@@ -10,17 +10,20 @@ impl Call {
     /// Begins the 2xx to a target refresh request. Only now that it is accepted does the far end's new address count
     /// (RFC 6141 section 4.3).
     pub(super) fn accept(&mut self, endpoint: &Endpoint, request: &Message) -> ResponseBuilder {
-        self.refreshed(request);
+        self.refreshed(endpoint, request);
         let local_tag = request.to().ok().and_then(|to| to.tag().map(str::to_owned));
-        response(endpoint, request, 200, &local_tag.unwrap_or_default())
+        let response = response(endpoint, request, 200, &local_tag.unwrap_or_default())
             .header(HeaderName::Contact, self.contact(endpoint))
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, SUPPORTED);
+        self.session_timer
+            .grant(endpoint.now, &endpoint.config, request, response)
     }
 
     /// Takes note of what a target refresh request of the far end says, or its 2xx to one of ours.
-    pub(super) fn refreshed(&mut self, message: &Message) {
+    pub(super) fn refreshed(&mut self, endpoint: &Endpoint, message: &Message) {
         if message.is_response() {
+            self.session_timer.confirmed(endpoint.now, message);
             self.is_known_again();
         }
         let changed = self.dialog_of(message).is_some_and(|dialog| {

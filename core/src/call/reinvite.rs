@@ -37,8 +37,10 @@ impl Call {
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
             .body("application/sdp", sdp.as_bytes());
+        let reinvite = self.session_timer.ask(&endpoint.config, reinvite);
         match endpoint.send(Purpose::ReInvite(id), reinvite) {
             Ok(transaction) => {
+                self.session_timer.refreshing(endpoint.now);
                 let sent = Sent {
                     transaction,
                     give_up_at: endpoint.now + TRANSACTION_TIMEOUT,
@@ -102,13 +104,17 @@ impl Call {
         match (status, session_description(response)) {
             (100..=199, _) => self.reinvite_provisional(endpoint, invite, response),
             (200..=299, answer) => {
-                self.refreshed(response);
+                self.refreshed(endpoint, response);
                 self.acknowledge(endpoint, invite);
                 let settled = self.take_settled_answer();
                 match settled.as_deref().or(answer) {
                     Some(sdp) => self.apply_answer(endpoint, sdp, offer),
                     None => self.refused(endpoint, offer, 200, "answer without a session description"),
                 }
+            }
+            (422, _) if self.session_timer.refused(response) => {
+                self.want_again(offer);
+                self.roll_back(endpoint);
             }
             (491, _) => self.glare(endpoint, offer),
             (status, _) if offer.refresh && says_lost(status) && self.recover(endpoint) => {}

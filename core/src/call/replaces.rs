@@ -235,7 +235,10 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
-            .body("application/sdp", sdp.as_bytes())
+            .body("application/sdp", sdp.as_bytes());
+        let answer = self
+            .session_timer
+            .grant(endpoint.now, &endpoint.config, &invite, answer)
             .build();
         endpoint.respond(transaction, answer.clone());
         let was_early = matches!(self.stage, Stage::Inviting(_));
@@ -500,6 +503,7 @@ impl Call {
             .header(HeaderName::Replaces, replaces)
             .body("application/sdp", sdp.as_bytes());
         let invite = identity::with_identity(endpoint, invite, anonymous);
+        let invite = self.session_timer.ask(&endpoint.config, invite);
         let sent = endpoint.send(Purpose::Recovery(self.id()), invite);
         match (sent, &mut self.recovery) {
             (Ok(transaction), Some(recovery)) => recovery.phase = Phase::Inviting(transaction, session),
@@ -568,6 +572,7 @@ impl Call {
         };
         endpoint.note_released(transaction, dialog.remote_tag());
         self.move_to(endpoint, dialog, session);
+        self.session_timer.confirmed(endpoint.now, response);
         if let Stage::Established(established) = &mut self.stage {
             established.acknowledge(endpoint, &invite);
         }

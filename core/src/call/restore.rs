@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, CallInfo, CallState, Endpoint, Established, MediaTransport, RemoteMedia, Stage};
+use super::{
+    Call, CallInfo, CallState, Endpoint, Established, MediaTransport, RemoteMedia, SessionTimer, Stage,
+};
 use crate::dialog::Dialog;
 use crate::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ pub(crate) struct Restored {
     dialog: Dialog,
     remote_media: Option<RemoteMedia>,
     hold: bool,
+    #[serde(default)]
+    session_timer: SessionTimer,
 }
 
 impl Call {
@@ -31,6 +35,7 @@ impl Call {
             dialog: established.dialog.clone(),
             remote_media: self.remote_media,
             hold: established.wanted.hold,
+            session_timer: self.session_timer,
         })
     }
 
@@ -46,6 +51,7 @@ impl Call {
             mut dialog,
             remote_media,
             hold,
+            session_timer,
         } = restored;
         // The clock may have another origin now: moments are moved by their age.
         let moved = |at: Instant| now.saturating_sub(taken_at.saturating_since(at) + asleep);
@@ -60,6 +66,7 @@ impl Call {
             session_open: false,
             negotiation: super::Negotiation::Idle,
             remote_media,
+            session_timer: session_timer.moved(moved),
             unacknowledged: None,
             info,
             reported: None,

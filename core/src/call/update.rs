@@ -3,7 +3,7 @@
 //! With an offer it is answered wherever the exchange of descriptions allows it. This side sends it without one: for
 //! offers in a confirmed dialog a re-INVITE is recommended, as an UPDATE leaves the far end no time (section 5.1).
 
-use super::negotiation::{Negotiation, Owed};
+use super::negotiation::{Negotiation, Offer, Owed};
 use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, Stage, session_description};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
@@ -29,9 +29,11 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED);
+        let update = self.session_timer.ask(&endpoint.config, update);
         if let Ok(transaction) = endpoint.send(Purpose::Update(id), update) {
             established.update = Some(transaction);
             established.wanted.refresh = false;
+            self.session_timer.refreshing(endpoint.now);
         }
     }
 
@@ -61,15 +63,19 @@ impl Call {
             return;
         }
         match status {
-            200..=299 => self.refreshed(response),
+            200..=299 => self.refreshed(endpoint, response),
             408 | 481 => self.leave_lost_dialog(endpoint, status),
-            491 => self.try_again_after_glare(endpoint, super::negotiation::Offer::refresh()),
+            422 if self.session_timer.refused(response) => self.want_again(Offer::refresh()),
+            491 => self.try_again_after_glare(endpoint, Offer::refresh()),
             // It cannot, whatever its Allow says: a re-INVITE does it too.
             405 | 501 => {
                 self.refresh_by_reinvite();
             }
             // The session stays as it is (section 5.3).
-            _ => self.is_known_again(),
+            _ => {
+                self.session_timer.refresh_failed(endpoint.now);
+                self.is_known_again();
+            }
         }
     }
 

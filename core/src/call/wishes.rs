@@ -183,11 +183,18 @@ impl Call {
                 .between(Duration::from_millis(2_100), Duration::from_secs(4)),
             CallDirection::Incoming => endpoint.rng.between(Duration::ZERO, Duration::from_secs(2)),
         };
+        self.want_again(offer);
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.not_before = Some(endpoint.now + pause);
+        }
+    }
+
+    /// What was wanted of `offer` is still wanted.
+    pub(super) fn want_again(&mut self, offer: Offer) {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
         let wanted = &mut established.wanted;
-        wanted.not_before = Some(endpoint.now + pause);
         // The wish for hold still differs from what is negotiated; the other reasons to offer are kept alive here.
         wanted.refresh |= offer.refresh;
         wanted.renegotiate |= offer.renegotiate;

@@ -23,7 +23,7 @@ use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, Tr
 /// Methods this agent understands (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
 /// Option tags this agent implements.
-pub(crate) const SUPPORTED: &str = "100rel, 199, from-change, gruu, outbound, path, replaces";
+pub(crate) const SUPPORTED: &str = "100rel, 199, from-change, gruu, outbound, path, replaces, timer";
 
 /// The agent without its calls, its registration and its connection policy: what these work with.
 #[derive(Clone, Debug)]
@@ -258,8 +258,17 @@ impl Endpoint {
         purpose: Purpose,
         request: RequestBuilder,
     ) -> Result<TransactionId, NotConnected> {
+        self.send_message(purpose, &request.build())
+    }
+
+    /// The same with a request that may have to be sent again, changed.
+    pub(crate) fn send_message(
+        &mut self,
+        purpose: Purpose,
+        request: &Message,
+    ) -> Result<TransactionId, NotConnected> {
         let primary = self.primary().ok_or(NotConnected)?;
-        self.send_on(primary, purpose, request)
+        self.send_message_on(primary, purpose, request)
     }
 
     /// The same on a certain connection.
@@ -269,11 +278,19 @@ impl Endpoint {
         purpose: Purpose,
         request: RequestBuilder,
     ) -> Result<TransactionId, NotConnected> {
+        self.send_message_on(connection, purpose, &request.build())
+    }
+
+    fn send_message_on(
+        &mut self,
+        connection: ConnectionId,
+        purpose: Purpose,
+        message: &Message,
+    ) -> Result<TransactionId, NotConnected> {
         let flow = self.flows.of(connection).ok_or(NotConnected)?;
         let via = self.new_via(flow);
-        let message = request.build();
         let mut edit = message.edit().prepend(HeaderName::Via, via);
-        if purpose.takes_service_route() && !is_in_dialog(&message) {
+        if purpose.takes_service_route() && !is_in_dialog(message) {
             for route in self.flows.service_route(connection) {
                 edit = edit.append(HeaderName::Route, route);
             }
@@ -339,6 +356,17 @@ impl Endpoint {
             .response(request, 500)
             .to_tag(&tag)
             .header(HeaderName::RetryAfter, wait)
+            .build();
+        self.respond(transaction, response);
+    }
+
+    /// Refuses a session interval that is too small (RFC 4028 section 9).
+    pub(crate) fn refuse_interval(&mut self, transaction: TransactionId, request: &Message, min_se: u32) {
+        let tag = self.rng.token(4);
+        let response = self
+            .response(request, 422)
+            .to_tag(&tag)
+            .header(HeaderName::MinSe, min_se)
             .build();
         self.respond(transaction, response);
     }

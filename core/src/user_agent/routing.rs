@@ -2,7 +2,7 @@
 
 use super::UserAgent;
 use super::objection::{Objection, objection};
-use crate::call::{AnswerMode, Call, Replaces};
+use crate::call::{AnswerMode, Call, Replaces, too_small};
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
@@ -129,6 +129,9 @@ impl UserAgent {
         }
         if self.stopping.is_some() {
             return self.endpoint.reject(transaction, &invite, 480);
+        }
+        if let Some(min_se) = too_small(&self.endpoint.config, &invite) {
+            return self.endpoint.refuse_interval(transaction, &invite, min_se);
         }
         match Replaces::of(&invite) {
             Ok(None) => {}

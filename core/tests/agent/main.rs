@@ -22,6 +22,7 @@ mod rfc4475;
 mod rfc5118;
 mod rfc5407;
 mod servers;
+mod session_timer;
 mod stop;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;
