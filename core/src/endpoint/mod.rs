@@ -63,6 +63,10 @@ struct Pending {
     connection: ConnectionId,
     request: Message,
     challenges_answered: u8,
+    /// It has been sent by another way before.
+    detoured: bool,
+    /// Somebody has answered provisionally.
+    provisional: bool,
     /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
     released: Vec<String>,
     orphan: Option<Orphan>,
@@ -427,6 +431,8 @@ impl Endpoint {
                 connection: flow.connection,
                 request,
                 challenges_answered,
+                detoured: false,
+                provisional: false,
                 released: Vec::new(),
                 orphan: None,
             },
@@ -448,8 +454,9 @@ impl Endpoint {
     /// What a response to `transaction` is about. A final response ends the wait, except for a 2xx to INVITE, of which
     /// there can be several.
     pub(crate) fn purpose_of(&mut self, transaction: TransactionId, response: &Message) -> Option<Purpose> {
-        let pending = self.pending.get(&transaction)?;
+        let pending = self.pending.get_mut(&transaction)?;
         let purpose = pending.purpose;
+        pending.provisional |= response.status().is_some_and(|status| status < 200);
         let more_may_come = match response.status().unwrap_or(0) {
             100..=199 => true,
             200..=299 => pending.request.method() == Method::Invite,
@@ -581,6 +588,36 @@ impl Endpoint {
         failed.then_some((id, pending.purpose))
     }
 
+    /// Where a request that has found no way could be tried, and what it is for: where it was not, once, and only if
+    /// nobody has heard of it yet.
+    pub(crate) fn detour(&self, transaction: TransactionId) -> Option<(Purpose, ConnectionId)> {
+        let pending = self.pending.get(&transaction)?;
+        let can_be = !pending.detoured && !pending.provisional;
+        can_be.then_some((pending.purpose, pending.connection))
+    }
+
+    /// Sends it by `way`, with the number `cseq` and a branch of its own (RFC 3261 section 8.1.3.1: a 503 or a failed
+    /// transport is a reason to try the next destination).
+    pub(crate) fn send_by(
+        &mut self,
+        way: ConnectionId,
+        transaction: TransactionId,
+        cseq: u32,
+    ) -> Option<TransactionId> {
+        let flow = self.flows.of(way)?;
+        let via = self.new_via(flow);
+        let pending = self.pending.remove(&transaction)?;
+        let request = renewed(&pending.request, &via, cseq);
+        let request = self.with_known_credentials(request);
+        let sent = self
+            .transmit(flow, pending.purpose, request, pending.challenges_answered)
+            .ok()?;
+        if let Some(pending) = self.pending.get_mut(&sent) {
+            pending.detoured = true;
+        }
+        Some(sent)
+    }
+
     // --- credentials -----------------------------------------------------------------------------------------
 
     /// Sends a challenged request again with credentials and the number `cseq`. `None`: there is no use in trying.
@@ -603,17 +640,7 @@ impl Endpoint {
         let flow = self.flows.of(pending.connection).or(self.flows.primary())?;
         let via = self.new_via(flow);
         let Pending { purpose, request, .. } = self.pending.remove(&transaction)?;
-        let renewed = request
-            .edit()
-            .replace_first_element(HeaderName::Via, via)
-            .set(
-                HeaderName::CSeq,
-                format_args!("{cseq} {}", request.method().as_str()),
-            )
-            .remove(HeaderName::Authorization)
-            .remove(HeaderName::ProxyAuthorization)
-            .build();
-        let request = self.with_known_credentials(renewed);
+        let request = self.with_known_credentials(renewed(&request, &via, cseq));
         self.transmit(flow, purpose, request, answered + 1).ok()
     }
 
@@ -665,6 +692,17 @@ impl Endpoint {
             name => format!("{} <{uri}>", crate::sip::quote(name)),
         }
     }
+}
+
+/// The same request once more: with another branch and number, and without the credentials it had.
+fn renewed(request: &Message, via: &str, cseq: u32) -> Message {
+    let edit = request.edit().replace_first_element(HeaderName::Via, via).set(
+        HeaderName::CSeq,
+        format_args!("{cseq} {}", request.method().as_str()),
+    );
+    edit.remove(HeaderName::Authorization)
+        .remove(HeaderName::ProxyAuthorization)
+        .build()
 }
 
 fn is_in_dialog(request: &Message) -> bool {

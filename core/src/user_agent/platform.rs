@@ -111,6 +111,13 @@ impl Lines {
         line_of(&mut self.all, reg_id)
     }
 
+    /// A flow this device is registered over, other than `taken`.
+    pub(super) fn other_than(&self, taken: ConnectionId) -> Option<ConnectionId> {
+        let serving = self.all.iter().filter(|line| line.is_serving());
+        let mut open = serving.filter_map(|line| line.connection.open());
+        open.find(|open| *open != taken)
+    }
+
     fn take_lost(&mut self) -> Vec<ConnectionId> {
         let lines = self.all.iter_mut();
         lines.flat_map(|line| line.connection.take_lost()).collect()

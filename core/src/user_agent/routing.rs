@@ -216,6 +216,9 @@ impl UserAgent {
         if matches!(response.status(), Some(401 | 407)) && self.answer_challenge(transaction, response) {
             return;
         }
+        if response.status() == Some(503) && self.take_detour(transaction) {
+            return;
+        }
         let Some(purpose) = self.endpoint.purpose_of(transaction, response) else {
             return;
         };
@@ -317,6 +320,24 @@ impl UserAgent {
         true
     }
 
+    /// `true` if an INVITE that could not be delivered is on its way again by another flow.
+    fn take_detour(&mut self, transaction: TransactionId) -> bool {
+        let Some((Purpose::Invite(id), taken)) = self.endpoint.detour(transaction) else {
+            return false;
+        };
+        let Some(way) = self.lines.other_than(taken) else {
+            return false;
+        };
+        let Some(cseq) = self.number_for_retry(Purpose::Invite(id), transaction) else {
+            return false;
+        };
+        let Some(sent) = self.endpoint.send_by(way, transaction, cseq) else {
+            return false;
+        };
+        self.with_call(id, |call, _| call.invite_resent(sent));
+        true
+    }
+
     /// The number a challenged request gets when it is sent again, if its owner still wants it: the next one of its
     /// dialog, in which others may have been sent meanwhile.
     fn number_for_retry(&mut self, purpose: Purpose, transaction: TransactionId) -> Option<u32> {
@@ -348,6 +369,11 @@ impl UserAgent {
     pub(super) fn transactions_ended(&mut self, events: Vec<TransactionEvent>) {
         for event in events {
             let flow_failed = matches!(event, TransactionEvent::TransportFailed(_));
+            if let TransactionEvent::TransportFailed(transaction) = event
+                && self.take_detour(transaction)
+            {
+                continue;
+            }
             let Some((transaction, purpose)) = self.endpoint.take_purpose(event) else {
                 continue;
             };

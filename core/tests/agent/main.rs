@@ -3,6 +3,7 @@
 
 mod connection;
 mod far_end;
+mod flows;
 mod identity;
 mod in_call;
 mod incoming;
