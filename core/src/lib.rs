@@ -33,7 +33,7 @@ mod rng;
 mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
-pub use config::{Config, Server};
+pub use config::{Config, Push, Server};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,

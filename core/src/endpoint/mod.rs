@@ -657,6 +657,13 @@ impl Endpoint {
         edit.build()
     }
 
+    /// Learns the nonce of the next request from the response to one.
+    pub(crate) fn learn_nonce(&mut self, transaction: TransactionId, response: &Message) {
+        if let Some(pending) = self.pending.get(&transaction) {
+            self.digest.take_next_nonce(&pending.request, response);
+        }
+    }
+
     /// Forgets nonces, because the password changed.
     pub(crate) fn reset_credentials(&mut self) {
         self.digest = ClientChallengeState::default();

@@ -122,10 +122,14 @@ impl fmt::Debug for Credentials<'_> {
 
 /// `name=value` parameters after a scheme, separated by commas.
 #[derive(Clone, Copy)]
-struct AuthParams<'a>(&'a str);
+pub(super) struct AuthParams<'a>(&'a str);
 
 impl<'a> AuthParams<'a> {
-    fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         split(self.0, b',').find_map(|param| {
             let (own, value) = param.split_once('=')?;
             trim(own).eq_ignore_ascii_case(name).then(|| unquote(trim(value)))

@@ -1,4 +1,4 @@
-//! Digest authentication (RFC 7616 as RFC 8760 applies it to SIP): MD5 and SHA-256, `qop` auth and auth-int, 401 and 407.
+//! Digest authentication (RFC 7616 as RFC 8760 applies it to SIP): MD5, SHA-256 and SHA-512-256, `qop` auth and auth-int, 401 and 407.
 //!
 //! A client keeps a [`ClientChallengeState`], shows it each 401 and 407, and asks it for the headers of every request.
 //! A server writes [`DigestChallenge`]s and checks what comes back with [`verify`]; which nonces are good and how often
@@ -34,7 +34,7 @@ mod server;
 use std::fmt;
 
 use md5::Md5;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512_256};
 
 pub use client::ClientChallengeState;
 pub use server::{DigestChallenge, DigestError, nonce_count, verify};
@@ -49,17 +49,20 @@ pub enum Algorithm {
     Md5,
     /// `SHA-256` (RFC 8760).
     Sha256,
+    /// `SHA-512-256` (RFC 8760).
+    Sha512_256,
 }
 
 impl Algorithm {
     /// All algorithms, the strongest first: the order in which a server lists its challenges.
-    pub const ALL: [Self; 2] = [Self::Sha256, Self::Md5];
+    pub const ALL: [Self; 3] = [Self::Sha512_256, Self::Sha256, Self::Md5];
 
     /// The name in the `algorithm` parameter.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
             Self::Sha256 => "SHA-256",
+            Self::Sha512_256 => "SHA-512-256",
         }
     }
 
@@ -74,7 +77,7 @@ impl Algorithm {
     fn digits(self) -> usize {
         match self {
             Self::Md5 => 32,
-            Self::Sha256 => 64,
+            Self::Sha256 | Self::Sha512_256 => 64,
         }
     }
 
@@ -83,6 +86,7 @@ impl Algorithm {
         match self {
             Self::Md5 => hash::<Md5>(parts),
             Self::Sha256 => hash::<Sha256>(parts),
+            Self::Sha512_256 => hash::<Sha512_256>(parts),
         }
     }
 }
@@ -111,7 +115,7 @@ impl Ha1 {
         }
     }
 
-    /// Takes a stored one: 32 (MD5) or 64 (SHA-256) hexadecimal digits. `None` if `hex` is something else.
+    /// Takes a stored one: 32 (MD5) or 64 (the others) hexadecimal digits. `None` if `hex` is something else.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Option<Self> {
         let is_hash = hex.len() == algorithm.digits() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hash.then(|| Self {
@@ -296,6 +300,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_strongest_algorithm_is_a_hash_of_its_own() {
+        let ha1 = |algorithm| Ha1::new(algorithm, "alice", "example.com", &Secret::new("demo"));
+        let (long, short) = (ha1(Algorithm::Sha512_256), ha1(Algorithm::Sha256));
+        assert_eq!(long.hex().expose().len(), 64);
+        assert_ne!(long.hex().expose(), short.hex().expose());
+        // FIPS 180-4: SHA-512/256 of "abc".
+        assert_eq!(
+            Algorithm::Sha512_256.hash(&[b"abc"]),
+            "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23"
+        );
+    }
+
     /// RFC 2617 3.5, and the same without qop.
     #[test]
     fn published_example_of_the_older_rfc() {
@@ -336,6 +353,6 @@ mod tests {
     fn session_algorithms_are_unknown() {
         assert_eq!(Algorithm::from_name("md5"), Some(Algorithm::Md5));
         assert_eq!(Algorithm::from_name("MD5-sess"), None);
-        assert!(Algorithm::Sha256 > Algorithm::Md5);
+        assert!(Algorithm::Sha256 > Algorithm::Md5 && Algorithm::Sha512_256 > Algorithm::Sha256);
     }
 }

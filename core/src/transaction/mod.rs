@@ -288,7 +288,7 @@ impl Transactions {
         }
         if method == Method::Cancel {
             let invite = self.by_key.get(&server_key(&request, Method::Invite)?).copied();
-            let server = Machine::NonInviteServer(NonInviteServer::new(flow, request.clone()));
+            let server = Machine::NonInviteServer(NonInviteServer::new(now, flow, request.clone()));
             return Ok(Received::Cancel {
                 transaction: self.insert(key, server),
                 request,
@@ -298,7 +298,7 @@ impl Transactions {
         let server = if method == Method::Invite {
             Machine::InviteServer(InviteServer::new(flow, request.clone()))
         } else {
-            Machine::NonInviteServer(NonInviteServer::new(flow, request.clone()))
+            Machine::NonInviteServer(NonInviteServer::new(now, flow, request.clone()))
         };
         Ok(Received::Request {
             transaction: self.insert(key, server),

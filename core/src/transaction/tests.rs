@@ -651,9 +651,6 @@ fn request_again_gets_the_last_response_until_timer_j() {
     let options = request(Method::Options);
     let id = ladder.open(&options);
     assert_eq!(ladder.absorb(&options), []);
-    let trying = response(&options, 100);
-    ladder.respond(id, &trying);
-    assert_eq!(ladder.absorb(&options), [trying]);
     let ok = response(&options, 200);
     ladder.now = 1_000;
     ladder.respond(id, &ok);
@@ -664,6 +661,39 @@ fn request_again_gets_the_last_response_until_timer_j() {
         "one final response"
     );
     assert_eq!(ladder.finish(), steps([(33_000, "over")]));
+}
+
+/// RFC 4320 section 4.1.
+#[test]
+fn an_unanswered_request_gets_a_100_when_timer_e_has_reached_t2_and_not_before() {
+    for mut ladder in [Ladder::unreliable(), Ladder::reliable()] {
+        let options = request(Method::Options);
+        let id = ladder.open(&options);
+        // Other provisional responses do not exist for it.
+        assert_eq!(ladder.respond(id, &response(&options, 100)), []);
+        assert_eq!(ladder.respond(id, &response(&options, 183)), []);
+        assert_eq!(ladder.until(3_499), []);
+        assert_eq!(ladder.absorb(&options), []);
+        assert_eq!(ladder.until(3_500), steps([(3_500, "100")]));
+        assert_eq!(ladder.absorb(&options).len(), 1, "the request again: resent");
+        ladder.now = 20_000;
+        let ok = response(&options, 200);
+        assert_eq!(ladder.respond(id, &ok), [ok]);
+        ladder.finish();
+    }
+}
+
+/// RFC 4320 section 4.2.
+#[test]
+fn nothing_is_sent_to_a_client_that_has_given_up() {
+    for mut ladder in [Ladder::unreliable(), Ladder::reliable()] {
+        let options = request(Method::Options);
+        let id = ladder.open(&options);
+        assert_eq!(ladder.respond(id, &response(&options, 408)), [], "no 408, ever");
+        assert_eq!(ladder.until(32_000), steps([(3_500, "100"), (32_000, "over")]));
+        assert_eq!(ladder.respond(id, &response(&options, 200)), []);
+        assert!(ladder.layer.is_empty());
+    }
 }
 
 #[test]

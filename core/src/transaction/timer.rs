@@ -15,6 +15,10 @@ pub const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(500 * 64);
 /// Timer D over unreliable transports.
 pub(super) const D_UNRELIABLE: Duration = Duration::from_secs(32);
 
+/// When a client's timer E has been reset to T2 (RFC 4320 section 4.1): a non-INVITE request that has not been answered
+/// by then gets a 100, and not before.
+pub(super) const TRYING_AFTER: Duration = Duration::from_millis(3_500);
+
 /// Every machine waits for at most two things: to send again, and to end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {

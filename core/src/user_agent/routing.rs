@@ -216,6 +216,7 @@ impl UserAgent {
         if matches!(response.status(), Some(401 | 407)) && self.answer_challenge(transaction, response) {
             return;
         }
+        self.endpoint.learn_nonce(transaction, response);
         if response.status() == Some(503) && self.take_detour(transaction) {
             return;
         }

@@ -433,3 +433,177 @@ fn an_agent_that_only_calls_does_not_register() {
     ladder.expect_silence();
     assert_eq!(*ladder.registration(), RegistrationState::Unregistered);
 }
+
+#[test]
+fn the_contact_says_what_this_device_can_do() {
+    let mut ladder = Ladder::connected_with(config());
+    let register = ladder.expect(Method::Register);
+    let contact = register.contacts().next().unwrap().unwrap();
+    let contact = contact.address().unwrap();
+    assert!(contact.params.has("audio"), "RFC 3840");
+    let methods = contact.params.text("methods").unwrap();
+    assert!(
+        methods.starts_with("INVITE,") && methods.contains("BYE"),
+        "{methods}"
+    );
+    assert_eq!(
+        contact.uri.params().value("transport"),
+        Some("ws"),
+        "RFC 7118 knows no other"
+    );
+}
+
+#[test]
+fn the_service_route_is_the_way_of_requests_outside_dialogs() {
+    let mut ladder = Ladder::connected_with(config());
+    let register = ladder.expect(Method::Register);
+    assert_eq!(register.routes().count(), 0);
+    let ok = granted(&register)
+        .header(HeaderName::ServiceRoute, "<sip:orig@edge;lr>, <sip:home;lr>")
+        .header(HeaderName::Path, "<sip:edge;lr;ob>")
+        .build();
+    ladder.receive(&ok);
+    ladder.dial(crate::ladder::CALL, "bob");
+    let invite = ladder.expect(Method::Invite);
+    let routes: Vec<_> = invite
+        .routes()
+        .map(|route| route.unwrap().uri.as_str().to_owned())
+        .collect();
+    assert_eq!(
+        routes,
+        ["sip:orig@edge;lr", "sip:home;lr"],
+        "RFC 3608 section 6.1"
+    );
+    // Neither the registration nor what is inside a dialog takes it.
+    let far = crate::far_end::FarEnd::called(&invite, "bob-tag");
+    ladder.receive(&far.accepts(&invite, clearline_core::Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.hang_up(crate::ladder::CALL);
+    let bye = ladder.expect(Method::Bye);
+    let names_home = |message: &Message| {
+        message
+            .header_all(HeaderName::Route)
+            .any(|route| route.contains("sip:home"))
+    };
+    assert!(!names_home(&bye));
+    ladder.receive(&far.response(&bye, 200).build());
+    let refresh = ladder.wait_for(Method::Register);
+    assert_eq!(refresh.routes().count(), 0);
+    // A registrar that names none any more means it.
+    ladder.receive(&granted(&refresh).build());
+    ladder.dial(clearline_core::CallId(2), "bob");
+    assert_eq!(ladder.expect(Method::Invite).routes().count(), 0);
+}
+
+#[test]
+fn a_service_route_that_is_none_is_not_followed() {
+    let endless = vec!["<sip:hop;lr>"; 100].join(", ");
+    for route in ["nonsense", "<sip:a;lr>, <", &endless] {
+        let mut ladder = Ladder::connected_with(config());
+        let register = ladder.expect(Method::Register);
+        ladder.receive(&granted(&register).header(HeaderName::ServiceRoute, route).build());
+        ladder.dial(crate::ladder::CALL, "bob");
+        assert_eq!(
+            ladder.expect(Method::Invite).header(HeaderName::Route),
+            None,
+            "{route}"
+        );
+    }
+}
+
+#[test]
+fn a_first_hop_without_outbound_gets_an_ordinary_registration() {
+    let mut ladder = Ladder::connected_with(config());
+    let register = ladder.expect(Method::Register);
+    ladder.respond(&register, 439);
+    let again = ladder.expect(Method::Register);
+    let contact = again.contacts().next().unwrap().unwrap();
+    assert!(!contact.address().unwrap().params.has("reg-id"));
+    assert!(!again.lists_token(HeaderName::Supported, "outbound"));
+    assert!(again.lists_token(HeaderName::Supported, "gruu"));
+    ladder.receive(&granted(&again).build());
+    assert!(is_registered(&ladder));
+    // The same answer again is a failure, not a loop.
+    let refresh = ladder.wait_for(Method::Register);
+    ladder.respond(&refresh, 439);
+    ladder.expect_silence();
+    assert_eq!(failed(&ladder).0, Some(439));
+}
+
+#[test]
+fn push_parameters_are_told_to_the_registrar_and_to_nobody_else() {
+    let mut config = config();
+    config.push = Some(clearline_core::Push {
+        provider: "webpush".into(),
+        resource_id: Secret::new("https://push.example/a;b=\"c\""),
+        parameter: String::new(),
+    });
+    assert!(!format!("{config:?}").contains("push.example"));
+    let mut ladder = Ladder::connected_with(config);
+    let register = ladder.expect(Method::Register);
+    let contact = register.contacts().next().unwrap().unwrap();
+    let uri = contact.address().unwrap().uri;
+    assert_eq!(uri.params().value("pn-provider"), Some("webpush"));
+    assert_eq!(
+        uri.params().value("pn-prid"),
+        Some("https://push.example/a%3Bb%3D%22c%22")
+    );
+    assert!(!uri.params().has("pn-param"));
+    // RFC 8599 section 14.2.1: no such service.
+    ladder.respond(&register, 555);
+    let again = ladder.expect(Method::Register);
+    assert!(!again.header(HeaderName::Contact).unwrap().contains("pn-"));
+    ladder.receive(&granted(&again).build());
+    ladder.dial(crate::ladder::CALL, "bob");
+    assert!(
+        !ladder
+            .expect(Method::Invite)
+            .header(HeaderName::Contact)
+            .unwrap()
+            .contains("pn-")
+    );
+}
+
+#[test]
+fn a_nonce_that_is_the_same_within_a_second_is_counted_on_and_does_not_loop() {
+    let mut ladder = Ladder::connected_with(config());
+    let first = ladder.expect(Method::Register);
+    ladder.receive(&challenge(&first, &[Algorithm::Md5], "n1", false));
+    ladder.register();
+    ladder.dial(crate::ladder::CALL, "bob");
+    let invite = ladder.expect(Method::Invite);
+    let credentials = |request: &Message| {
+        let credentials = request.credentials().next().unwrap().unwrap();
+        let text = |name| credentials.param(name).unwrap().into_owned();
+        (text("nc"), text("cnonce"))
+    };
+    assert_eq!(credentials(&invite).0, "00000002");
+    ladder.receive(&challenge(&invite, &[Algorithm::Md5], "n1", false));
+    ladder.expect(Method::Ack);
+    let again = ladder.expect(Method::Invite);
+    assert_eq!(credentials(&again).0, "00000003");
+    assert_ne!(credentials(&again).1, credentials(&invite).1);
+    ladder.receive(&challenge(&again, &[Algorithm::Md5], "n1", false));
+    ladder.expect(Method::Ack);
+    ladder.expect_silence();
+    assert_eq!(
+        ladder.cause(crate::ladder::CALL),
+        clearline_core::EndCause::Forbidden
+    );
+}
+
+#[test]
+fn a_next_nonce_saves_the_round_trip() {
+    let mut ladder = Ladder::connected_with(config());
+    let first = ladder.expect(Method::Register);
+    ladder.receive(&challenge(&first, &[Algorithm::Sha256], "n1", false));
+    let second = ladder.expect(Method::Register);
+    let ok = granted(&second)
+        .header(HeaderName::AuthenticationInfo, "qop=auth, nextnonce=\"n2\"")
+        .build();
+    ladder.receive(&ok);
+    let refresh = ladder.wait_for(Method::Register);
+    let credentials = refresh.credentials().next().unwrap().unwrap();
+    assert_eq!(credentials.param("nonce").as_deref(), Some("n2"));
+    assert!(is_authorized(&refresh, Algorithm::Sha256));
+}

@@ -275,8 +275,15 @@ impl Platform {
             .of_user(user)
             .map(|(_, binding)| binding.clone())
             .collect();
+        let own = request.call_id().unwrap_or_default();
         for binding in &contacts {
-            let contact = self.contact_value(now, binding);
+            // Whoever knows how to wake a device can do so: its push resource is told to that device only (RFC 8599
+            // section 13).
+            let uri = match binding.call_id == own {
+                true => binding.contact.as_str().to_owned(),
+                false => without_push(binding.contact.as_str()),
+            };
+            let contact = self.contact_value(now, &uri, binding);
             response = response.header(HeaderName::Contact, contact);
         }
         let is_outbound = request.lists_token(HeaderName::Supported, "outbound")
@@ -292,11 +299,11 @@ impl Platform {
         self.respond(now, transaction, response);
     }
 
-    fn contact_value(&mut self, now: Instant, binding: &Binding) -> String {
+    fn contact_value(&mut self, now: Instant, uri: &str, binding: &Binding) -> String {
         let left = binding.expires_at.saturating_since(now);
         // A remainder of a second still counts: the binding is there.
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let mut value = format!("<{}>{};expires={seconds}", binding.contact, binding.params);
+        let mut value = format!("<{uri}>{};expires={seconds}", binding.params);
         let number = binding
             .device
             .instance()
@@ -313,6 +320,22 @@ impl Platform {
         value.push_str(&format!(";temp-gruu={}", quote(&temporary)));
         value
     }
+}
+
+/// A contact without what only the device and its push service need to know.
+fn without_push(uri: &str) -> String {
+    let is_push = |param: &&str| {
+        param
+            .get(..3)
+            .is_some_and(|name| name.eq_ignore_ascii_case("pn-"))
+    };
+    let mut parts = uri.split(';');
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for param in parts.filter(|param| !is_push(param)) {
+        kept.push(';');
+        kept.push_str(param);
+    }
+    kept
 }
 
 /// Refuses a request that asks for an extension not in `supported` (RFC 3261 sections 8.2.2.3 and 16.3).

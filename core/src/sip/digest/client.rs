@@ -1,7 +1,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Algorithm, Ha1, Ha1Source, Protection, Quality, Subject, request_digest};
-use crate::sip::challenge::{AuthenticationKind, Challenge};
+use crate::sip::challenge::{AuthParams, AuthenticationKind, Challenge};
 use crate::sip::header_name::HeaderName;
 use crate::sip::message::Message;
 use crate::sip::text::{quote, split};
@@ -37,11 +37,8 @@ impl ClientChallengeState {
     ///
     /// Returns whether any of them can be answered; unknown schemes, algorithms and qualities cannot.
     pub fn take_challenges(&mut self, response: &Message) -> bool {
-        let offered: Vec<_> = response
-            .challenges()
-            .flatten()
-            .filter_map(|it| Known::read(&it))
-            .collect();
+        let read = |it: Challenge<'_>| Some(self.with_uses(Known::read(&it)?));
+        let offered: Vec<_> = response.challenges().flatten().filter_map(read).collect();
         let is_replaced = |old: &Known| offered.iter().any(|new| new.is_for(old.kind, &old.realm));
         self.challenges.retain(|old| !is_replaced(old));
         let is_answerable = !offered.is_empty();
@@ -49,6 +46,29 @@ impl ClientChallengeState {
         let surplus = self.challenges.len().saturating_sub(MAX_CHALLENGES);
         self.challenges.drain(..surplus);
         is_answerable
+    }
+
+    /// A nonce that comes again goes on being counted: a server that makes one nonce per second would take a count that
+    /// starts anew for a replay (RFC 7616 section 3.4).
+    fn with_uses(&self, new: Known) -> Known {
+        let is_it = |old: &&Known| old.is_for(new.kind, &new.realm) && old.nonce == new.nonce;
+        let uses = self.challenges.iter().find(is_it).map_or(0, |old| old.uses);
+        Known { uses, ..new }
+    }
+
+    /// Takes in what a 2xx says about the next nonce (RFC 7616 section 3.5): it saves the round trip when the present one
+    /// is about to become stale. `request` is what was answered.
+    pub fn take_next_nonce(&mut self, request: &Message, response: &Message) {
+        for (kind, next) in next_nonces(response) {
+            let used = request.credentials().flatten().filter(|it| it.kind == kind);
+            for nonce in used.filter_map(|it| it.param("nonce")) {
+                let is_it = |known: &&mut Known| known.kind == kind && known.nonce == nonce;
+                if let Some(known) = self.challenges.iter_mut().find(is_it) {
+                    known.nonce.clone_from(&next);
+                    known.uses = 0;
+                }
+            }
+        }
     }
 
     /// The Authorization and Proxy-Authorization headers for `request`: one for each realm that has challenged,
@@ -111,6 +131,23 @@ impl fmt::Debug for ClientChallengeState {
             .entries(self.challenges.iter().map(|known| &known.realm))
             .finish()
     }
+}
+
+/// The `nextnonce` of Authentication-Info and Proxy-Authentication-Info (RFC 7615).
+fn next_nonces(response: &Message) -> Vec<(AuthenticationKind, String)> {
+    let headers = [
+        (AuthenticationKind::Www, HeaderName::AuthenticationInfo),
+        (
+            AuthenticationKind::Proxy,
+            HeaderName::Other("Proxy-Authentication-Info"),
+        ),
+    ];
+    let next = |(kind, name)| {
+        let value = response.header(name)?;
+        let nonce = AuthParams::new(value).get("nextnonce")?;
+        (!nonce.is_empty()).then(|| (kind, nonce.into_owned()))
+    };
+    headers.into_iter().filter_map(next).collect()
 }
 
 impl Known {
@@ -293,6 +330,56 @@ mod tests {
     }
 
     #[test]
+    fn a_nonce_that_comes_again_is_counted_on() {
+        let mut state = ClientChallengeState::default();
+        let challenge = refusal(401, &[r#"Digest realm="r", nonce="1", qop="auth""#]);
+        state.take_challenges(&challenge);
+        assert!(answers(&mut state)[0].1.contains("nc=00000001"));
+        state.take_challenges(&challenge);
+        assert!(answers(&mut state)[0].1.contains("nc=00000002"));
+    }
+
+    #[test]
+    fn the_next_nonce_is_used_for_the_next_request() {
+        let mut state = ClientChallengeState::default();
+        state.take_challenges(&refusal(401, &[r#"Digest realm="r", nonce="1", qop="auth""#]));
+        let (name, value) = answers(&mut state).remove(0);
+        let signed = request().edit().append(name, value).build();
+        let ok = |info: &str| {
+            ResponseBuilder::for_request(&signed, 200)
+                .header(HeaderName::AuthenticationInfo, info)
+                .build()
+        };
+        state.take_next_nonce(&signed, &ok(r#"qop=auth, nextnonce="""#));
+        state.take_next_nonce(&signed, &ok(r#"qop=auth, nextnonce="2""#));
+        let renewed = answers(&mut state);
+        assert!(renewed[0].1.contains("nonce=\"2\"") && renewed[0].1.contains("nc=00000001"));
+        // What is said of a nonce that is not in use changes nothing.
+        state.take_next_nonce(&signed, &ok(r#"nextnonce="3""#));
+        assert!(answers(&mut state)[0].1.contains("nonce=\"2\""));
+    }
+
+    #[test]
+    fn the_strongest_of_the_new_algorithms_is_preferred() {
+        let mut state = ClientChallengeState::default();
+        state.take_challenges(&refusal(
+            401,
+            &[
+                r#"Digest realm="r", nonce="1", qop="auth", algorithm=SHA-256, userhash=true"#,
+                r#"Digest realm="r", nonce="1", qop="auth", algorithm=SHA-512-256, userhash=true"#,
+            ],
+        ));
+        let answers = answers(&mut state);
+        assert_eq!(answers.len(), 1);
+        assert!(answers[0].1.contains("algorithm=SHA-512-256"));
+        assert!(
+            answers[0].1.contains("username=\"alice\""),
+            "userhash is not used"
+        );
+        assert!(is_right(answers[0].0, &answers[0].1, Algorithm::Sha512_256));
+    }
+
+    #[test]
     fn end_point_and_proxies_are_answered_together() {
         let mut state = ClientChallengeState::default();
         state.take_challenges(&refusal(
@@ -328,7 +415,7 @@ mod tests {
         let mut state = ClientChallengeState::default();
         for challenge in [
             r#"Digest realm="r", nonce="1", qop="sign""#,
-            r#"Digest realm="r", nonce="1", algorithm=SHA-512-256"#,
+            r#"Digest realm="r", nonce="1", algorithm=SHA3-256"#,
             r#"Digest realm="r""#,
             r#"Digest nonce="1""#,
             r#"Basic realm="r""#,

@@ -409,3 +409,24 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
         .handle_input(net.now, Input::Disconnected { connection });
     assert_eq!(net.deadline(), None, "an unknown connection is ignored");
 }
+
+#[test]
+fn push_resources_are_told_to_their_own_device_only() {
+    let mut net = Net::new();
+    let mut phone = Phone::new(&mut net, "alice", 1);
+    let contact = format!(
+        "Contact: <sip:x@one.invalid;transport=ws;pn-provider=webpush;pn-prid=secret>;+sip.instance=\"<{}>\";reg-id=1\r\n",
+        phone.instance
+    );
+    let own = phone.register_with(&mut net, &contact);
+    assert!(contacts(&own)[0].contains(";pn-provider=webpush;pn-prid=secret>"));
+    let mut tablet = Phone::new(&mut net, "alice", 2);
+    let listed = tablet.register(&mut net, "");
+    assert_eq!(contacts(&listed).len(), 2);
+    assert!(
+        contacts(&listed)
+            .iter()
+            .any(|contact| contact.starts_with("<sip:x@one.invalid;transport=ws>"))
+    );
+    assert!(!contacts(&listed).concat().contains("pn-"));
+}
