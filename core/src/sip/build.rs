@@ -213,7 +213,7 @@ impl Lines {
 
     pub(super) fn status_line(&mut self, status: u16, reason: &str) -> StartLine {
         let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
-        self.bytes.push_text(format_args!(" {status} "));
+        self.bytes.push_text(format_args!(" {status:03} "));
         let reason = self.span(|bytes| bytes.push_text(Cleaned(reason)));
         self.bytes.extend_from_slice(b"\r\n");
         StartLine::Response {

@@ -265,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn a_status_keeps_its_three_digits() {
+        let response = Message::parse(&b"SIP/2.0 020 Odd\r\nCSeq: 1 INVITE\r\n\r\n"[..]).unwrap();
+        let edited = response.edit().append(HeaderName::Server, "x").build();
+        assert_eq!(lines(&edited)[0], "SIP/2.0 020 Odd");
+        assert!(Message::parse(edited.as_bytes()).is_ok());
+    }
+
+    #[test]
     fn a_proxy_pushes_and_pops_vias() {
         let pushed = message().edit().prepend(HeaderName::Via, "SIP/2.0/WS z").build();
         assert_eq!(
