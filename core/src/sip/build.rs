@@ -1,12 +1,13 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::io::Write as _;
 
 use super::header_name::{HeaderName, KnownHeader};
 use super::message::Message;
 use super::method::Method;
 use super::name_addr::NameAddr;
-use super::parse::{HeaderLine, Parsed, Span, StartLine};
+use super::parse::{HeaderLine, HeaderLines, Parsed, Span, StartLine};
 use super::reason_phrase::reason_phrase;
-use super::text::is_token_byte;
+use super::text::{is_token, is_token_byte};
 use super::uri::Uri;
 
 /// Writes a request. Headers come out in the order of the calls, Content-Length last and always.
@@ -30,49 +31,44 @@ use super::uri::Uri;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct RequestBuilder {
-    start: Lines,
-    line: StartLine,
-    headers: Lines,
+    start: StartLine,
+    lines: Lines,
     body: Vec<u8>,
 }
 
 impl RequestBuilder {
     /// Starts a request.
     pub fn new(method: Method<'_>, uri: Uri<'_>) -> Self {
-        let mut start = Lines::default();
-        let line = start.request_line(method, uri.as_str());
+        let mut lines = Lines::with_capacity(USUAL_HEAD_BYTES);
         Self {
-            start,
-            line,
-            headers: Lines::default(),
+            start: lines.request_line(method, uri.as_str()),
+            lines,
             body: Vec::new(),
         }
     }
 
     /// Adds a header line. Content-Length is left out: it is written by [`RequestBuilder::build`].
     pub fn header(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.headers.header(name, value);
+        self.lines.header(name, value);
         self
     }
 
     /// Adds all lines called `name` of `message`, as they are.
     pub fn headers_from(mut self, message: &Message, name: HeaderName<'_>) -> Self {
-        self.headers.copy(message, name);
+        self.lines.copy(message, name);
         self
     }
 
     /// Sets the body and adds its Content-Type.
     pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
-        self.headers.header(HeaderName::ContentType, content_type);
+        self.lines.header(HeaderName::ContentType, content_type);
         self.body = body.to_vec();
         self
     }
 
     /// The finished request.
     pub fn build(self) -> Message {
-        let mut lines = self.start;
-        lines.append(&self.headers);
-        lines.finish(self.line, &self.body)
+        self.lines.finish(self.start, &self.body)
     }
 }
 
@@ -141,7 +137,7 @@ impl ResponseBuilder {
 
     /// The finished response.
     pub fn build(self) -> Message {
-        let mut lines = Lines::default();
+        let mut lines = Lines::with_capacity(USUAL_HEAD_BYTES + self.headers.bytes.len() + self.body.len());
         let reason = self
             .reason
             .as_deref()
@@ -162,9 +158,13 @@ impl ResponseBuilder {
         };
         match &self.to_tag {
             Some(tag) if !has_tag(to) => {
-                lines.raw_header(HeaderName::To, format_args!("{to};tag={}", Token(tag)));
+                lines.line(HeaderName::To, |bytes| {
+                    bytes.extend_from_slice(to.as_bytes());
+                    bytes.extend_from_slice(b";tag=");
+                    push_token(bytes, tag);
+                });
             }
-            _ => lines.raw_header(HeaderName::To, to),
+            _ => lines.copy_first(&self.request, HeaderName::To),
         }
     }
 }
@@ -173,7 +173,7 @@ impl fmt::Debug for RequestBuilder {
     /// Header names only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestBuilder")
-            .field("headers", &self.headers)
+            .field("headers", &self.lines)
             .finish_non_exhaustive()
     }
 }
@@ -193,18 +193,28 @@ fn has_tag(to: &str) -> bool {
     NameAddr::parse(to).map_or_else(|_| to.contains(";tag="), |to| to.params.has("tag"))
 }
 
-/// Header lines under construction, and where they are.
+/// What most heads fit in, so that they do not have to move while they grow.
+const USUAL_HEAD_BYTES: usize = 768;
+
+/// A message under construction, and where its header lines are.
 #[derive(Clone, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
-    headers: Vec<HeaderLine>,
+    headers: HeaderLines,
 }
 
 impl Lines {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            headers: HeaderLines::new(),
+        }
+    }
+
     pub(super) fn request_line(&mut self, method: Method<'_>, uri: &str) -> StartLine {
-        let method = self.span(|bytes| bytes.push_text(Token(method.as_str())));
+        let method = self.span(|bytes| push_token(bytes, method.as_str()));
         self.bytes.push(b' ');
-        let uri = self.span(|bytes| bytes.push_text(RequestUri(uri)));
+        let uri = self.span(|bytes| push_request_uri(bytes, uri));
         self.bytes.push(b' ');
         let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
         self.bytes.extend_from_slice(b"\r\n");
@@ -213,8 +223,8 @@ impl Lines {
 
     pub(super) fn status_line(&mut self, status: u16, reason: &str) -> StartLine {
         let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
-        self.bytes.push_text(format_args!(" {status:03} "));
-        let reason = self.span(|bytes| bytes.push_text(Cleaned(reason)));
+        push_clean(&mut self.bytes, format_args!(" {status:03} "));
+        let reason = self.span(|bytes| push_clean(bytes, reason));
         self.bytes.extend_from_slice(b"\r\n");
         StartLine::Response {
             version,
@@ -225,41 +235,32 @@ impl Lines {
 
     /// A header with a cleaned value; Content-Length is left to [`Lines::finish`].
     pub(super) fn header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
-        self.clean_header(name, Cleaned(value));
-    }
-
-    /// The same with a value that has been cleaned.
-    pub(super) fn clean_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
         if name != HeaderName::ContentLength {
-            self.raw_header(name, value);
+            self.line(name, |bytes| push_clean(bytes, value));
         }
     }
 
-    /// A header with a value that is known to hold no line end.
-    fn raw_header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
-        let known = name.known();
-        let name = self.span(|bytes| bytes.push_text(Token(name.as_str())));
-        self.bytes.extend_from_slice(b": ");
-        let value = self.span(|bytes| bytes.push_text(value)).trimmed(&self.bytes);
-        self.bytes.extend_from_slice(b"\r\n");
-        self.headers.push(HeaderLine { known, name, value });
-    }
-
+    /// All lines of that name, with their values as they are.
     pub(super) fn copy(&mut self, message: &Message, name: HeaderName<'_>) {
         if name != HeaderName::ContentLength {
             message
                 .header_all(name)
-                .for_each(|value| self.raw_header(name, value));
+                .for_each(|value| self.line(name, |bytes| bytes.extend_from_slice(value.as_bytes())));
         }
     }
 
-    /// A line of a received message: its name as written there.
-    pub(super) fn keep(&mut self, message: &Message, line: &HeaderLine) {
+    fn copy_first(&mut self, message: &Message, name: HeaderName<'_>) {
+        if let Some(value) = message.header(name) {
+            self.line(name, |bytes| bytes.extend_from_slice(value.as_bytes()));
+        }
+    }
+
+    /// A line whose spans lie in `data`: name and value as written there. Content-Length is left out.
+    pub(super) fn keep(&mut self, data: &[u8], line: &HeaderLine) {
         if line.known != Some(KnownHeader::ContentLength) {
-            let name = line.name.text(&message.parsed().data);
-            let name = self.span(|bytes| bytes.extend_from_slice(name.as_bytes()));
+            let name = self.span(|bytes| bytes.extend_from_slice(line.name.bytes(data)));
             self.bytes.extend_from_slice(b": ");
-            let value = self.span(|bytes| bytes.extend_from_slice(message.value_of(line).as_bytes()));
+            let value = self.span(|bytes| bytes.extend_from_slice(line.value.bytes(data)));
             self.bytes.extend_from_slice(b"\r\n");
             self.headers.push(HeaderLine {
                 known: line.known,
@@ -269,10 +270,10 @@ impl Lines {
         }
     }
 
-    fn copy_first(&mut self, message: &Message, name: HeaderName<'_>) {
-        if let Some(value) = message.header(name) {
-            self.raw_header(name, value);
-        }
+    /// A line with a value that holds no line end.
+    fn line(&mut self, name: HeaderName<'_>, write_value: impl FnOnce(&mut Vec<u8>)) {
+        let line = push_line(&mut self.bytes, name, write_value);
+        self.headers.push(line);
     }
 
     fn append(&mut self, other: &Self) {
@@ -286,13 +287,13 @@ impl Lines {
     }
 
     pub(super) fn finish(mut self, start: StartLine, body: &[u8]) -> Message {
-        self.raw_header(HeaderName::ContentLength, body.len());
+        self.line(HeaderName::ContentLength, |bytes| push_clean(bytes, body.len()));
         self.bytes.extend_from_slice(b"\r\n");
         let body_start = self.bytes.len();
         self.bytes.extend_from_slice(body);
         let body = Span::new(body_start, self.bytes.len());
         Message::from_parsed(Parsed {
-            data: self.bytes.into(),
+            data: self.bytes,
             start,
             headers: self.headers,
             body,
@@ -300,9 +301,7 @@ impl Lines {
     }
 
     fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
-        let start = self.bytes.len();
-        write(&mut self.bytes);
-        Span::new(start, self.bytes.len())
+        span(&mut self.bytes, write)
     }
 }
 
@@ -314,85 +313,65 @@ impl fmt::Debug for Lines {
     }
 }
 
-/// Writing formatted text into bytes.
-trait PushText {
-    fn push_text(&mut self, text: impl fmt::Display);
+/// Writes a header line with a value that holds no line end; where it is.
+pub(super) fn push_line(
+    bytes: &mut Vec<u8>,
+    name: HeaderName<'_>,
+    write_value: impl FnOnce(&mut Vec<u8>),
+) -> HeaderLine {
+    let known = name.known();
+    let name = span(bytes, |bytes| push_token(bytes, name.as_str()));
+    bytes.extend_from_slice(b": ");
+    let value = span(bytes, write_value).trimmed(bytes);
+    bytes.extend_from_slice(b"\r\n");
+    HeaderLine { known, name, value }
 }
 
-impl PushText for Vec<u8> {
-    fn push_text(&mut self, text: impl fmt::Display) {
-        use std::io::Write as _;
-        // Writing to a vector cannot fail, and a Display that gives up half-way has still written clean text.
-        let _ = write!(self, "{text}");
+/// Writes a value whose control characters become spaces.
+pub(super) fn push_clean(bytes: &mut Vec<u8>, value: impl fmt::Display) {
+    let start = bytes.len();
+    // Writing to a vector cannot fail, and a Display that gives up half-way has still written text.
+    let _ = write!(bytes, "{value}");
+    // Bytes of characters outside ASCII are no control characters.
+    for byte in bytes
+        .iter_mut()
+        .skip(start)
+        .filter(|byte| byte.is_ascii_control())
+    {
+        *byte = b' ';
     }
 }
 
-/// A value without control characters: each becomes a space.
-pub(super) struct Cleaned<T>(pub(super) T);
-
-impl<T: fmt::Display> fmt::Display for Cleaned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            Replacing {
-                out: f,
-                is_bad: |c| c.is_ascii_control(),
-                substitute: ' '
-            },
-            "{}",
-            self.0
-        )
+/// Writes a token: characters no token may have become `-`, as does an empty one.
+fn push_token(bytes: &mut Vec<u8>, text: &str) {
+    if is_token(text) {
+        return bytes.extend_from_slice(text.as_bytes());
+    }
+    let is_good = |c: &char| u8::try_from(*c).is_ok_and(is_token_byte);
+    bytes.extend(
+        text.chars()
+            .map(|c| Some(c).filter(is_good).map_or(b'-', |c| c as u8)),
+    );
+    if text.is_empty() {
+        bytes.push(b'-');
     }
 }
 
-/// A token: characters no token may have become `-`, as does an empty one.
-struct Token<'a>(&'a str);
-
-impl fmt::Display for Token<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = if self.0.is_empty() { "-" } else { self.0 };
-        let is_bad = |c: char| !u8::try_from(c).is_ok_and(is_token_byte);
-        Replacing {
-            out: f,
-            is_bad,
-            substitute: '-',
+/// Writes a Request-URI: white space and control characters, which would end it, are percent-escaped.
+fn push_request_uri(bytes: &mut Vec<u8>, uri: &str) {
+    for byte in uri.bytes() {
+        if byte == b' ' || byte.is_ascii_control() {
+            let _ = write!(bytes, "%{byte:02X}");
+        } else {
+            bytes.push(byte);
         }
-        .write_str(text)
     }
 }
 
-/// A Request-URI: white space and control characters, which would end it, are percent-escaped.
-struct RequestUri<'a>(&'a str);
-
-impl fmt::Display for RequestUri<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c == ' ' || c.is_ascii_control() {
-                write!(f, "%{:02X}", u32::from(c))?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Replacing<'a, 'f> {
-    out: &'a mut fmt::Formatter<'f>,
-    is_bad: fn(char) -> bool,
-    substitute: char,
-}
-
-impl fmt::Write for Replacing<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.find(self.is_bad) {
-            self.out.write_str(&rest[..at])?;
-            self.out.write_char(self.substitute)?;
-            let after = rest[at..].chars().next().map_or(1, char::len_utf8);
-            rest = &rest[at + after..];
-        }
-        self.out.write_str(rest)
-    }
+fn span(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+    let start = bytes.len();
+    write(bytes);
+    Span::new(start, bytes.len())
 }
 
 #[cfg(test)]

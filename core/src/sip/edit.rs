@@ -1,9 +1,11 @@
 use std::fmt;
 
-use super::build::{Cleaned, Lines};
+use smallvec::SmallVec;
+
+use super::build::{Lines, push_clean, push_line};
 use super::header_name::HeaderName;
 use super::message::Message;
-use super::parse::{HeaderLine, StartLine};
+use super::parse::{HeaderLine, Span, StartLine};
 use super::text::{find_separator, trim};
 
 /// Changes a copy of a message and keeps all the rest: unknown headers, their order and spelling, the body.
@@ -14,33 +16,37 @@ use super::text::{find_separator, trim};
 pub struct MessageEditor {
     original: Message,
     request_uri: Option<String>,
-    lines: Vec<Line>,
+    /// The lines of the result.
+    lines: SmallVec<[Line; 28]>,
+    /// What new lines are made of.
+    added: Vec<u8>,
     body: Option<Vec<u8>>,
 }
 
-#[derive(Clone)]
-enum Line {
-    Kept(HeaderLine),
-    /// The value has been cleaned.
-    New {
-        name: String,
-        value: String,
-    },
+/// A line, and what its spans lie in.
+#[derive(Clone, Copy)]
+struct Line {
+    source: Source,
+    line: HeaderLine,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Original,
+    Added,
 }
 
 impl MessageEditor {
     pub(super) fn new(original: Message) -> Self {
-        let lines = original
-            .parsed()
-            .headers
-            .iter()
-            .copied()
-            .map(Line::Kept)
-            .collect();
+        let kept = |line: &HeaderLine| Line {
+            source: Source::Original,
+            line: *line,
+        };
         Self {
+            lines: original.parsed().headers.iter().map(kept).collect(),
             original,
             request_uri: None,
-            lines,
+            added: Vec::with_capacity(USUAL_ADDED_BYTES),
             body: None,
         }
     }
@@ -55,13 +61,15 @@ impl MessageEditor {
     /// Adds a line before the first of that name, or before all others.
     pub fn prepend(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
         let at = self.position(name).unwrap_or(0);
-        self.lines.insert(at, Line::new(name, value));
+        let line = self.add(name, value);
+        self.lines.insert(at, line);
         self
     }
 
     /// Adds a line at the end.
     pub fn append(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.lines.push(Line::new(name, value));
+        let line = self.add(name, value);
+        self.lines.push(line);
         self
     }
 
@@ -69,26 +77,32 @@ impl MessageEditor {
     pub fn set(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
         let at = self.position(name).unwrap_or(self.lines.len());
         self = self.remove(name);
-        self.lines.insert(at, Line::new(name, value));
+        let line = self.add(name, value);
+        self.lines.insert(at, line);
         self
     }
 
     /// Removes all lines of that name.
     pub fn remove(mut self, name: HeaderName<'_>) -> Self {
-        let original = self.original.clone();
-        self.lines.retain(|line| !line.is_called(&original, name));
+        let Self {
+            original,
+            added,
+            lines,
+            ..
+        } = &mut self;
+        lines.retain(|line| !line.is_called(original, added, name));
         self
     }
 
     /// Removes the first comma-separated element of that name, and its line if it was the only one: pops the top Via
     /// or Route.
     pub fn remove_first_element(self, name: HeaderName<'_>) -> Self {
-        self.change_first_element(name, None)
+        self.change_first_element(name, None::<&str>)
     }
 
     /// Replaces the first comma-separated element of that name; nothing happens if there is none.
     pub fn replace_first_element(self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.change_first_element(name, Some(Cleaned(value).to_string()))
+        self.change_first_element(name, Some(value))
     }
 
     /// Replaces the body and its Content-Type.
@@ -108,7 +122,9 @@ impl MessageEditor {
 
     /// The edited message.
     pub fn build(self) -> Message {
-        let mut lines = Lines::default();
+        let body = self.body.as_deref().unwrap_or_else(|| self.original.body());
+        let head = self.original.as_bytes().len() - self.original.body().len();
+        let mut lines = Lines::with_capacity(head + self.added.len() + body.len() + SPARE_BYTES);
         let start = match self.original.parsed().start {
             StartLine::Request { .. } => {
                 let uri = self
@@ -123,87 +139,95 @@ impl MessageEditor {
             }
         };
         for line in &self.lines {
-            match line {
-                Line::Kept(kept) => lines.keep(&self.original, kept),
-                Line::New { name, value } => lines.clean_header(HeaderName::from(name.as_str()), value),
-            }
+            lines.keep(line.data(&self.original, &self.added), &line.line);
         }
-        lines.finish(
-            start,
-            self.body.as_deref().unwrap_or_else(|| self.original.body()),
-        )
+        lines.finish(start, body)
     }
 
-    fn change_first_element(mut self, name: HeaderName<'_>, value: Option<String>) -> Self {
+    fn add(&mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Line {
+        Line {
+            source: Source::Added,
+            line: push_line(&mut self.added, name, |bytes| push_clean(bytes, value)),
+        }
+    }
+
+    fn change_first_element(mut self, name: HeaderName<'_>, value: Option<impl fmt::Display>) -> Self {
         let Some((at, rest)) = self.first_element(name) else {
             return self;
         };
-        let line = match (value, rest) {
-            (Some(value), Some(rest)) => format!("{value}, {rest}"),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => {
-                self.lines.remove(at);
-                return self;
-            }
-        };
+        if value.is_none() && rest.is_empty() {
+            self.lines.remove(at);
+            return self;
+        }
         // The rest is as it came: a quoted-string in it may hold escaped control characters.
-        self.lines[at] = Line::clean(name, line);
+        let rest = rest
+            .bytes(self.lines[at].data(&self.original, &self.added))
+            .to_vec();
+        let write = |bytes: &mut Vec<u8>| {
+            if let Some(value) = value {
+                push_clean(bytes, value);
+                bytes.extend_from_slice(if rest.is_empty() { b"" } else { b", " });
+            }
+            bytes.extend_from_slice(&rest);
+        };
+        self.lines[at] = Line {
+            source: Source::Added,
+            line: push_line(&mut self.added, name, write),
+        };
         self
     }
 
-    /// The line that holds the first element, and what follows the element there. Empty elements do not count, as they
-    /// do not for [`Message::header_list`].
-    fn first_element(&self, name: HeaderName<'_>) -> Option<(usize, Option<String>)> {
-        let lines = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.is_called(&self.original, name));
-        let mut values = lines.map(|(at, line)| (at, line.value(&self.original)));
-        values.find_map(|(at, value)| {
-            let mut rest = value;
-            while let Some(end) = find_separator(rest, b',') {
-                let is_element = !trim(&rest[..end]).is_empty();
-                rest = trim(&rest[end + 1..]);
-                if is_element {
-                    return Some((at, (!rest.is_empty()).then(|| rest.to_owned())));
-                }
-            }
-            (!trim(rest).is_empty()).then_some((at, None))
+    /// The line that holds the first element, and where in it lies what follows the element. Empty elements do not
+    /// count, as they do not for [`Message::header_list`].
+    fn first_element(&self, name: HeaderName<'_>) -> Option<(usize, Span)> {
+        let lines = self.lines.iter().enumerate();
+        let mut called = lines.filter(|(_, line)| line.is_called(&self.original, &self.added, name));
+        called.find_map(|(at, line)| {
+            let value = line.line.value;
+            let text = value.text(line.data(&self.original, &self.added));
+            after_first_element(text).map(|from| (at, Span::new(value.start() + from, value.end())))
         })
     }
 
     fn position(&self, name: HeaderName<'_>) -> Option<usize> {
         self.lines
             .iter()
-            .position(|line| line.is_called(&self.original, name))
+            .position(|line| line.is_called(&self.original, &self.added, name))
+    }
+}
+
+/// What the new lines of most edits fit in.
+const USUAL_ADDED_BYTES: usize = 256;
+/// Room for the separators that lines as written may lack, and for Content-Length.
+const SPARE_BYTES: usize = 64;
+
+/// Where in a list the second element begins, or where the list ends; `None` if it has no element.
+fn after_first_element(list: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = &list[from..];
+        let end = find_separator(rest, b',');
+        let element = &rest[..end.unwrap_or(rest.len())];
+        let next = end.map(|end| from + end + 1);
+        if !trim(element).is_empty() {
+            let after = next.unwrap_or(list.len());
+            let spaces = list[after..].len() - list[after..].trim_start_matches([' ', '\t']).len();
+            return Some(after + spaces);
+        }
+        from = next?;
     }
 }
 
 impl Line {
-    fn new(name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        Self::clean(name, Cleaned(value).to_string())
-    }
-
-    fn clean(name: HeaderName<'_>, value: String) -> Self {
-        Self::New {
-            name: name.as_str().to_owned(),
-            value,
+    fn data<'a>(&self, original: &'a Message, added: &'a [u8]) -> &'a [u8] {
+        match self.source {
+            Source::Original => &original.parsed().data,
+            Source::Added => added,
         }
     }
 
-    fn is_called(&self, original: &Message, name: HeaderName<'_>) -> bool {
-        match self {
-            Self::Kept(line) => original.is_called(line, name.known(), name),
-            Self::New { name: own, .. } => HeaderName::Other(own) == name,
-        }
-    }
-
-    fn value<'a>(&'a self, original: &'a Message) -> &'a str {
-        match self {
-            Self::Kept(line) => original.value_of(line),
-            Self::New { value, .. } => value,
-        }
+    fn is_called(&self, original: &Message, added: &[u8], name: HeaderName<'_>) -> bool {
+        self.line.is_called(self.data(original, added), name)
     }
 }
 

@@ -30,7 +30,7 @@ macro_rules! header_names {
             pub(crate) fn known(&self) -> Option<KnownHeader> {
                 match *self {
                     $(Self::$variant => Some(KnownHeader::$variant),)*
-                    Self::Other(text) => KnownHeader::find(text),
+                    Self::Other(text) => KnownHeader::find(text.as_bytes()),
                 }
             }
         }
@@ -138,45 +138,64 @@ header_names! {
 }
 
 impl KnownHeader {
-    pub(crate) fn find(text: &str) -> Option<Self> {
-        let key = key(text.as_bytes());
-        let candidates = KEYS.iter().zip(Self::ALL).filter(|(own, _)| **own == key);
-        candidates
-            .map(|(_, (known, name))| (*known, name))
-            .find(|(_, name)| name.eq_ignore_ascii_case(text))
-            .map(|(known, _)| known)
+    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+        let mut slot = slot_of(text);
+        while let Some(index) = SLOTS[slot] {
+            let (known, name) = Self::ALL[usize::from(index)];
+            if name.as_bytes().eq_ignore_ascii_case(text) {
+                return Some(known);
+            }
+            slot = next_slot(slot);
+        }
+        None
     }
 }
 
-/// The key of each entry of [`KnownHeader::ALL`]: each header of each message is looked up, so comparing all names in
-/// full would be most of the work of reading one.
-static KEYS: [u32; KnownHeader::ALL.len()] = {
-    let mut keys = [0; KnownHeader::ALL.len()];
+/// Where in [`KnownHeader::ALL`] each name is: a table made when this is compiled, in which a name lies in the slot of
+/// its key or the next free one. Each header of each message is looked up, so comparing all names would be most of the
+/// work of reading one.
+static SLOTS: [Option<u8>; SLOT_COUNT] = {
+    let mut slots = [None; SLOT_COUNT];
     let mut index = 0;
-    while index < keys.len() {
-        keys[index] = key(KnownHeader::ALL[index].1.as_bytes());
+    while index < KnownHeader::ALL.len() {
+        let mut slot = slot_of(KnownHeader::ALL[index].1.as_bytes());
+        while slots[slot].is_some() {
+            slot = next_slot(slot);
+        }
+        slots[slot] = Some(index as u8);
         index += 1;
     }
-    keys
+    slots
 };
 
-/// Length, first and last letter, whatever their case: nearly unique among the names.
-const fn key(name: &[u8]) -> u32 {
-    match name {
-        [] => 0,
-        [first, .., last] => mix(name.len(), *first, *last),
-        [only] => mix(1, *only, *only),
-    }
+/// A power of two, several times the number of names, which keeps the ways short and always leaves free slots.
+const SLOT_COUNT: usize = 512;
+
+const _: () = assert!(KnownHeader::ALL.len() < SLOT_COUNT / 2 && KnownHeader::ALL.len() <= u8::MAX as usize);
+
+const fn next_slot(slot: usize) -> usize {
+    (slot + 1) % SLOT_COUNT
 }
 
-const fn mix(length: usize, first: u8, last: u8) -> u32 {
-    let letters = u16::from_be_bytes([first.to_ascii_lowercase(), last.to_ascii_lowercase()]);
-    (length as u32) << 16 | letters as u32
+/// Length, first, middle and last letter, whatever their case: nearly unique among the names.
+const fn slot_of(name: &[u8]) -> usize {
+    let [first, .., last] = name else {
+        return match name {
+            [only] => only.to_ascii_lowercase() as usize,
+            _ => 0,
+        };
+    };
+    let middle = name[name.len() / 2];
+    let mut key = name.len();
+    key = key.wrapping_mul(31) + first.to_ascii_lowercase() as usize;
+    key = key.wrapping_mul(31) + middle.to_ascii_lowercase() as usize;
+    key = key.wrapping_mul(31) + last.to_ascii_lowercase() as usize;
+    key % SLOT_COUNT
 }
 
 impl<'a> From<&'a str> for HeaderName<'a> {
     fn from(text: &'a str) -> Self {
-        KnownHeader::find(text).map_or(HeaderName::Other(text), |known| known.name())
+        KnownHeader::find(text.as_bytes()).map_or(HeaderName::Other(text), |known| known.name())
     }
 }
 
@@ -232,12 +251,13 @@ mod tests {
     #[test]
     fn every_name_is_found_in_any_case() {
         for (known, name) in KnownHeader::ALL {
-            assert_eq!(KnownHeader::find(&name.to_uppercase()), Some(*known));
-            assert_eq!(KnownHeader::find(&name.to_lowercase()), Some(*known));
-            assert_eq!(KnownHeader::find(&format!("{name}x")), None);
+            assert_eq!(KnownHeader::find(name.to_uppercase().as_bytes()), Some(*known));
+            assert_eq!(KnownHeader::find(name.to_lowercase().as_bytes()), Some(*known));
+            assert_eq!(KnownHeader::find(format!("{name}x").as_bytes()), None);
         }
-        assert_eq!(KnownHeader::find(""), None);
-        assert_eq!(KnownHeader::find("Vxa"), None, "same key as Via");
+        assert_eq!(KnownHeader::find(b""), None);
+        assert_eq!(KnownHeader::find(b"Via-"), None);
+        assert_eq!(KnownHeader::find(b"Tz"), None, "the letters of To are not enough");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::challenge::{AuthenticationKind, Challenge, Credentials};
 use super::cseq::CSeq;
 use super::edit::MessageEditor;
 use super::error::{HeaderError, Malformed, ParseError};
-use super::header_name::{HeaderName, KnownHeader};
+use super::header_name::HeaderName;
 use super::media_type::MediaType;
 use super::method::Method;
 use super::name_addr::{Contact, NameAddr};
@@ -34,7 +34,7 @@ impl Message {
     /// # Errors
     /// When the bytes cannot be taken apart, or exceed [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES) or
     /// [`MAX_HEADER_LINES`](super::MAX_HEADER_LINES). Work and memory are linear in the length.
-    pub fn parse(data: impl Into<Arc<[u8]>>) -> Result<Self, ParseError> {
+    pub fn parse(data: impl Into<Vec<u8>>) -> Result<Self, ParseError> {
         Ok(Self::from_parsed(parse::parse(
             data.into(),
             BodyRule::ContentLength,
@@ -46,7 +46,7 @@ impl Message {
     ///
     /// # Errors
     /// When start line or headers cannot be read.
-    pub fn parse_head(data: impl Into<Arc<[u8]>>) -> Result<Self, ParseError> {
+    pub fn parse_head(data: impl Into<Vec<u8>>) -> Result<Self, ParseError> {
         Ok(Self::from_parsed(parse::parse(data.into(), BodyRule::Ignore)?))
     }
 
@@ -354,18 +354,8 @@ impl Message {
         self.0
             .headers
             .iter()
-            .filter(move |line| self.is_called(line, known, name))
+            .filter(move |line| line.is_known_as(known, &self.0.data, name))
             .map(|line| self.value_of(line))
-    }
-
-    pub(super) fn is_called(
-        &self,
-        line: &HeaderLine,
-        known: Option<KnownHeader>,
-        name: HeaderName<'_>,
-    ) -> bool {
-        line.known == known
-            && (known.is_some() || line.name.text(&self.0.data).eq_ignore_ascii_case(name.as_str()))
     }
 
     fn name_of(&self, line: &HeaderLine) -> HeaderName<'_> {
@@ -375,7 +365,7 @@ impl Message {
         }
     }
 
-    pub(super) fn value_of(&self, line: &HeaderLine) -> &str {
+    fn value_of(&self, line: &HeaderLine) -> &str {
         line.value.text(&self.0.data)
     }
 

@@ -31,7 +31,7 @@ impl<'a> NameAddr<'a> {
             let (name, rest) = text.split_at(quoted_end(text).ok_or(Malformed)?);
             return Self::after_name(DisplayName::new(name), rest);
         }
-        match text.find(['<', ';', '"']) {
+        match text.bytes().position(|byte| matches!(byte, b'<' | b';' | b'"')) {
             Some(at) if text[at..].starts_with('<') => {
                 let (name, rest) = text.split_at(at);
                 let name = trim(name);
@@ -52,7 +52,8 @@ impl<'a> NameAddr<'a> {
 
     fn after_name(display_name: Option<DisplayName<'a>>, text: &'a str) -> Result<Self, Malformed> {
         let text = trim(text).strip_prefix('<').ok_or(Malformed)?;
-        let (uri, params) = text.split_once('>').ok_or(Malformed)?;
+        let end = memchr::memchr(b'>', text.as_bytes()).ok_or(Malformed)?;
+        let (uri, params) = (&text[..end], &text[end + 1..]);
         Ok(Self {
             display_name,
             uri: Uri::parse(trim(uri)).map_err(|_| Malformed)?,

@@ -47,10 +47,7 @@ impl<'a> Params<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         split(self.text, b';')
             .filter(|param| !param.is_empty())
-            .map(|param| match param.split_once('=') {
-                Some((name, value)) => (trim(name), Some(trim(value))),
-                None => (param, None),
-            })
+            .map(name_and_value)
     }
 
     /// Whether there is no parameter.
@@ -70,15 +67,24 @@ impl<'a> Params<'a> {
     }
 }
 
+/// The two sides of the first `=`, if there is one.
+fn name_and_value(param: &str) -> (&str, Option<&str>) {
+    match memchr::memchr(b'=', param.as_bytes()) {
+        Some(at) => (trim(&param[..at]), Some(trim(&param[at + 1..]))),
+        None => (param, None),
+    }
+}
+
 /// generic-param (RFC 3261 25.1), with a more liberal value: anything without white space, quotes and brackets.
 fn is_param(param: &str) -> bool {
-    let Some((name, value)) = param.split_once('=') else {
+    let (name, Some(value)) = name_and_value(param) else {
         return is_token(param);
     };
-    let (name, value) = (trim(name), trim(value));
     let is_value = match quoted_end(value) {
         Some(end) => end == value.len(),
-        None => !value.contains([' ', '\t', '"', '<', '>']),
+        None => !value
+            .bytes()
+            .any(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'<' | b'>')),
     };
     is_token(name) && is_value
 }

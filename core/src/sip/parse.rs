@@ -1,12 +1,11 @@
 //! Framing: where start line, header lines and body of a message are (RFC 3261 7, 18.3).
 
-use std::sync::Arc;
-
 use memchr::memchr;
+use smallvec::SmallVec;
 
 use super::error::ParseError;
-use super::header_name::KnownHeader;
-use super::text::{is_token, number};
+use super::header_name::{HeaderName, KnownHeader};
+use super::text::{is_token, is_token_byte, number};
 
 /// The longest message that is read, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 65_536;
@@ -16,9 +15,9 @@ pub const MAX_HEADER_LINES: usize = 1_024;
 
 /// A message taken apart. All spans lie within `data`; those of the head are UTF-8.
 pub(super) struct Parsed {
-    pub(super) data: Arc<[u8]>,
+    pub(super) data: Vec<u8>,
     pub(super) start: StartLine,
-    pub(super) headers: Vec<HeaderLine>,
+    pub(super) headers: HeaderLines,
     pub(super) body: Span,
 }
 
@@ -45,6 +44,26 @@ pub(super) struct HeaderLine {
     pub(super) value: Span,
 }
 
+impl HeaderLine {
+    /// Whether the line, whose spans lie in `data`, has this name.
+    pub(super) fn is_called(&self, data: &[u8], name: HeaderName<'_>) -> bool {
+        self.is_known_as(name.known(), data, name)
+    }
+
+    /// The same, with the name looked up already.
+    pub(super) fn is_known_as(&self, known: Option<KnownHeader>, data: &[u8], name: HeaderName<'_>) -> bool {
+        let is_same = || {
+            self.name
+                .bytes(data)
+                .eq_ignore_ascii_case(name.as_str().as_bytes())
+        };
+        self.known == known && (known.is_some() || is_same())
+    }
+}
+
+/// The header lines of a message. Nearly all messages have fewer than these, which cost no allocation of their own.
+pub(super) type HeaderLines = SmallVec<[HeaderLine; 24]>;
+
 /// A range of bytes. 32 bits are enough for [`MAX_MESSAGE_BYTES`] and for what the builders make.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Span {
@@ -69,6 +88,10 @@ impl Span {
         self.end as usize
     }
 
+    pub(super) fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
     pub(super) fn bytes(self, data: &[u8]) -> &[u8] {
         data.get(self.start()..self.end()).unwrap_or_default()
     }
@@ -85,7 +108,7 @@ impl Span {
     /// The span without spaces and tabs around it.
     pub(super) fn trimmed(self, data: &[u8]) -> Self {
         let bytes = self.bytes(data);
-        let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+        let is_text = |byte: &u8| !is_space(*byte);
         let Some(first) = bytes.iter().position(is_text) else {
             return Self {
                 start: self.end,
@@ -106,7 +129,7 @@ pub(super) enum BodyRule {
     Ignore,
 }
 
-pub(super) fn parse(data: Arc<[u8]>, rule: BodyRule) -> Result<Parsed, ParseError> {
+pub(super) fn parse(data: Vec<u8>, rule: BodyRule) -> Result<Parsed, ParseError> {
     if data.len() > MAX_MESSAGE_BYTES {
         return Err(ParseError::TooLong);
     }
@@ -118,7 +141,7 @@ pub(super) fn parse(data: Arc<[u8]>, rule: BodyRule) -> Result<Parsed, ParseErro
     let data = if head.is_plain {
         data
     } else {
-        plain(&data, start..head.end)
+        plain(data, start..head.end)
     };
     let mut lines = Lines {
         data: &data,
@@ -170,10 +193,9 @@ impl Head {
     }
 }
 
-/// A copy of `data` in which `head` has folded lines joined by spaces, and bytes that are no UTF-8 replaced by `?`.
-fn plain(data: &[u8], head: std::ops::Range<usize>) -> Arc<[u8]> {
-    let mut copy = data.to_vec();
-    let lines = &mut copy[head];
+/// `data`, in which `head` has folded lines joined by spaces, and bytes that are no UTF-8 replaced by `?`.
+fn plain(mut data: Vec<u8>, head: std::ops::Range<usize>) -> Vec<u8> {
+    let lines = &mut data[head];
     for at in 1..lines.len() {
         if lines[at - 1] == b'\n' && matches!(lines[at], b' ' | b'\t') {
             lines[at - 1] = b' ';
@@ -188,7 +210,7 @@ fn plain(data: &[u8], head: std::ops::Range<usize>) -> Arc<[u8]> {
         lines[invalid] = b'?';
         from = invalid + 1;
     }
-    copy.into()
+    data
 }
 
 /// The lines of a head, without their ends.
@@ -236,7 +258,7 @@ fn request_line(data: &[u8], line: Span, first_space: usize) -> Result<StartLine
     let uri = Span::new(line.start() + first_space, line.start() + last_space).trimmed(data);
     let version = Span::new(line.start() + last_space + 1, line.end());
     let is_request =
-        is_token(method.text(data)) && !uri.bytes(data).is_empty() && is_version(version.bytes(data));
+        is_token(method.bytes(data)) && !uri.bytes(data).is_empty() && is_version(version.bytes(data));
     is_request
         .then_some(StartLine::Request { method, uri, version })
         .ok_or(ParseError::StartLine)
@@ -268,8 +290,8 @@ fn is_version(text: &[u8]) -> bool {
         && number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
-fn header_lines(data: &[u8], lines: Lines<'_>) -> Result<Vec<HeaderLine>, ParseError> {
-    let mut headers = Vec::with_capacity(24);
+fn header_lines(data: &[u8], lines: Lines<'_>) -> Result<HeaderLines, ParseError> {
+    let mut headers = HeaderLines::new();
     for (index, line) in lines.enumerate() {
         if index == MAX_HEADER_LINES {
             return Err(ParseError::TooManyHeaders);
@@ -285,14 +307,25 @@ fn header_line(data: &[u8], line: Span) -> Option<HeaderLine> {
     if memchr(b'\r', bytes).is_some() {
         return None;
     }
-    let colon = line.start() + memchr(b':', bytes)?;
-    let name = Span::new(line.start(), colon).trimmed(data);
-    let text = name.text(data);
-    is_token(text).then(|| HeaderLine {
-        known: KnownHeader::find(text),
+    let name = token_length(bytes)?;
+    let white_space = bytes[name..].iter().take_while(|byte| is_space(**byte)).count();
+    let value = bytes[name + white_space..].strip_prefix(b":")?;
+    let name = Span::new(line.start(), line.start() + name);
+    Some(HeaderLine {
+        known: KnownHeader::find(name.bytes(data)),
         name,
-        value: Span::new(colon + 1, line.end()).trimmed(data),
+        value: Span::new(line.end() - value.len(), line.end()).trimmed(data),
     })
+}
+
+/// How long the token at the start of `bytes` is; `None` if there is none.
+fn token_length(bytes: &[u8]) -> Option<usize> {
+    let length = bytes.iter().take_while(|byte| is_token_byte(**byte)).count();
+    (length > 0).then_some(length)
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 fn body(data: &[u8], headers: &[HeaderLine], start: usize) -> Result<Span, ParseError> {

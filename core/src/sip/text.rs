@@ -40,8 +40,9 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Whether `text` is a token (RFC 3261 25.1).
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
+pub(crate) fn is_token(text: impl AsRef<[u8]>) -> bool {
+    let bytes = text.as_ref();
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
 /// Linear white space once lines are unfolded.
@@ -51,7 +52,14 @@ pub(crate) fn is_space(c: char) -> bool {
 
 /// `text` without white space around it.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = text.bytes().position(|byte| is_text(&byte)).unwrap_or(text.len());
+    let end = text
+        .as_bytes()
+        .iter()
+        .rposition(is_text)
+        .map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 /// Where the quoted-string that starts `text` ends (the index after its closing quote).

@@ -306,7 +306,7 @@ impl Parts {
         if text.len() > usize::from(u16::MAX) {
             return Err(UriError::TooLong);
         }
-        let scheme_end = text.find(':').ok_or(UriError::Scheme)?;
+        let scheme_end = memchr::memchr(b':', text.as_bytes()).ok_or(UriError::Scheme)?;
         if !is_scheme(&text[..scheme_end]) {
             return Err(UriError::Scheme);
         }
@@ -334,15 +334,15 @@ impl Parts {
 
     fn find_sip(&mut self, cursor: &mut Cursor<'_>) -> Result<(), UriError> {
         // Neither parameters nor headers may hold an unescaped "@", and a user may hold ";" and "?": so "@" comes first.
-        if cursor.rest().contains('@') {
-            let user = cursor.take_until(&[':', '@']);
+        if memchr::memchr(b'@', cursor.rest().as_bytes()).is_some() {
+            let user = cursor.take_until(|byte| matches!(byte, b':' | b'@'));
             if user.start == user.end {
                 return Err(UriError::User);
             }
             self.user = Some(user);
             if cursor.rest().starts_with(':') {
                 cursor.skip();
-                self.password = Some(cursor.take_until(&['@']));
+                self.password = Some(cursor.take_until(|byte| byte == b'@'));
             }
             cursor.skip();
         }
@@ -353,7 +353,7 @@ impl Parts {
         self.host = Some(host);
         if cursor.rest().starts_with(':') {
             cursor.skip();
-            let port = cursor.take_until(&[';', '?']);
+            let port = cursor.take_until(|byte| matches!(byte, b';' | b'?'));
             self.port = Some(number(port.of(cursor.text)).ok_or(UriError::Port)?);
         }
         match cursor.rest().chars().next() {
@@ -362,24 +362,24 @@ impl Parts {
         }
         if cursor.rest().starts_with(';') {
             cursor.skip();
-            self.params = cursor.take_until(&['?']);
+            self.params = cursor.take_until(|byte| byte == b'?');
         }
         if cursor.rest().starts_with('?') {
             cursor.skip();
-            self.headers = Some(cursor.take_until(&[]));
+            self.headers = Some(cursor.take_rest());
         }
         Ok(())
     }
 
     fn find_tel(&mut self, cursor: &mut Cursor<'_>) -> Result<(), UriError> {
-        let number = cursor.take_until(&[';']);
+        let number = cursor.take_until(|byte| byte == b';');
         if number.start == number.end {
             return Err(UriError::User);
         }
         self.user = Some(number);
         if cursor.rest().starts_with(';') {
             cursor.skip();
-            self.params = cursor.take_until(&[]);
+            self.params = cursor.take_rest();
         }
         Ok(())
     }
@@ -413,15 +413,20 @@ impl<'a> Cursor<'a> {
         self.at += 1;
     }
 
-    fn take_until(&mut self, delimiters: &[char]) -> Span {
-        let length = self.rest().find(delimiters).unwrap_or(self.rest().len());
-        self.take(length)
+    /// Up to the first byte, an ASCII one, that is a delimiter.
+    fn take_until(&mut self, is_delimiter: impl Fn(u8) -> bool) -> Span {
+        let rest = self.rest();
+        self.take(rest.bytes().position(is_delimiter).unwrap_or(rest.len()))
+    }
+
+    fn take_rest(&mut self) -> Span {
+        self.take(self.rest().len())
     }
 
     fn take_host(&mut self) -> Span {
-        match self.rest().find(']') {
+        match memchr::memchr(b']', self.rest().as_bytes()) {
             Some(end) if self.rest().starts_with('[') => self.take(end + 1),
-            _ => self.take_until(&[':', ';', '?']),
+            _ => self.take_until(|byte| matches!(byte, b':' | b';' | b'?')),
         }
     }
 
