@@ -24,7 +24,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
     })
 }
 
-/// `cargo xtask bench`: an optimised server, or its compile mode would be measured too.
+/// `cargo xtask bench calls`: an optimised server, or its compile mode would be measured too.
 pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     needs::satisfy(&[Purpose::Server, Purpose::Browser])?;
     build::app(workspace)?;

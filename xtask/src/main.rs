@@ -7,6 +7,7 @@
     reason = "a command-line program talks to its terminal"
 )]
 
+mod bench;
 mod build;
 #[cfg(test)]
 mod dependency_arrows;
@@ -39,7 +40,9 @@ cargo xtask COMMAND [OPTIONS]
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
   interop [NAME]                     calls with Kamailio, SIPp, rtpengine and baresip, or the cases whose name
                                      contains NAME
-  bench                              call set-up times beside JsSIP's, in the same Chromium
+  bench [calls|messages|agent|server]
+                                     call set-up beside JsSIP, messages beside other SIP stacks, instructions
+                                     and bytes of an agent, the platform with 10,000 bindings
   fuzz [--minutes N] [--keep] [TARGET]
                                      libFuzzer on message, session-description, header and agent, a minute
                                      each; --keep adds what was found to the corpus
@@ -79,7 +82,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "test" => suites::command(&Workspace::find()?, rest),
         "e2e" => end_to_end::command(&Workspace::find()?, rest),
         "interop" => interop::command(&Workspace::find()?, rest),
-        "bench" => end_to_end::bench(&Workspace::find()?, rest),
+        "bench" => bench::command(&Workspace::find()?, rest),
         "fuzz" => fuzz::command(&Workspace::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

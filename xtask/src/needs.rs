@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Browser,
     /// Run the cases against SIP software that others wrote.
     Interop,
+    /// Count instructions.
+    Bench,
 }
 
 struct Need {
@@ -67,6 +69,14 @@ const NEEDS: &[Need] = &[
         apt: "libpulse-dev",
         brew: None,
         why: "sound devices (PulseAudio, PipeWire)",
+    },
+    Need {
+        purpose: Purpose::Bench,
+        // Elsewhere that column of the tables stays empty.
+        present: || on_path("valgrind").is_some() || !cfg!(target_os = "linux"),
+        apt: "valgrind",
+        brew: None,
+        why: "counts instructions",
     },
     Need {
         purpose: Purpose::Browser,

@@ -1,0 +1,50 @@
+//! `cargo xtask bench`: figures, beside others where there are others.
+
+use std::process::ExitCode;
+
+use crate::end_to_end;
+use crate::exec::{run, step};
+use crate::fail::Result;
+use crate::needs::{self, Purpose};
+use crate::workspace::Workspace;
+
+/// The programs of `tests/bench`, and the features they need.
+const PROGRAMS: [(&str, &[&str]); 3] = [
+    ("messages", &["--features", "peers"]),
+    ("agent", &[]),
+    ("server", &[]),
+];
+
+/// `cargo xtask bench [calls|messages|agent|server]`; all without a name. What follows `calls` is passed on.
+pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    let Some((which, rest)) = arguments.split_first() else {
+        for program in &PROGRAMS {
+            in_process(workspace, program)?;
+        }
+        return end_to_end::bench(workspace, arguments);
+    };
+    if which == "calls" {
+        return end_to_end::bench(workspace, rest);
+    }
+    let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
+        return Err(format!("there is no bench `{which}`, only calls, messages, agent and server").into());
+    };
+    in_process(workspace, program)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds and runs one of the programs; the tables it writes are part of the repository.
+fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Result<()> {
+    needs::satisfy(&[Purpose::Bench])?;
+    let mut command = workspace.cargo("run");
+    command
+        .args(["--release", "--quiet", "--manifest-path"])
+        .arg(workspace.path("tests/bench/Cargo.toml"))
+        .args(["--bin", name])
+        .args(*features)
+        .env("CARGO_TARGET_DIR", workspace.target.join("bench"))
+        .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
+    step(&format!("bench {name}"), || {
+        run(&mut command, "read the error above")
+    })
+}
