@@ -453,7 +453,7 @@ fn config(setup: u8) -> Config {
         config.max_calls = 1;
     }
     if setup & 8 != 0 {
-        config.servers.push("ws://second.example.com/sip".to_owned());
+        config.servers.push("ws://second.example.com/sip".into());
     }
     config
 }
