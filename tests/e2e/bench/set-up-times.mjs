@@ -43,7 +43,7 @@ async function main() {
     },
     { "/phone/": file("../../../web/packages/phone/") },
   );
-  const browser = await openBrowser({ voice: cached("without-pauses.wav", withoutPauses) });
+  const browser = await openBrowser({ voice: cached("without-pauses.wav", withoutPauses), alone: true });
   try {
     await browser.context.addInitScript(installFirstSound);
     await openPeer(browser.context, site.url, server);

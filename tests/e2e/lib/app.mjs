@@ -14,6 +14,7 @@ import { eventually } from "./wait.mjs";
  * @property {"granted" | "ask"} [microphone]
  * @property {boolean} [signIn] false: only open the sign-in page
  * @property {import("./network.mjs").Machine} [machine] the computer it runs on
+ * @property {boolean} [alone] in a browser process of its own
  * @property {string} [query] appended to the address, for instance `?host=page`
  * @property {(page: import("playwright-core").Page) => Promise<void>} [prepare] runs before the page is opened
  */
@@ -199,7 +200,7 @@ export class AppUser extends AppWindow {
   /** @param {import("./server.mjs").Server} server @param {string} name @param {UserOptions} [options] */
   static async open(server, name, options = {}) {
     const microphone = options.voice === undefined ? voice(/** @type {any} */ (name)) : (options.voice ?? undefined);
-    const browser = await openBrowser({ voice: microphone, microphone: options.microphone, machine: options.machine });
+    const browser = await openBrowser({ voice: microphone, microphone: options.microphone, machine: options.machine, alone: options.alone });
     const page = browser.context.pages()[0] ?? (await browser.context.newPage());
     await options.prepare?.(page);
     const user = new AppUser(name, page, browser, `${server.url}/u/${name}${options.query ?? ""}`);

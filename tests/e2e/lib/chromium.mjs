@@ -1,8 +1,6 @@
-// Starts Chromium: one process and one empty profile per person, whose microphone is a WAV file.
+// Starts Chromium: an empty profile per person, whose microphone is a WAV file. People with the same microphone on the
+// same machine share one process per test file, each in a context of its own, because starting takes seconds.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { installTap } from "./tap.mjs";
 
@@ -23,22 +21,54 @@ const QUIET = [
  * @property {string[]} [flags] more command-line flags
  * @property {string} [locale]
  * @property {import("./network.mjs").Machine} [machine] the computer it runs on; default: this one
+ * @property {boolean} [alone] in a process of its own, to be frozen for instance
  */
 
-/**
- * @param {BrowserOptions} options
- * @returns {Promise<{ context: import("playwright-core").BrowserContext, close: () => Promise<void> }>}
- */
-export async function openBrowser({ voice, microphone = "granted", flags = [], locale = "en-US", machine } = {}) {
-  const profile = mkdtempSync(join(tmpdir(), "clearline-browser-"));
+/** @typedef {{ context: import("playwright-core").BrowserContext, close: () => Promise<void>, processes: () => Promise<number[]> }} OpenBrowser */
+
+/** @type {Map<string, Promise<import("playwright-core").Browser>>} processes that are shared, by how they were started */
+const shared = new Map();
+
+/** @param {BrowserOptions} options @returns {Promise<OpenBrowser>} */
+export async function openBrowser(options) {
+  const alone = options.alone || options.machine !== undefined;
+  const browser = await (alone ? launch(options) : sharedProcess(options));
+  const context = await browser.newContext({
+    locale: options.locale ?? "en-US",
+    viewport: { width: 1000, height: 720 },
+    ignoreHTTPSErrors: options.machine !== undefined,
+  });
+  context.setDefaultTimeout(15_000);
+  await context.addInitScript(installTap);
+  return {
+    context,
+    close: () => (alone ? browser.close() : context.close()),
+    processes: () => processesOf(browser),
+  };
+}
+
+/** Ends the shared processes; at the end of a file. */
+export async function closeBrowsers() {
+  const open = [...shared.values()];
+  shared.clear();
+  for (const browser of open) await (await browser).close();
+}
+
+/** @param {BrowserOptions} options */
+function sharedProcess(options) {
+  const key = JSON.stringify([options.voice?.path, options.microphone, options.flags]);
+  const known = shared.get(key) ?? launch(options);
+  shared.set(key, known);
+  return known;
+}
+
+/** @param {BrowserOptions} options */
+function launch({ voice, microphone = "granted", flags = [], machine }) {
   const sound = voice ? ["--use-fake-device-for-media-stream", `--use-file-for-fake-audio-capture=${voice.path}`] : [];
   const consent = microphone === "granted" ? ["--use-fake-ui-for-media-stream"] : [];
-  const context = await chromium.launchPersistentContext(profile, {
+  return chromium.launch({
     executablePath: machine?.browser ?? process.env.CLEARLINE_CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
-    locale,
-    ignoreHTTPSErrors: machine !== undefined,
-    viewport: { width: 1000, height: 720 },
     args: [
       ...QUIET,
       ...sound,
@@ -50,13 +80,12 @@ export async function openBrowser({ voice, microphone = "granted", flags = [], l
       ...flags,
     ],
   });
-  context.setDefaultTimeout(15_000);
-  await context.addInitScript(installTap);
-  return {
-    context,
-    close: async () => {
-      await context.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
+}
+
+/** Identifiers of all processes of a browser. @param {import("playwright-core").Browser} browser */
+async function processesOf(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  return processInfo.map(({ id }) => id);
 }

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { AppUser } from "./app.mjs";
+import { closeBrowsers } from "./chromium.mjs";
 import { Network, NETWORK_MISSING } from "./network.mjs";
 import { Server } from "./server.mjs";
 import { cacheFolder } from "./speech.mjs";
@@ -58,6 +59,8 @@ export function scenario(name, play, { serverFlags = [], timeout = 120_000, skip
     }
   });
 }
+
+after(closeBrowsers);
 
 /** Pictures, page messages and the server's log, in a folder that is named. */
 async function keepEvidence(name, server, users) {

@@ -8,11 +8,18 @@ import { eventually } from "../lib/wait.mjs";
 /** One DevTools session per user: the browser forgets what was decided when the session ends. */
 const settings = new WeakMap();
 
+async function openSettings(user) {
+  const session = await user.browser.context.newCDPSession(user.page);
+  const { browserContextId } = (await session.send("Target.getTargetInfo")).targetInfo;
+  return { session, browserContextId };
+}
+
 /** Decides as the person would in the browser's own settings. @param {any} user @param {"granted" | "denied" | "prompt"} setting */
 async function decide(user, setting) {
-  if (!settings.has(user)) settings.set(user, await user.browser.context.newCDPSession(user.page));
+  if (!settings.has(user)) settings.set(user, await openSettings(user));
+  const { session, browserContextId } = settings.get(user);
   const { origin } = new URL(user.url);
-  await settings.get(user).send("Browser.setPermission", { permission: { name: "microphone" }, setting, origin });
+  await session.send("Browser.setPermission", { permission: { name: "microphone" }, setting, origin, browserContextId });
 }
 
 scenario("denied: the app says so; allowed later, the same call is heard", async ({ user }) => {

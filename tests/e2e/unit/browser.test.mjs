@@ -2,12 +2,15 @@
 // through Kamailio. If this fails, no verdict of a scenario means anything.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
+import { closeBrowsers } from "../lib/chromium.mjs";
 import { JsSipPeer } from "../lib/jssip.mjs";
 import { KAMAILIO_MISSING, Kamailio } from "../lib/kamailio.mjs";
 import { assertHears, assertKeysArrive, assertSilent } from "../lib/listen.mjs";
 import { voice } from "../lib/speech.mjs";
 import { eventually } from "../lib/wait.mjs";
+
+after(closeBrowsers);
 
 test("two phones nobody here wrote hear each other", { skip: KAMAILIO_MISSING, timeout: 60_000 }, async (t) => {
   const kamailio = await Kamailio.start("demo");
