@@ -123,6 +123,13 @@ impl Lines {
         lines.flat_map(|line| line.connection.take_lost()).collect()
     }
 
+    /// Whether any line has left a socket because nothing came through any more.
+    fn take_moved(&mut self) -> bool {
+        self.all
+            .iter_mut()
+            .fold(false, |moved, line| line.connection.take_moved() | moved)
+    }
+
     /// Tells the application what has changed.
     pub(super) fn report(&mut self, endpoint: &mut Endpoint) {
         if *self.connection() != self.reported_connection {
@@ -275,12 +282,19 @@ impl UserAgent {
                 line.connection
                     .environment(&mut self.endpoint, &mut self.lines.servers, change);
         }
-        if network_changed && !self.calls.is_empty() {
+        if network_changed {
+            self.renew_media();
+        }
+        self.lines_moved();
+    }
+
+    /// The addresses of this machine may be others: media has to take other ways.
+    fn renew_media(&mut self) {
+        if !self.calls.is_empty() {
             self.lines.refresh = Some(Refresh {
                 network_changed: true,
             });
         }
-        self.lines_moved();
     }
 
     /// A machine that slept finds its socket open and dead: probe before the next call goes into the void.
@@ -300,7 +314,8 @@ impl UserAgent {
         };
         let is_pong = bytes == b"\r\n";
         for line in &mut self.lines.all {
-            line.connection.heard(self.endpoint.now, connection, is_pong);
+            line.connection
+                .heard(&mut self.endpoint, &mut self.lines.servers, connection, is_pong);
         }
         if is_pong {
             return;
@@ -344,6 +359,9 @@ impl UserAgent {
 
     /// After every step of a connection: what is gone is gone for everybody, and new requests take the best way left.
     fn lines_moved(&mut self) {
+        if self.lines.take_moved() {
+            self.renew_media();
+        }
         for connection in self.lines.take_lost() {
             self.flow_lost(connection);
         }

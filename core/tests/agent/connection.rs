@@ -199,7 +199,12 @@ fn waking_from_sleep_probes_the_socket() {
 
 #[test]
 fn any_doubt_is_cleared_up_within_two_seconds() {
-    for doubt in [Environment::Resumed, Environment::Visible, Environment::Online] {
+    for doubt in [
+        Environment::Resumed,
+        Environment::Visible,
+        Environment::Online,
+        Environment::Doubtful,
+    ] {
         let mut ladder = Ladder::registered();
         ladder.cut(ladder.newest_connection());
         // A question is out already, with more time for its answer.

@@ -316,3 +316,44 @@ fn a_call_whose_audio_does_not_come_back_is_hung_up_properly() {
     ladder.pass(60.1);
     ladder.expect(Method::Bye);
 }
+
+#[test]
+fn a_connection_that_does_not_answer_a_doubt_gets_a_second_one_and_media_is_renewed() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    ladder.transport(MediaTransport::Connected);
+    let old = ladder.newest_connection();
+    ladder.cut(old);
+    ladder.input(Input::Environment(Environment::Doubtful));
+    ladder.pass(0.3);
+    assert_eq!(ladder.wanted_url(), None, "a slow network answers later");
+    ladder.pass(0.1);
+    assert!(ladder.wanted_url().is_some());
+    assert!(ladder.is_open(old), "it may still answer");
+    ladder.connect();
+    ladder.register();
+    let reinvite = ladder.expect(Method::Invite);
+    assert!(restarted_ice(&mut ladder), "the addresses may be others");
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    assert!(!ladder.info(CALL).reconnecting);
+}
+
+#[test]
+fn an_answer_after_all_makes_the_second_connection_superfluous() {
+    let (mut ladder, mut far) = Ladder::in_outgoing_call();
+    ladder.transport(MediaTransport::Connected);
+    let old = ladder.newest_connection();
+    ladder.answers_keep_alive = false;
+    ladder.input(Input::Environment(Environment::Doubtful));
+    ladder.pass(0.4);
+    ladder.connect();
+    let new = ladder.newest_connection();
+    ladder.take_sent();
+    ladder.receive_on(old, &far.request(Method::Options).build());
+    assert!(ladder.is_open(old) && !ladder.is_open(new));
+    ladder.take_sent();
+    ladder.answers_keep_alive = true;
+    ladder.pass(10.0);
+    assert!(!restarted_ice(&mut ladder));
+    assert_eq!(ladder.newest_connection(), old, "and no third one is made");
+}

@@ -3,8 +3,8 @@
 //! ```text
 //!          the interval is over, or a doubt
 //! Quiet -------------------------------------> Asked --- no answer in time ---> dead
-//!   ^                                            | (a doubt: asked again, for less time)
-//!   +----------- anything comes in --------------+
+//!   ^                                            | (a doubt: asked again, for less time, and
+//!   +----------- anything comes in --------------+  soon it is time for a second connection)
 //! ```
 
 use crate::rng::Rng;
@@ -19,6 +19,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(4);
 /// The same when something has happened that sockets do not survive unnoticed: sleep, another network.
 const DOUBT_DEADLINE: Duration = Duration::from_millis(1_900);
 
+/// An answer to a doubt that takes longer than a slow network does: from now on there is more hope elsewhere.
+const WORRY_AFTER: Duration = Duration::from_millis(400);
+
 /// The keep-alive of one open connection.
 #[derive(Clone, Debug)]
 pub(super) struct KeepAlive {
@@ -31,8 +34,20 @@ pub(super) struct KeepAlive {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Quiet { ask_at: Instant },
-    Asked { answer_by: Instant },
+    Quiet {
+        ask_at: Instant,
+    },
+    Asked {
+        answer_by: Instant,
+        /// The question was asked in doubt.
+        doubt: Option<Doubt>,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// When a second connection is due; `None` once that has been said.
+    worry_at: Option<Instant>,
 }
 
 /// What is due.
@@ -41,6 +56,8 @@ pub(super) enum Due {
     Nothing,
     /// A sign of life has to be asked for.
     Ask,
+    /// None has come yet, which is not a good sign: a second connection is to be made.
+    Worry,
     /// None has come.
     Dead,
 }
@@ -64,14 +81,23 @@ impl KeepAlive {
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             State::Quiet { ask_at } => ask_at,
-            State::Asked { answer_by } => answer_by,
+            State::Asked { answer_by, doubt } => doubt.and_then(|doubt| doubt.worry_at).unwrap_or(answer_by),
         }
+    }
+
+    /// Asked in doubt, and not answered yet.
+    pub(super) fn is_doubtful(&self) -> bool {
+        matches!(self.state, State::Asked { doubt: Some(_), .. })
     }
 
     pub(super) fn due(&self, now: Instant) -> Due {
         match self.state {
             State::Quiet { ask_at } if ask_at <= now => Due::Ask,
-            State::Asked { answer_by } if answer_by <= now => Due::Dead,
+            State::Asked { answer_by, .. } if answer_by <= now => Due::Dead,
+            State::Asked {
+                doubt: Some(Doubt { worry_at: Some(at) }),
+                ..
+            } if at <= now => Due::Worry,
             State::Quiet { .. } | State::Asked { .. } => Due::Nothing,
         }
     }
@@ -94,6 +120,7 @@ impl KeepAlive {
     pub(super) fn asked(&mut self, now: Instant) {
         self.state = State::Asked {
             answer_by: now + ANSWER_DEADLINE,
+            doubt: None,
         };
     }
 
@@ -101,7 +128,20 @@ impl KeepAlive {
     pub(super) fn asked_in_doubt(&mut self, now: Instant) {
         self.state = State::Asked {
             answer_by: now + DOUBT_DEADLINE,
+            doubt: Some(Doubt {
+                worry_at: Some(now + WORRY_AFTER),
+            }),
         };
+    }
+
+    /// The second connection is on its way.
+    pub(super) fn worried(&mut self) {
+        if let State::Asked {
+            doubt: Some(doubt), ..
+        } = &mut self.state
+        {
+            doubt.worry_at = None;
+        }
     }
 
     /// The registrar asks for a ping after `secs` seconds at the latest: between 80 and 100 per cent of that time

@@ -6,7 +6,7 @@
 //!              ^                  | failed          | lost, found dead                 |
 //!              +---- pause -------+<----------------+ (unless a successor is there)    | successor has registered,
 //!                                                                                      | or current is lost
-//! successor:  none --network changed, server refuses--> Opening --open--> Open --------+--> becomes current
+//! successor:  none --network changed, server refuses, doubt--> Opening --open--> Open -+--> becomes current
 //!
 //! retiring:   what was current: still serves what began on it, then it is closed
 //! ```
@@ -50,6 +50,10 @@ pub(crate) struct Connection {
     retiring: Vec<Retiring>,
     /// Sockets that are gone, and nobody has been told.
     lost: Vec<ConnectionId>,
+    /// The successor is there only because the socket in use does not answer; it goes again if that one does.
+    hedging: bool,
+    /// A socket that did not answer any more was left: the network may be another one.
+    moved: bool,
     retry_at: Option<Instant>,
     /// Attempts that have failed since the last success.
     failures: u32,
@@ -99,6 +103,8 @@ impl Connection {
             successor: None,
             retiring: Vec::new(),
             lost: Vec::new(),
+            hedging: false,
+            moved: false,
             retry_at: None,
             failures: 0,
             rounds: 0,
@@ -141,6 +147,11 @@ impl Connection {
     /// Sockets that have gone since this was asked last.
     pub(crate) fn take_lost(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Whether a socket has been left since this was asked last because nothing came through any more.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
@@ -246,11 +257,20 @@ impl Connection {
     }
 
     /// Something came in: the socket is alive. A lone CRLF is the answer to a ping.
-    pub(crate) fn heard(&mut self, now: Instant, connection: ConnectionId, is_pong: bool) {
+    pub(crate) fn heard(
+        &mut self,
+        endpoint: &mut Endpoint,
+        servers: &mut Servers,
+        connection: ConnectionId,
+        is_pong: bool,
+    ) {
         let attentive = self.attentive;
         if let Some(keep_alive) = self.keep_alive(connection) {
-            keep_alive.heard(now, attentive);
+            keep_alive.heard(endpoint.now, attentive);
             keep_alive.answers_ping |= is_pong;
+        }
+        if self.hedging && self.open() == Some(connection) {
+            self.abandon_successor(endpoint, servers);
         }
     }
 
@@ -294,6 +314,7 @@ impl Connection {
 
     /// What was to take over is given up; the socket in use stays.
     pub(crate) fn abandon_successor(&mut self, endpoint: &mut Endpoint, servers: &mut Servers) {
+        self.hedging = false;
         if let Some(link) = self.successor.take() {
             self.drop_link(endpoint, &link);
             self.note_servers(servers);
@@ -361,9 +382,11 @@ impl Connection {
                 Phase::Opening { .. } => "no answer to the attempt to connect",
                 Phase::Open { .. } => "no answer to a keep-alive",
             };
+            self.moved |= link.is_doubtful();
             self.drop_link(endpoint, &link);
             self.current_failed(endpoint, servers, &link, reason);
         }
+        self.hedge(endpoint, servers);
         for connection in self.links_due(endpoint.now) {
             self.ask(endpoint, connection, KeepAlive::asked);
         }
@@ -419,6 +442,7 @@ impl Connection {
             servers.failed(endpoint, link.server, None);
         }
         self.current = self.successor.take();
+        self.hedging = false;
         self.note_servers(servers);
         if self.current.is_some() {
             return self.show();
@@ -460,6 +484,8 @@ impl Connection {
         if let Some(link) = self.successor.take_if(is_it)
             && let Some(old) = self.current.replace(link)
         {
+            self.hedging = false;
+            self.moved |= old.is_doubtful();
             self.retire(endpoint, &old);
         }
         let Some(link) = self.current.as_mut().filter(|link| link.connection == connection) else {
@@ -515,6 +541,20 @@ impl Connection {
             Some(connection) => self.ask(endpoint, connection, KeepAlive::asked_in_doubt),
             None if self.retry_at.is_some() => self.attempt(endpoint, servers),
             None => {}
+        }
+    }
+
+    /// The socket in use does not answer a question asked in doubt: a second one is made while there is still hope.
+    fn hedge(&mut self, endpoint: &mut Endpoint, servers: &mut Servers) {
+        let Some(Phase::Open { keep_alive, .. }) = self.current.as_mut().map(|link| &mut link.phase) else {
+            return;
+        };
+        if keep_alive.due(endpoint.now) != Due::Worry {
+            return;
+        }
+        keep_alive.worried();
+        if self.successor.is_none() {
+            self.hedging = self.start_successor(endpoint, servers);
         }
     }
 
@@ -620,6 +660,13 @@ impl Connection {
 impl Link {
     fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open { .. })
+    }
+
+    fn is_doubtful(&self) -> bool {
+        match &self.phase {
+            Phase::Opening { .. } => false,
+            Phase::Open { keep_alive, .. } => keep_alive.is_doubtful(),
+        }
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
