@@ -46,12 +46,17 @@ const exactly = (name) => new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\]/g, "\\
 export class AppWindow {
   /** @param {import("playwright-core").Page} page @param {string} url */
   constructor(page, url) {
-    this.page = page;
     this.url = url;
     /** What the page wrote to its console, and its uncaught errors. @type {string[]} */
     this.messages = [];
     /** @type {string[]} */
     this.errors = [];
+    this.watch(page);
+  }
+
+  /** @param {import("playwright-core").Page} page */
+  watch(page) {
+    this.page = page;
     page.on("console", (message) => this.messages.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => {
       this.errors.push(String(error));
@@ -133,6 +138,14 @@ export class AppWindow {
     });
   }
 
+  /** Waits until the media of the only call has one way, and no other is being tried. */
+  async settled() {
+    await eventually(`${this.url}: the audio has one way`, async () => {
+      const open = await this.connections();
+      return open.length === 1 && open[0].state === "connected";
+    });
+  }
+
   /** Waits until no call is left. */
   async idle() {
     await eventually(`${this.url}: no call is left`, async () => (await this.liveCalls()) === 0);
@@ -184,6 +197,15 @@ export class AppWindow {
     return sounds[0];
   }
 
+  /** Kills the page's process, as a bug of the browser does. */
+  async crash() {
+    const session = await this.page.context().newCDPSession(this.page);
+    const crashed = this.page.waitForEvent("crash");
+    // Nobody is left to answer.
+    void session.send("Page.crash").catch(() => undefined);
+    await crashed;
+  }
+
   /** Peer connections that are open. */
   connections() {
     return this.page.evaluate(() => window.__tap.connections());
@@ -204,10 +226,14 @@ export class AppUser extends AppWindow {
     const page = browser.context.pages()[0] ?? (await browser.context.newPage());
     await options.prepare?.(page);
     const user = new AppUser(name, page, browser, `${server.url}/u/${name}${options.query ?? ""}`);
+    user.options = options;
     user.password = server.password;
     if (options.signIn === false) await page.goto(user.url);
     return user;
   }
+
+  /** @type {UserOptions} */
+  options = {};
 
   /** @param {string} name @param {any} page @param {any} browser @param {string} url */
   constructor(name, page, browser, url) {
@@ -216,6 +242,15 @@ export class AppUser extends AppWindow {
     this.browser = browser;
     /** What the microphone hears. */
     this.voice = ["alice", "bob", "carol"].includes(name) ? voice(/** @type {any} */ (name)).sound : null;
+  }
+
+  /** Opens the app in a new window, which takes the place of one that has crashed. */
+  async reopen() {
+    const crashed = this.page;
+    this.watch(await this.browser.context.newPage());
+    await this.options.prepare?.(this.page);
+    await this.page.goto(this.url);
+    await crashed.close();
   }
 
   /** Opens another window of the same browser. @param {string} [url] default: the same account */

@@ -13,6 +13,7 @@ class FakeConnection extends EventTarget {
   currentLocalDescription: RTCSessionDescriptionInit | null = null;
   currentRemoteDescription: RTCSessionDescriptionInit | null = null;
   restarts = 0;
+  sends: unknown = null;
   readonly transceivers: object[] = [];
   readonly name: number;
 
@@ -25,7 +26,7 @@ class FakeConnection extends EventTarget {
     const transceiver = {
       direction: 'sendrecv',
       currentDirection: null,
-      sender: { replaceTrack: async () => undefined, dtmf: null },
+      sender: { replaceTrack: async (track: unknown) => void (this.sends = track), dtmf: null },
       receiver: { track: { kind: 'audio' }, transport: null, getSynchronizationSources: () => [] },
     };
     this.transceivers.push(transceiver);
@@ -168,6 +169,17 @@ describe('an offer of the far end', () => {
     await inCall();
     expect(await session.perform(offerOf('them'))).toMatchObject({ sdp: description('us1') });
     expect(open()).toEqual([1]);
+  });
+
+  test('a microphone that opens while a fresh peer connection answers is heard on it', async () => {
+    await inCall();
+    const track = { stop: () => undefined, label: 'microphone' };
+    const capture = (): Promise<object> => Promise.resolve({ getAudioTracks: () => [track] });
+    vi.stubGlobal('navigator', { mediaDevices: Object.assign(new EventTarget(), { getUserMedia: capture }) });
+    const answered = session.perform(offerOf('stranger'));
+    await session.setDevices({ microphone: 'another' });
+    await answered;
+    expect(made()[1]?.sends).toBe(track);
   });
 
   test('from another one is answered by a fresh peer connection', async () => {

@@ -49,7 +49,7 @@ class BrowserSession implements MediaSession, PeerListener {
   readonly #speaker: Speaker;
   readonly #meter = new Meter(() => this.stats());
   #peer: Peer;
-  /** Offered, and not answered yet. */
+  /** Offered or answering, and not agreed yet. */
   #fresh: Peer | null = null;
   /** Replaced, and heard until the present one is connected. */
   #old: Peer | null = null;
@@ -148,17 +148,19 @@ class BrowserSession implements MediaSession, PeerListener {
   async #createAnswer(offer: string, direction: RTCRtpTransceiverDirection): Promise<MediaOutcome> {
     this.#want(direction);
     const microphone = this.#microphone.ready();
-    const renewed = this.#peer.isReplaceable && this.#peer.isStrangeTo(offer);
-    const peer = renewed ? this.#newPeer() : this.#peer;
+    this.#dropFresh();
+    if (this.#peer.isReplaceable && this.#peer.isStrangeTo(offer)) this.#fresh = this.#newPeer();
+    const fresh = this.#fresh;
+    const peer = fresh ?? this.#peer;
     try {
       await peer.takeOffer(offer);
       const sdp = await peer.answer(direction);
-      if (renewed) this.#takeOver(peer);
+      if (fresh !== null) this.#takeOver(fresh);
       await microphone;
       this.#agree();
       return { type: 'description', sdp };
     } catch (error) {
-      if (renewed && peer !== this.#peer) peer.close();
+      this.#dropFresh();
       throw error instanceof MediaFailure ? error : mediaFailure('description-rejected', error);
     }
   }
