@@ -33,12 +33,15 @@ pub enum Event {
     },
     /// The agent has stopped in an orderly way: un-registered, calls ended, connection closed.
     Stopped,
-    /// A message from the network was dropped. For diagnostics only; drivers limit how many they log.
+    /// A message from the network was dropped. For diagnostics only. Under a flood of them only some are reported, so
+    /// each report is worth its line in a log.
     Dropped {
         /// Where it came from.
         connection: ConnectionId,
         /// What was wrong with it.
         why: &'static str,
+        /// How many were dropped without a report since the last one.
+        unreported: u32,
     },
 }
 

@@ -21,6 +21,7 @@ pub mod time;
 pub mod transaction;
 
 mod call;
+mod census;
 mod config;
 mod dialog;
 mod endpoint;
@@ -28,11 +29,13 @@ mod error;
 mod event;
 mod id;
 mod io;
+mod rate_limit;
 mod registration;
 mod rng;
 mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
+pub use census::Census;
 pub use config::{Config, Push, Server};
 pub use error::{CommandError, OperationError};
 pub use event::{
@@ -44,6 +47,7 @@ pub use io::{
     Deadline, Environment, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
     MediaTransport, Output, Timer,
 };
+pub use rate_limit::{Rate, RateLimit, Sampler};
 pub use rng::Rng;
 pub use secret::Secret;
 pub use session_description::Direction;

@@ -21,8 +21,6 @@ use crate::transport::{Connection, Transport};
 const NETWORK_QUEUE: usize = 64;
 /// The driver looks at the clock at least this often: timers stand still while the machine sleeps, the clock does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-/// Dropped messages are logged one by one up to this many, then at every power of two.
-const LOGGED_DROPS: u64 = 8;
 
 /// A command of the agent that ends in `OperationDone`.
 pub(crate) type Act = Box<dyn FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError> + Send>;
@@ -65,7 +63,6 @@ pub(crate) struct Driver {
     done: Vec<(OperationId, Result<(), OperationError>)>,
     network: mpsc::Sender<Network>,
     reports: mpsc::UnboundedSender<Input>,
-    dropped: u64,
     stopped: bool,
 }
 
@@ -98,7 +95,6 @@ impl Driver {
             done: Vec::new(),
             network,
             reports,
-            dropped: 0,
             stopped: false,
         }
     }
@@ -247,12 +243,7 @@ impl Driver {
     fn event(&mut self, event: Event) {
         match &event {
             Event::OperationDone { operation, result } => self.done.push((*operation, result.clone())),
-            Event::Dropped { why, .. } => {
-                self.dropped += 1;
-                if self.dropped <= LOGGED_DROPS || self.dropped.is_power_of_two() {
-                    tracing::debug!(why, count = self.dropped, "message dropped");
-                }
-            }
+            Event::Dropped { why, unreported, .. } => tracing::debug!(why, unreported, "message dropped"),
             Event::Stopped => self.stopped = true,
             Event::Connection(_) | Event::Registration(_) | Event::Call(_) | Event::DtmfReceived { .. } => {}
         }

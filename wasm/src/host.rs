@@ -21,7 +21,7 @@ export interface Host {
   /** `error` is an `OperationError` as JSON, undefined on success. */
   operationDone(operation: string, error: string | undefined): void;
   stopped(): void;
-  dropped(connection: string, why: string): void;
+  dropped(connection: string, why: string, unreported: number): void;
   /** Nothing is left to do before `deadline`. The last call of every drain. */
   idle(deadline: number | undefined): void;
   /** An import threw: the host's own bug, reported here so that the drain goes on. */
@@ -76,7 +76,7 @@ extern "C" {
     pub(crate) fn stopped(this: &Host) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    pub(crate) fn dropped(this: &Host, connection: &str, why: &str) -> Result<(), JsValue>;
+    pub(crate) fn dropped(this: &Host, connection: &str, why: &str, unreported: u32) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn idle(this: &Host, deadline: Option<f64>) -> Result<(), JsValue>;

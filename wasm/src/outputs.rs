@@ -43,7 +43,11 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
             host.operation_done(&operation.to_string(), error)
         }
         Event::Stopped => host.stopped(),
-        Event::Dropped { connection, why } => host.dropped(&connection.to_string(), why),
+        Event::Dropped {
+            connection,
+            why,
+            unreported,
+        } => host.dropped(&connection.to_string(), why, *unreported),
     }
 }
 

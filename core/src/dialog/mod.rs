@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use peer::Peer;
 
-use crate::sip::{HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri, UriBuf, quote};
+use crate::sip::{
+    HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Scheme, Uri, UriBuf, quote,
+};
 
 /// What names a dialog, from this side's view (section 12).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub(crate) struct DialogId {
     pub(crate) local_tag: String,
     pub(crate) remote_tag: String,
 }
+
+/// The longest route: a request makes seventy hops at most (section 8.1.1.6), each of which may record two addresses.
+const MAX_ROUTES: usize = 140;
 
 /// A dialog from this side's view, early or confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +44,7 @@ impl Dialog {
     pub(crate) fn from_response(request: &Message, response: &Message) -> Result<Self, HeaderError> {
         let from = request.from()?;
         let to = response.to()?;
-        let mut route_set: Vec<_> = response
-            .header_list(HeaderName::RecordRoute)
-            .map(str::to_owned)
-            .collect();
+        let mut route_set = recorded_routes(response)?;
         route_set.reverse();
         let mut peer = Peer::default();
         peer.learn(response);
@@ -74,10 +76,7 @@ impl Dialog {
             // Any start below 2^31 will do; 0 makes the first request number 1.
             local_cseq: 0,
             remote_cseq: Some(request.cseq()?.number),
-            route_set: request
-                .header_list(HeaderName::RecordRoute)
-                .map(str::to_owned)
-                .collect(),
+            route_set: recorded_routes(request)?,
             remote_target: contact(request)?,
             peer,
         })
@@ -260,6 +259,18 @@ impl Dialog {
     }
 }
 
+/// The routes a message has recorded, as they stand there.
+fn recorded_routes(message: &Message) -> Result<Vec<String>, HeaderError> {
+    let routes: Vec<_> = message.header_list(HeaderName::RecordRoute).collect();
+    let is_router = |route: &&str| {
+        NameAddr::parse(route).is_ok_and(|route| matches!(route.uri.scheme(), Scheme::Sip | Scheme::Sips))
+    };
+    if routes.len() > MAX_ROUTES || !routes.iter().all(is_router) {
+        return Err(HeaderError::Malformed(HeaderName::RecordRoute));
+    }
+    Ok(routes.into_iter().map(str::to_owned).collect())
+}
+
 /// The URI of the first route if that is a strict router of RFC 2543: one without `lr`.
 fn strict_router(route_set: &[String]) -> Option<Uri<'_>> {
     let first = NameAddr::parse(route_set.first()?).ok()?;
@@ -290,5 +301,9 @@ fn contact(message: &Message) -> Result<UriBuf, HeaderError> {
     let address = contact
         .address()
         .ok_or(HeaderError::Malformed(HeaderName::Contact))?;
-    Ok(address.uri.without_headers())
+    // Section 8.1.1.8: nothing else can be asked for the other side.
+    match address.uri.scheme() {
+        Scheme::Sip | Scheme::Sips => Ok(address.uri.without_headers()),
+        Scheme::Tel | Scheme::Other(_) => Err(HeaderError::Malformed(HeaderName::Contact)),
+    }
 }

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use flows::Flows;
 pub(crate) use purpose::Purpose;
 
+use crate::census::Census;
 use crate::config::Config;
 use crate::dialog::DialogId;
 use crate::error::OperationError;
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, Output};
+use crate::rate_limit::{Rate, RateLimit};
 use crate::rng::Rng;
 use crate::sip::digest::ClientChallengeState;
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
@@ -41,6 +43,8 @@ pub(crate) struct Endpoint {
     last_media_request: u64,
     last_media_session: u64,
     last_operation: u64,
+    /// Refused INVITEs that are remembered until their ACK comes.
+    kept_refusals: RateLimit,
     /// Dialogs that have ended lately, the newest last.
     ended_dialogs: VecDeque<DialogId>,
 }
@@ -88,6 +92,9 @@ const MAX_RELEASED: usize = 16;
 /// Ended dialogs that are remembered.
 const MAX_ENDED_DIALOGS: usize = 16;
 
+/// As each is remembered for up to 32 s, there are never more than about a hundred, however many callers are refused.
+const KEPT_REFUSALS: Rate = Rate::per_second(1, 64);
+
 /// Whether a fork that answers has been released before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Release {
@@ -125,6 +132,7 @@ impl Endpoint {
             last_media_request: 0,
             last_media_session: 0,
             last_operation: 0,
+            kept_refusals: RateLimit::new(KEPT_REFUSALS),
             ended_dialogs: VecDeque::new(),
         }
     }
@@ -138,6 +146,17 @@ impl Endpoint {
             self.last_media_request,
             self.last_operation,
         ) = (start(), start(), start());
+    }
+
+    /// What there is without the calls.
+    pub(crate) fn census(&self) -> Census {
+        Census {
+            calls: 0,
+            transactions: self.transactions.len(),
+            awaited: self.pending.len(),
+            media_requests: self.media_requests.len(),
+            message_bytes: self.transactions.held_bytes(),
+        }
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
@@ -339,9 +358,14 @@ impl Endpoint {
 
     pub(crate) fn respond(&mut self, transaction: TransactionId, response: Message) {
         let mut out = Outbox::new();
+        let ends_invite = response.method() == Method::Invite && response.status() >= Some(300);
         self.transactions
             .respond(self.now, transaction, response, &mut out);
         self.flush(out);
+        // Over a reliable flow the rest of such a transaction is only there to absorb an ACK, which nobody misses.
+        if ends_invite && !self.kept_refusals.allows(self.now) {
+            self.transactions.abandon(transaction);
+        }
     }
 
     /// Responds with a bare status line and the standard reason.

@@ -130,6 +130,11 @@ impl InviteClient {
         &self.request
     }
 
+    /// Bytes of the messages it keeps.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.request.as_bytes().len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timers.deadline()
     }

@@ -135,6 +135,15 @@ impl InviteServer {
         &self.request
     }
 
+    /// Bytes of the messages it keeps.
+    pub(super) fn held_bytes(&self) -> usize {
+        let response = self
+            .last_response
+            .as_ref()
+            .map_or(0, |message| message.as_bytes().len());
+        self.request.as_bytes().len() + response
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timers.deadline()
     }

@@ -98,6 +98,12 @@ macro_rules! machine {
                 }
             }
 
+            pub(super) fn held_bytes(&self) -> usize {
+                match self {
+                    $(Self::$variant(machine) => machine.held_bytes()),*
+                }
+            }
+
             pub(super) fn deadline(&self) -> Option<Instant> {
                 match self {
                     $(Self::$variant(machine) => machine.deadline()),*

@@ -261,6 +261,11 @@ impl Transactions {
         self.machines.len()
     }
 
+    /// Bytes of the messages that live transactions hold.
+    pub fn held_bytes(&self) -> usize {
+        self.machines.values().map(Machine::held_bytes).sum()
+    }
+
     /// Whether none is live.
     pub fn is_empty(&self) -> bool {
         self.machines.is_empty()

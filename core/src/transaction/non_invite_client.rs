@@ -104,6 +104,11 @@ impl NonInviteClient {
         &self.request
     }
 
+    /// Bytes of the messages it keeps.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.request.as_bytes().len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timers.deadline()
     }

@@ -113,6 +113,15 @@ impl NonInviteServer {
         &self.request
     }
 
+    /// Bytes of the messages it keeps.
+    pub(super) fn held_bytes(&self) -> usize {
+        let response = self
+            .last_response
+            .as_ref()
+            .map_or(0, |message| message.as_bytes().len());
+        self.request.as_bytes().len() + response
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         earlier(self.trying_at, self.timers.deadline())
     }

@@ -37,12 +37,14 @@ pub use handle::CallHandle;
 pub use snapshot::Snapshot;
 
 use crate::call::{Call, CallOptions};
+use crate::census::Census;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::error::CommandError;
 use crate::event::{CallInfo, CallState, ConnectionState, Event, RegistrationState};
 use crate::id::{CallId, OperationId};
 use crate::io::{Deadline, Input, Output, Timer};
+use crate::rate_limit::{Rate, Sampler};
 use crate::secret::Secret;
 use crate::sip::Message;
 use crate::time::{Duration, Instant};
@@ -50,6 +52,11 @@ use crate::transaction::Outbox;
 use platform::Lines;
 use target::parse_target;
 
+/// Dropped messages that are told: ten, then one every ten seconds, however many there are.
+const TOLD_DROPS: Rate = Rate {
+    interval: Duration::from_secs(10),
+    burst: 10,
+};
 /// How long an orderly stop waits for answers.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -65,6 +72,8 @@ pub struct UserAgent {
     post_dial: BTreeMap<CallId, String>,
     stopping: Option<Instant>,
     last_deadline: Option<Instant>,
+    /// Which dropped messages are told.
+    dropped: Sampler,
 }
 
 impl UserAgent {
@@ -86,6 +95,7 @@ impl UserAgent {
             post_dial: BTreeMap::new(),
             stopping: None,
             last_deadline: None,
+            dropped: Sampler::new(TOLD_DROPS),
         }
     }
 
@@ -225,6 +235,14 @@ impl UserAgent {
     /// replace the program.
     pub fn is_at_rest(&self) -> bool {
         self.calls.is_empty() && self.endpoint.is_at_rest()
+    }
+
+    /// How much the agent holds.
+    pub fn census(&self) -> Census {
+        Census {
+            calls: self.calls.len(),
+            ..self.endpoint.census()
+        }
     }
 
     /// The connection to the platform.

@@ -77,7 +77,13 @@ impl UserAgent {
     }
 
     pub(super) fn report_dropped(&mut self, connection: ConnectionId, why: &'static str) {
-        self.endpoint.emit(Event::Dropped { connection, why });
+        if let Some(unreported) = self.dropped.take(self.endpoint.now) {
+            self.endpoint.emit(Event::Dropped {
+                connection,
+                why,
+                unreported,
+            });
+        }
     }
 
     // --- requests --------------------------------------------------------------------------------------------

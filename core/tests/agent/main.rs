@@ -4,6 +4,7 @@
 mod connection;
 mod far_end;
 mod flows;
+mod hostile;
 mod identity;
 mod in_call;
 mod incoming;

@@ -1,10 +1,9 @@
 //! What the platform must be told about itself.
 
-use clearline_core::Duration;
 use clearline_core::sip::digest::Algorithm;
+use clearline_core::{Duration, Rate};
 
 use crate::key::Key;
-use crate::rate_limit::Rate;
 
 /// The settings of one platform: one domain, one realm.
 #[derive(Clone, Debug)]

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use clearline_core::Instant;
+use clearline_core::{Duration, Instant, Rate, RateLimit, Sampler};
 
 use crate::authentication::{CredentialId, NonceLog};
 use crate::config::Limits;
 use crate::flow::FlowId;
 use crate::io::Transport;
-use crate::rate_limit::RateLimit;
 use crate::user::UserId;
 
 /// An open connection.
@@ -28,7 +27,20 @@ pub(crate) struct Connection {
     faults: RateLimit,
     authentication_failures: RateLimit,
     is_throttled: bool,
+    /// Which of its faults are told.
+    told: Sampler,
+    /// Refused INVITEs that are remembered until their ACK comes.
+    kept_refusals: RateLimit,
 }
+
+/// Faults of one connection that are told: ten, then one every ten seconds.
+const TOLD: Rate = Rate {
+    interval: Duration::from_secs(10),
+    burst: 10,
+};
+/// As each is remembered for up to 32 s, a connection never has more than about fifty, and cannot fill the memory by
+/// being refused.
+const KEPT_REFUSALS: Rate = Rate::per_second(1, 16);
 
 /// What the message rate says about one more message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +65,8 @@ impl Connection {
             faults: RateLimit::new(limits.faults),
             authentication_failures: RateLimit::new(limits.authentication_failures),
             is_throttled: false,
+            told: Sampler::new(TOLD),
+            kept_refusals: RateLimit::new(KEPT_REFUSALS),
         }
     }
 
@@ -70,6 +84,16 @@ impl Connection {
     /// Counts a malformed or excess message; `false` when it was one too many.
     pub(crate) fn tolerates_fault(&mut self, now: Instant) -> bool {
         self.faults.allows(now)
+    }
+
+    /// One more fault: `None` if it is not to be told, else how many were left out.
+    pub(crate) fn tell(&mut self, now: Instant) -> Option<u32> {
+        self.told.take(now)
+    }
+
+    /// Whether one more refused INVITE is remembered.
+    pub(crate) fn keeps_refusal(&mut self, now: Instant) -> bool {
+        self.kept_refusals.allows(now)
     }
 
     /// Counts a wrong password; `false` when it was one too many.

@@ -145,19 +145,21 @@ pub enum Event {
         /// On which connection.
         connection: ConnectionId,
     },
-    /// Something above a limit was refused.
+    /// Something above a limit was refused. Of many on one connection only some are reported.
     LimitExceeded {
         /// On which connection.
         connection: ConnectionId,
         /// Which limit.
         limit: Limit,
     },
-    /// A message was dropped without an answer.
+    /// A message was dropped without an answer. Of many on one connection only some are reported.
     Dropped {
         /// Where it came in.
         connection: ConnectionId,
         /// What was wrong with it.
         why: &'static str,
+        /// How many faults of this connection were not reported since the last one that was.
+        unreported: u32,
     },
 }
 

@@ -54,6 +54,7 @@
 #![forbid(unsafe_code)]
 
 mod authentication;
+mod census;
 mod config;
 mod connection;
 mod deadlines;
@@ -64,15 +65,15 @@ mod key;
 mod location;
 mod platform;
 mod proxy;
-mod rate_limit;
 mod refusal;
 mod registrar;
 mod user;
 
 pub use authentication::CredentialId;
+pub use census::Census;
+pub use clearline_core::Rate;
 pub use config::{ChallengePolicy, Config, Limits};
 pub use io::{Deadline, DisconnectReason, Event, Input, Limit, Output, Timer, Transport, UnregisteredCause};
 pub use key::Key;
 pub use platform::Platform;
-pub use rate_limit::Rate;
 pub use user::{User, UserError, UserId};

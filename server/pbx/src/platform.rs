@@ -11,6 +11,7 @@ use clearline_core::sip::{HeaderName, Message, Method, ParseError, ResponseBuild
 use clearline_core::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId, Transactions};
 
 use crate::authentication::{CredentialId, Credentials};
+use crate::census::Census;
 use crate::config::Config;
 use crate::connection::{Admission, Connection};
 use crate::deadlines::Deadlines;
@@ -119,6 +120,17 @@ impl Platform {
         self.drop_revoked();
     }
 
+    /// How much the platform holds.
+    pub fn census(&self) -> Census {
+        Census {
+            connections: self.connections.len(),
+            bindings: self.location.all().count(),
+            transactions: self.transactions.len(),
+            forwarded: self.proxy.len(),
+            message_bytes: self.transactions.held_bytes(),
+        }
+    }
+
     /// How many devices of `user` are registered, reachable or not.
     pub fn device_count(&self, user: &UserId) -> usize {
         self.location.count(user)
@@ -215,10 +227,7 @@ impl Platform {
         match state.admit(now) {
             Admission::Admitted => {}
             Admission::Excess => {
-                self.report(Event::LimitExceeded {
-                    connection,
-                    limit: Limit::Messages,
-                });
+                self.exceeded(now, connection, Limit::Messages);
                 return self.fault(now, connection);
             }
             Admission::FurtherExcess => return self.fault(now, connection),
@@ -243,10 +252,7 @@ impl Platform {
     fn unparsable(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8], error: &ParseError) {
         match Message::salvage(bytes) {
             Some(request) => self.answer_statelessly(connection, &request, Refusal::new(error.status())),
-            None => self.report(Event::Dropped {
-                connection,
-                why: "not a SIP message",
-            }),
+            None => self.drop_message(now, connection, "not a SIP message"),
         }
         self.fault(now, connection);
     }
@@ -262,10 +268,7 @@ impl Platform {
                         Refusal::new(defect.status).because(defect.reason),
                     );
                 } else {
-                    self.report(Event::Dropped {
-                        connection,
-                        why: defect.reason,
-                    });
+                    self.drop_message(now, connection, defect.reason);
                 }
                 self.fault(now, connection);
             }
@@ -292,16 +295,13 @@ impl Platform {
             } => {
                 self.cancel_received(now, connection, transaction, &request, invite);
             }
-            Received::Ack { request } => self.forward_ack(connection, &request),
+            Received::Ack { request } => self.forward_ack(now, connection, &request),
             Received::Response {
                 transaction,
                 response,
             } => self.response_received(now, transaction, &response),
             // RFC 6026 section 7.3: a proxy does not forward them.
-            Received::StrayResponse { .. } => self.report(Event::Dropped {
-                connection,
-                why: "stray response",
-            }),
+            Received::StrayResponse { .. } => self.drop_message(now, connection, "stray response"),
             Received::Absorbed => {}
             Received::Unusable(_) => self.fault(now, connection),
         }
@@ -404,7 +404,13 @@ impl Platform {
         refusal: Refusal,
     ) {
         let response = self.refusal_response(request, refusal);
+        let sender = self.transactions.flow(transaction).map(|flow| flow.connection);
         self.respond(now, transaction, response);
+        let sender = sender.and_then(|connection| self.connections.get_mut(&connection));
+        // Over a reliable flow the rest of the transaction is only there to absorb an ACK, which nobody misses.
+        if request.method() == Method::Invite && !sender.is_some_and(|sender| sender.keeps_refusal(now)) {
+            self.transactions.abandon(transaction);
+        }
     }
 
     pub(crate) fn refusal_response(&mut self, request: &Message, refusal: Refusal) -> Message {
@@ -443,6 +449,28 @@ impl Platform {
         self.flush();
         self.outputs.push_back(Output::Disconnect { connection, reason });
         self.disconnected(now, connection);
+    }
+
+    /// Reports a message that is dropped without an answer.
+    pub(crate) fn drop_message(&mut self, now: Instant, connection: ConnectionId, why: &'static str) {
+        if let Some(unreported) = self.tell(now, connection) {
+            self.report(Event::Dropped {
+                connection,
+                why,
+                unreported,
+            });
+        }
+    }
+
+    /// Reports that a connection has gone beyond a limit.
+    pub(crate) fn exceeded(&mut self, now: Instant, connection: ConnectionId, limit: Limit) {
+        if self.tell(now, connection).is_some() {
+            self.report(Event::LimitExceeded { connection, limit });
+        }
+    }
+
+    fn tell(&mut self, now: Instant, connection: ConnectionId) -> Option<u32> {
+        self.connections.get_mut(&connection)?.tell(now)
     }
 
     pub(crate) fn report(&mut self, event: Event) {

@@ -143,6 +143,7 @@ impl Platform {
             .filter(|(wish, id)| id.is_none() && !wish.expires.is_zero())
             .count();
         self.make_room(
+            now,
             registration,
             (stay + added).saturating_sub(self.config.limits.bindings_per_user),
             &steps,
@@ -168,6 +169,7 @@ impl Platform {
     /// Lets go of as many unreachable devices as there are too many, the longest silent first.
     fn make_room(
         &mut self,
+        now: Instant,
         registration: &Registration<'_>,
         excess: usize,
         steps: &[Step],
@@ -183,10 +185,7 @@ impl Platform {
             .map(|(id, binding)| (binding.updated_at, id))
             .collect();
         if dead.len() < excess {
-            self.report(Event::LimitExceeded {
-                connection: registration.connection,
-                limit: Limit::Bindings,
-            });
+            self.exceeded(now, registration.connection, Limit::Bindings);
             return Err(Refusal::new(403).because("Too Many Devices"));
         }
         dead.sort_unstable();

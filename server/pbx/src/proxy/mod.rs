@@ -19,7 +19,7 @@ use clearline_core::Instant;
 use clearline_core::sip::{HeaderName, Message, Scheme, UriBuf, quote};
 use clearline_core::transaction::TransactionId;
 
-use crate::io::{Event, Limit};
+use crate::io::Limit;
 use crate::platform::{Alarm, Platform};
 use crate::refusal::Refusal;
 use crate::registrar::refuse_unsupported;
@@ -56,6 +56,11 @@ impl Proxy {
         id
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
     fn branch_mut(&mut self, id: BranchId) -> Option<&mut response_context::Branch> {
         self.contexts.get_mut(&id.context)?.branches.get_mut(id.index)
     }
@@ -86,7 +91,7 @@ impl Platform {
             false => Some(self.authenticate_caller(now, connection, request)?),
         };
         let targets = self.targets(&routed)?;
-        self.check_load(connection)?;
+        self.check_load(now, connection)?;
         let asserted_identity = caller.and_then(|user| self.asserted_identity(&user, request));
         let context = ResponseContext {
             server: transaction,
@@ -121,7 +126,7 @@ impl Platform {
         refuse_unsupported(request, HeaderName::ProxyRequire, &[])
     }
 
-    fn check_load(&mut self, connection: ConnectionId) -> Result<(), Refusal> {
+    fn check_load(&mut self, now: Instant, connection: ConnectionId) -> Result<(), Refusal> {
         let limit = self.config.limits.transactions_per_connection;
         if self
             .connections
@@ -130,10 +135,7 @@ impl Platform {
         {
             return Ok(());
         }
-        self.report(Event::LimitExceeded {
-            connection,
-            limit: Limit::Transactions,
-        });
+        self.exceeded(now, connection, Limit::Transactions);
         Err(Refusal::new(503).with(HeaderName::RetryAfter, "5"))
     }
 
@@ -247,7 +249,7 @@ impl Platform {
 
     /// Sends an ACK for a 2xx along the dialog's route (section 16.6, without a transaction). One without our route
     /// belongs to no call through here, or acknowledges a refusal that was sent without a transaction.
-    pub(crate) fn forward_ack(&mut self, connection: ConnectionId, request: &Message) {
+    pub(crate) fn forward_ack(&mut self, now: Instant, connection: ConnectionId, request: &Message) {
         if request.max_forwards() == Ok(Some(0)) {
             return;
         }
@@ -255,10 +257,7 @@ impl Platform {
             return;
         };
         let Some(_) = routed.flow else {
-            return self.report(Event::Dropped {
-                connection,
-                why: "ACK outside a dialog",
-            });
+            return self.drop_message(now, connection, "ACK outside a dialog");
         };
         let device = self.targets(&routed).ok().and_then(only_device);
         let Some(target) = device.filter(|target| self.is_open(target.connection)) else {

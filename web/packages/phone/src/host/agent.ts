@@ -12,7 +12,7 @@ export interface AgentHost {
   dtmf(call: string, tone: string): void;
   operationDone(operation: string, error: string | undefined): void;
   stopped(): void;
-  dropped(connection: string, why: string): void;
+  dropped(connection: string, why: string, unreported: number): void;
   idle(deadline: number | undefined): void;
   hostFailed(error: unknown): void;
 }

@@ -177,7 +177,8 @@ export class AgentRunner {
       dtmf: (call, tone) => listener.dtmf(call, tone),
       operationDone: (operation, error) => this.#operationDone(operation, error),
       stopped: () => listener.stopped(),
-      dropped: (_connection, why) => listener.log('debug', `a message was dropped: ${why}`),
+      dropped: (_connection, why, unreported) =>
+        listener.log('debug', `a message was dropped: ${why}${unreported > 0 ? `, and ${unreported} others` : ''}`),
       idle: (deadline) => this.#armTimer(deadline),
       hostFailed: (error) => listener.log('error', `the host failed: ${String(error)}`),
     };

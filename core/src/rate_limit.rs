@@ -1,6 +1,7 @@
-//! A rate limit that costs one number (the generic cell rate algorithm, ITU-T I.371).
+//! Limits on how often something may happen, which cost one number each (the generic cell rate algorithm,
+//! ITU-T I.371).
 
-use clearline_core::{Duration, Instant};
+use crate::time::{Duration, Instant};
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +25,15 @@ impl Rate {
 
 /// Counts events against a [`Rate`].
 #[derive(Clone, Debug)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
     rate: Rate,
     /// When all that was let through would have come at the mean rate.
     paid_until: Instant,
 }
 
 impl RateLimit {
-    pub(crate) fn new(rate: Rate) -> Self {
+    /// Nothing has happened yet.
+    pub const fn new(rate: Rate) -> Self {
         Self {
             rate,
             paid_until: Instant::ZERO,
@@ -39,7 +41,7 @@ impl RateLimit {
     }
 
     /// Whether one more event is within the limit; only then it counts.
-    pub(crate) fn allows(&mut self, now: Instant) -> bool {
+    pub fn allows(&mut self, now: Instant) -> bool {
         let ahead = self.paid_until - now;
         if ahead + self.rate.interval > self.rate.interval.saturating_mul(self.rate.burst) {
             return false;
@@ -49,8 +51,37 @@ impl RateLimit {
     }
 }
 
+/// Picks which of many equal events are told: the first few, then one now and then, which says how many were not.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    limit: RateLimit,
+    left_out: u32,
+}
+
+impl Sampler {
+    /// Tells events at this rate.
+    pub const fn new(rate: Rate) -> Self {
+        Self {
+            limit: RateLimit::new(rate),
+            left_out: 0,
+        }
+    }
+
+    /// One more event: `None` if it is not to be told, else how many were left out since the last that was.
+    pub fn take(&mut self, now: Instant) -> Option<u32> {
+        if self.limit.allows(now) {
+            return Some(std::mem::take(&mut self.left_out));
+        }
+        self.left_out = self.left_out.saturating_add(1);
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]
@@ -66,5 +97,16 @@ mod tests {
             [false, true, false, true]
         );
         assert_eq!([2_000; 4].map(|t| limit.allows(at(t))), [true, true, true, false]);
+    }
+
+    #[test]
+    fn what_is_not_told_is_counted() {
+        let mut sampler = Sampler::new(Rate::per_second(1, 2));
+        let at = |secs: u64| Instant::from_secs(5_000 + secs);
+        assert_eq!(
+            [0, 0, 0, 0, 0].map(|t| sampler.take(at(t))),
+            [Some(0), Some(0), None, None, None]
+        );
+        assert_eq!([1, 1, 9].map(|t| sampler.take(at(t))), [Some(3), None, Some(1)]);
     }
 }
