@@ -478,3 +478,29 @@ async fn a_browsers_offer_with_hidden_addresses_connects() {
     bob.connected().await;
     assert!(loudness(&bob.person.hear(2.0).await) > -40.0);
 }
+
+/// What rtpengine makes of a desk phone's plain RTP: no BUNDLE group, G.711 only, RTCP beside RTP if one cannot do without.
+const GATEWAY: &str = "v=0\r\n\
+    o=- 1491326882 283861072 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+    m=audio 30000 UDP/TLS/RTP/SAVPF 0 8 101\r\na=label:1\r\na=rtcp-rsize\r\n\
+    a=ssrc:256238656 cname:sip:desk@clearline.localhost\r\na=minptime:20\r\na=mid:1\r\na=rtpmap:0 PCMU/8000\r\n\
+    a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n\
+    a=rtcp:30001\r\na=rtcp-mux\r\na=setup:actpass\r\n\
+    a=fingerprint:sha-256 08:A3:E0:EA:71:61:42:94:39:0C:D1:51:52:4C:B6:38:A4:F9:FD:A7:5A:EF:88:90:05:30:88:71:40:67:25:88\r\n\
+    a=ptime:20\r\na=ice-ufrag:bmaA73aC\r\na=ice-pwd:TMtcRFMoDastvxyRHAQoUdTHxG\r\n\
+    a=candidate:Bw7zffglITaP25zi 1 UDP 2130706431 127.0.0.1 30000 typ host\r\n\
+    a=candidate:Bw7zffglITaP25zi 2 UDP 2130706430 127.0.0.1 30001 typ host\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_offer_of_a_gateway_is_answered() {
+    let mut bob = End::new(Person::speaking(voice(2, 60)));
+    let answer = bob.answer(GATEWAY, Direction::SendRecv).await;
+    assert!(
+        answer.contains(" UDP/TLS/RTP/SAVPF 0 8 101\r\n"),
+        "audio is accepted: {answer}"
+    );
+    assert!(
+        answer.contains("a=mid:1\r\n") && !answer.contains("BUNDLE"),
+        "{answer}"
+    );
+}

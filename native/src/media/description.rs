@@ -22,6 +22,7 @@ use super::codec::Format;
 pub(crate) const TELEPHONE_EVENT: &str = "telephone-event";
 /// What the engine calls DTMF at 8 kHz.
 pub(crate) const TELEPHONE_EVENT_8K: &str = "telephone-event-8000";
+const BUNDLE: &str = "a=group:BUNDLE";
 
 /// Which of the two descriptions is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +115,10 @@ pub(crate) fn identity(description: &str) -> Result<(String, String), MediaError
 
 /// A remote description in the engine's dialect.
 pub(crate) fn into_engine(description: &str) -> String {
-    let mut output = String::with_capacity(description.len() + 32);
+    let mut output = String::with_capacity(description.len() + 64);
     for (index, section) in sections(description).enumerate() {
         let is_audio = section.starts_with("m=audio");
-        let has_mid = section.lines().any(|line| line.starts_with("a=mid:"));
+        let has_mid = mid(section).is_some();
         for line in section.lines() {
             let is_direction = line
                 .strip_prefix("a=")
@@ -127,12 +128,29 @@ pub(crate) fn into_engine(description: &str) -> String {
             }
             push_line(&mut output, &rename(line, TELEPHONE_EVENT, TELEPHONE_EVENT_8K));
         }
+        if index == 0 && !is_bundled(description) {
+            push_line(&mut output, &format!("{BUNDLE} {}", audio_mid(description)));
+        }
         if index > 0 && !has_mid {
             push_line(&mut output, &format!("a=mid:{}", index - 1));
         }
         if is_audio {
             push_line(&mut output, "a=sendrecv");
         }
+    }
+    output
+}
+
+/// Whether the far end knows of bundling. The engine refuses all media that is in no group.
+pub(crate) fn is_bundled(description: &str) -> bool {
+    description.lines().any(|line| line.starts_with(BUNDLE))
+}
+
+/// An answer must not bundle what the offer did not (RFC 8843 section 7.3).
+pub(crate) fn without_bundle(answer: &str) -> String {
+    let mut output = String::with_capacity(answer.len());
+    for line in answer.lines().filter(|line| !line.starts_with(BUNDLE)) {
+        push_line(&mut output, line);
     }
     output
 }
@@ -200,6 +218,22 @@ fn sections(description: &str) -> impl Iterator<Item = &str> {
         .map(|bounds| &description[bounds[0]..bounds[1]])
         .collect::<Vec<_>>()
         .into_iter()
+}
+
+fn mid(section: &str) -> Option<&str> {
+    section
+        .lines()
+        .find_map(|line| line.strip_prefix("a=mid:"))
+        .map(str::trim_end)
+}
+
+/// The name of the first audio section: its own, or the one [`into_engine`] gives it.
+fn audio_mid(description: &str) -> String {
+    sections(description)
+        .enumerate()
+        .find(|(_, section)| section.starts_with("m=audio"))
+        .map(|(index, section)| mid(section).map_or_else(|| (index - 1).to_string(), str::to_owned))
+        .unwrap_or_default()
 }
 
 fn push_line(output: &mut String, line: &str) {

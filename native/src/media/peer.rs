@@ -27,7 +27,9 @@ use webrtc::peer_connection::{
 use webrtc::rtp_transceiver::RtpTransceiver;
 
 use super::codec::Format;
-use super::description::{TELEPHONE_EVENT, TELEPHONE_EVENT_8K, into_engine, out_of_engine, rejected};
+use super::description::{
+    TELEPHONE_EVENT, TELEPHONE_EVENT_8K, into_engine, is_bundled, out_of_engine, rejected, without_bundle,
+};
 
 /// Time between connectivity checks. The library's default of 200 ms is what a call would wait for.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
@@ -161,6 +163,7 @@ impl Peer {
 
     /// Applies `offer`, makes an answer and sets it locally. If that fails the offer is taken back.
     pub(crate) async fn answer(&mut self, offer: &str, direction: Direction) -> Result<String, MediaError> {
+        let bundled = is_bundled(offer);
         let offer = RTCSessionDescription::offer(into_engine(offer)).map_err(unusable)?;
         let result = self.try_answer(offer, direction).await;
         if result.is_err() {
@@ -169,7 +172,10 @@ impl Peer {
                 let _ = self.connection.set_remote_description(rollback).await;
             }
         }
-        result
+        result.map(|answer| match bundled {
+            true => answer,
+            false => without_bundle(&answer),
+        })
     }
 
     /// Applies the answer to the last offer.
