@@ -46,7 +46,7 @@ pub use wire::{Flow, Wire};
 /// The domain everybody is in.
 pub const DOMAIN: &str = "clearline.localhost";
 /// Everybody's password.
-pub const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct-horse";
 
 /// An address of the loopback network that no other case uses.
 pub fn own_address() -> Ipv4Addr {

@@ -9,7 +9,7 @@ use clearline_native::audio::{Audio, AudioProvider, AudioSink, AudioSource, SAMP
 use crate::eventually;
 
 /// Amplitude of what is said, in parts of full scale.
-const AMPLITUDE: f64 = 0.25;
+pub(crate) const AMPLITUDE: f64 = 0.25;
 /// The level of what is said, in dB below a sine of full scale.
 pub const SAID_DB: f64 = -12.0;
 /// Below this, a tone is not heard: the codecs leave less of a tone at other frequencies.

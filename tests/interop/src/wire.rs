@@ -55,9 +55,21 @@ impl Wire {
 
     /// Waits for the `count`th such response and returns it.
     pub async fn response(&self, flow: Flow, method: Method<'_>, status: u16, count: usize) -> Message {
+        self.response_within(10, flow, method, status, count).await
+    }
+
+    /// The same, within so many seconds.
+    pub async fn response_within(
+        &self,
+        seconds: u64,
+        flow: Flow,
+        method: Method<'_>,
+        status: u16,
+        count: usize,
+    ) -> Message {
         let what = format!("{}: {count} times {status} to {method:?} {flow:?}", self.device);
         let found = || self.responses(flow, method, status);
-        crate::eventually(10, &what, || found().len() >= count).await;
+        crate::eventually(seconds, &what, || found().len() >= count).await;
         found().swap_remove(count - 1)
     }
 
