@@ -24,6 +24,8 @@ pub struct Settings {
     /// Strip everything from messages that tells one leg of a call about the other (`topos`), as a back-to-back user
     /// agent would.
     pub topology_hiding: bool,
+    /// Give devices an address that leads to them wherever they are (RFC 5627).
+    pub gruu: bool,
     /// Follow RFC 5626 as registrar and edge proxy.
     pub outbound: bool,
     /// How long a phone may ring, in milliseconds.
@@ -37,6 +39,7 @@ impl Default for Settings {
         Self {
             digest: Algorithm::Md5,
             topology_hiding: false,
+            gruu: true,
             outbound: false,
             ring_ms: 60_000,
             media_relay: None,
@@ -135,6 +138,7 @@ fn write_files(folder: &Folder, address: Ipv4Addr, settings: &Settings) {
         ("FOLDER", folder.path().display().to_string()),
         ("PASSWORD", PASSWORD.to_owned()),
         ("DIGEST", settings.digest.as_str().to_owned()),
+        ("GRUU", u8::from(settings.gruu).to_string()),
         ("RING_MS", settings.ring_ms.to_string()),
         ("FAR_END", format!("{address}:{FAR_END_PORT}")),
         (

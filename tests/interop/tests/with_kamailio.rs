@@ -3,8 +3,9 @@
 
 use std::net::SocketAddr;
 
+use clearline_core::Duration;
 use clearline_core::sip::digest::Algorithm;
-use clearline_core::sip::{HeaderName, Method};
+use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{CallState, EndCause, RegistrationState, RejectReason, Secret};
 use clearline_interop::cable::Cable;
 use clearline_interop::device::{Builder, connect, ended, talking};
@@ -215,7 +216,37 @@ async fn both_hold_at_once(way: Way) {
 
 /// The address in the dialog is the device's GRUU: it leads to the new connection (RFC 5627 section 4.4).
 async fn the_socket_is_cut_in_a_call(way: Way) {
-    let kamailio = Kamailio::start(way.settings()).await;
+    a_cut(way, way.settings()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kamailio: cargo xtask interop"]
+async fn the_socket_is_cut_where_there_is_no_gruu() {
+    let settings = Settings {
+        gruu: false,
+        ..Settings::default()
+    };
+    a_cut(Way::Ws, settings).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Kamailio: cargo xtask interop"]
+async fn the_socket_is_cut_where_flows_are_managed() {
+    let settings = Settings {
+        outbound: true,
+        ..Settings::default()
+    };
+    let register = a_cut(Way::Ws, settings).await;
+    assert!(
+        register.lists_token(HeaderName::Require, "outbound"),
+        "RFC 5626 section 6"
+    );
+}
+
+/// Alice's connection is cut in a call; the far end then changes it. Returns the answer to her last REGISTER.
+async fn a_cut(way: Way, settings: Settings) -> Message {
+    let has_gruu = settings.gruu;
+    let kamailio = Kamailio::start(settings).await;
     let here = (kamailio.address(), CABLE_PORT).into();
     let cable = Cable::lay(here, way.server(&kamailio)).await;
     let alice = way.device(&kamailio, "alice", 1).through_port(CABLE_PORT);
@@ -224,10 +255,14 @@ async fn the_socket_is_cut_in_a_call(way: Way) {
     let (outgoing, incoming) = connect(&alice, "bob", &bob).await;
 
     cable.cut();
-    alice
+    let registered = alice
         .wire
         .response(Flow::Received, Method::Register, 200, 2)
         .await;
+    if !has_gruu {
+        // Her new address is known as soon as she has told it.
+        alice.wire.response(Flow::Received, Method::Update, 200, 1).await;
+    }
     within(10, "the far end holds", incoming.hold()).await.unwrap();
     within(5, "held", outgoing.when(|info| info.remote_hold))
         .await
@@ -238,6 +273,7 @@ async fn the_socket_is_cut_in_a_call(way: Way) {
     within(10, "hold", outgoing.hold()).await.unwrap();
     within(5, "hanging up", incoming.hang_up()).await.unwrap();
     assert_eq!(ended(&outgoing).await, EndCause::RemoteHangUp);
+    registered
 }
 
 async fn the_platform_restarts_in_a_call(way: Way) {
@@ -311,4 +347,24 @@ async fn registers_with_either_digest() {
             .start();
         within(10, "refused", wrong.phone.registered()).await.unwrap_err();
     }
+}
+
+/// Half of the least a session may last, with the default for who refreshes (RFC 4028 section 10).
+#[tokio::test]
+#[ignore = "needs Kamailio: cargo xtask interop"]
+async fn a_session_is_refreshed_in_time() {
+    let kamailio = Kamailio::start(Settings::default()).await;
+    let alice = Device::builder(&kamailio, "alice", 1)
+        .configure(|config| config.session_expires = Some(Duration::from_secs(90)));
+    let alice = alice.registered().await;
+    let bob = Device::registered(&kamailio, "bob", 2).await;
+    let (outgoing, incoming) = connect(&alice, "bob", &bob).await;
+    let refreshed = alice
+        .wire
+        .response_within(60, Flow::Received, Method::Update, 200, 1)
+        .await;
+    let interval = refreshed.header(HeaderName::SessionExpires).unwrap();
+    assert!(interval.starts_with("90"), "{interval}");
+    within(5, "hanging up", outgoing.hang_up()).await.unwrap();
+    assert_eq!(ended(&incoming).await, EndCause::RemoteHangUp);
 }
