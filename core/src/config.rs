@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::secret::Secret;
 use crate::sip::{UriBuf, escape_param};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// The account and behaviour of one agent.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub auth_user: String,
     /// Password or device secret for digest authentication.
     pub password: Secret,
+    /// The token for platforms that ask for one instead of a password (RFC 8898).
+    pub token: Option<Token>,
     /// Where the platform is reached; at least one.
     pub servers: Vec<Server>,
     /// How many flows are kept at the same time (RFC 5626 section 4.2), each to another server: 2 where the platform has
@@ -66,6 +68,7 @@ impl Config {
             auth_user,
             password: Secret::default(),
             servers: vec![Server::new(server)],
+            token: None,
             outbound_flows: 1,
             push: None,
             instance_id: instance_id.into(),
@@ -83,6 +86,15 @@ impl Config {
             follow_alert_info: false,
         }
     }
+}
+
+/// A bearer token (RFC 8898), as an authorization server has issued it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The token itself. It is only shown over TLS.
+    pub secret: Secret,
+    /// When it ends; a fresh one is asked for a minute before.
+    pub expires_at: Option<Instant>,
 }
 
 /// One server of the platform.

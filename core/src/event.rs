@@ -31,6 +31,17 @@ pub enum Event {
         /// How it ended.
         result: Result<(), OperationError>,
     },
+    /// A bearer token is needed (RFC 8898): give one with [`UserAgent::set_token`](crate::UserAgent::set_token). What was
+    /// refused for want of it waits half a minute and then goes on.
+    TokenWanted {
+        /// What is wrong with the present one.
+        need: TokenNeed,
+        /// Where the platform says that tokens come from; empty if it does not say. Ask there only if it is a server this
+        /// application trusts: the text comes from the network.
+        authorization_server: String,
+        /// What the token has to allow, in the platform's words.
+        scope: String,
+    },
     /// The agent has stopped in an orderly way: un-registered, calls ended, connection closed.
     Stopped,
     /// A message from the network was dropped. For diagnostics only. Under a flood of them only some are reported, so
@@ -43,6 +54,20 @@ pub enum Event {
         /// How many were dropped without a report since the last one.
         unreported: u32,
     },
+}
+
+/// Why a token is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenNeed {
+    /// There is none.
+    Missing,
+    /// It ends soon.
+    Expiring,
+    /// It has ended.
+    Expired,
+    /// The platform does not accept it.
+    Rejected,
 }
 
 /// The connection to the platform.

@@ -134,6 +134,8 @@ pub enum Timer {
     Retire,
     /// When the registration is refreshed or tried again.
     Registration,
+    /// When a bearer token ends soon, or a request has waited for one long enough.
+    Token,
     /// When a 2xx to INVITE is sent again for want of an ACK (RFC 3261 section 13.3.1.4).
     Retransmit2xx,
     /// When a reliable provisional response is sent again for want of a PRACK (RFC 3262 section 3).

@@ -36,11 +36,11 @@ mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
 pub use census::Census;
-pub use config::{Config, Push, Server};
+pub use config::{Config, Push, Server, Token};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
-    Event, Identity, RegistrationState,
+    Event, Identity, RegistrationState, TokenNeed,
 };
 pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
 pub use io::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clearline_core::{
     CallId, CallOptions, CommandError, ConnectionId, Deadline, Environment, Event, Input, Instant,
-    OperationError, OperationId, Output, Secret, UserAgent,
+    OperationError, OperationId, Output, Secret, Token, UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -38,6 +38,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<(), PhoneError>>,
     },
     SetPassword(Secret),
+    SetToken(Token),
     Environment(Environment),
     Stop,
 }
@@ -146,6 +147,7 @@ impl Driver {
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
             Command::SetPassword(password) => self.agent.set_password(now, password),
+            Command::SetToken(token) => self.agent.set_token(now, token),
             Command::Environment(environment) => {
                 self.agent.handle_input(now, Input::Environment(environment))
             }
@@ -245,7 +247,11 @@ impl Driver {
             Event::OperationDone { operation, result } => self.done.push((*operation, result.clone())),
             Event::Dropped { why, unreported, .. } => tracing::debug!(why, unreported, "message dropped"),
             Event::Stopped => self.stopped = true,
-            Event::Connection(_) | Event::Registration(_) | Event::Call(_) | Event::DtmfReceived { .. } => {}
+            Event::Connection(_)
+            | Event::Registration(_)
+            | Event::Call(_)
+            | Event::DtmfReceived { .. }
+            | Event::TokenWanted { .. } => {}
         }
         self.state.send_if_modified(|state| {
             let mut next = PhoneState::clone(state);

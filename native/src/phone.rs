@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clearline_core::{
     CallId, CallInfo, CallOptions, CallState, CommandError, Config, ConnectionState, Environment, Event,
-    OperationId, RegistrationState, RejectReason, Secret, UserAgent,
+    OperationId, RegistrationState, RejectReason, Secret, Token, UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -71,7 +71,10 @@ impl PhoneState {
             }
             Event::Call(info) => drop(self.calls.insert(info.id, (**info).clone())),
             Event::Stopped => self.stopped = true,
-            Event::DtmfReceived { .. } | Event::OperationDone { .. } | Event::Dropped { .. } => return false,
+            Event::DtmfReceived { .. }
+            | Event::TokenWanted { .. }
+            | Event::OperationDone { .. }
+            | Event::Dropped { .. } => return false,
         }
         true
     }
@@ -241,6 +244,14 @@ impl Phone {
     /// [`PhoneError::Stopped`].
     pub async fn set_password(&self, password: Secret) -> Result<(), PhoneError> {
         self.send(Command::SetPassword(password)).await
+    }
+
+    /// Shows `token` from now on where the platform asks for one, see [`Event::TokenWanted`].
+    ///
+    /// # Errors
+    /// [`PhoneError::Stopped`].
+    pub async fn set_token(&self, token: Token) -> Result<(), PhoneError> {
+        self.send(Command::SetToken(token)).await
     }
 
     /// Tells that the network or the machine changed state, so that the connection is probed at once.

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clearline_core::{
     CallId, CallOptions, CommandError, Duration, Environment, Input, Instant, MediaError, MediaErrorKind,
-    MediaEvent, MediaOutcome, MediaTransport, OperationId, Output, RejectReason, Secret, Snapshot, UserAgent,
+    MediaEvent, MediaOutcome, MediaTransport, OperationId, Output, RejectReason, Secret, Snapshot, Token,
+    UserAgent,
 };
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer as _;
@@ -248,6 +249,16 @@ impl Agent {
     #[wasm_bindgen(js_name = setPassword)]
     pub fn set_password(&self, now: f64, password: String) {
         self.drive(|core| core.set_password(instant(now), Secret::new(password)));
+    }
+
+    /// Shows another bearer token from now on, good until `expires_at` if that is known.
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&self, now: f64, token: String, expires_at: Option<f64>) {
+        let token = Token {
+            secret: Secret::new(token),
+            expires_at: expires_at.map(instant),
+        };
+        self.drive(|core| core.set_token(instant(now), token));
     }
 
     /// All an agent needs to go on elsewhere. Holds no password, but keys to its calls.

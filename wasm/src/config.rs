@@ -1,6 +1,6 @@
 //! The agent's configuration as JavaScript hands it over.
 
-use clearline_core::{Config, Secret, Server, sip::UriBuf};
+use clearline_core::{Config, Secret, Server, Token, sip::UriBuf};
 use wasm_bindgen::prelude::*;
 
 /// The account of an agent.
@@ -29,6 +29,24 @@ impl AgentConfig {
             servers: Server::in_order(servers),
             ..Config::new(address, first, instance_id)
         }))
+    }
+}
+
+#[wasm_bindgen]
+impl AgentConfig {
+    /// How many flows to keep at the same time, each to another server (RFC 5626).
+    #[wasm_bindgen(js_name = setOutboundFlows)]
+    pub fn set_outbound_flows(&mut self, flows: usize) {
+        self.0.outbound_flows = flows;
+    }
+
+    /// The bearer token for platforms that ask for one (RFC 8898).
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&mut self, token: String) {
+        self.0.token = Some(Token {
+            secret: Secret::new(token),
+            expires_at: None,
+        });
     }
 }
 

@@ -20,6 +20,8 @@ export interface Host {
   dtmf(call: string, tone: string): void;
   /** `error` is an `OperationError` as JSON, undefined on success. */
   operationDone(operation: string, error: string | undefined): void;
+  /** A bearer token is needed; `need` is a `TokenNeed` as JSON. */
+  tokenWanted(need: string): void;
   stopped(): void;
   dropped(connection: string, why: string, unreported: number): void;
   /** Nothing is left to do before `deadline`. The last call of every drain. */
@@ -71,6 +73,9 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = operationDone)]
     pub(crate) fn operation_done(this: &Host, operation: &str, error: Option<String>) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = tokenWanted)]
+    pub(crate) fn token_wanted(this: &Host, need: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn stopped(this: &Host) -> Result<(), JsValue>;

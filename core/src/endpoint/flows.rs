@@ -73,6 +73,10 @@ impl Flows {
             .map_or("WSS", |open| open.transport)
     }
 
+    pub(super) fn is_secure(&self, flow: Flow) -> bool {
+        self.transport(flow) == "WSS"
+    }
+
     pub(super) fn service_route(&self, connection: ConnectionId) -> &[String] {
         self.open
             .get(&connection)

@@ -1,15 +1,17 @@
 //! What every part of the agent shares: the time, the queue, transactions, credentials and this device's address.
 
+mod bearer;
 mod flows;
 mod purpose;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bearer::{Bearer, Demand};
 use flows::Flows;
 pub(crate) use purpose::Purpose;
 
 use crate::census::Census;
-use crate::config::Config;
+use crate::config::{Config, Token};
 use crate::dialog::DialogId;
 use crate::error::OperationError;
 use crate::event::Event;
@@ -19,7 +21,7 @@ use crate::rate_limit::{Rate, RateLimit};
 use crate::rng::Rng;
 use crate::sip::digest::ClientChallengeState;
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
@@ -39,6 +41,7 @@ pub(crate) struct Endpoint {
     flows: Flows,
     pending: BTreeMap<TransactionId, Pending>,
     digest: ClientChallengeState,
+    bearer: Bearer,
     media_requests: BTreeMap<MediaRequestId, CallId>,
     last_media_request: u64,
     last_media_session: u64,
@@ -71,6 +74,8 @@ struct Pending {
     detoured: bool,
     /// Somebody has answered provisionally.
     provisional: bool,
+    /// It was refused for want of a token, and is sent again when there is one.
+    parked: Option<Box<Parked>>,
     /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
     released: Vec<String>,
     orphan: Option<Orphan>,
@@ -84,6 +89,26 @@ struct Orphan {
     give_up_at: Instant,
 }
 
+/// A refusal that does not count yet.
+#[derive(Clone, Debug)]
+struct Parked {
+    refusal: Message,
+    until: Instant,
+}
+
+/// What becomes of a challenged request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is on its way again.
+    Sent(TransactionId),
+    /// It waits for a token.
+    Parked,
+    /// The refusal stands.
+    Hopeless,
+}
+
+/// How long a request waits for a token. The user may have to sign in; a caller would rather know.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 /// Challenges to one request that are answered: as many realms may lie on the way, or nonces turn out to be stale.
 const MAX_CHALLENGES: u8 = 4;
 /// Forks of one INVITE that are released; a hostile platform could invent any number.
@@ -113,6 +138,7 @@ pub(crate) struct NotConnected;
 impl Endpoint {
     pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = Rng::new(seed);
+        let bearer = Bearer::new(config.token.clone());
         let identity = LocalIdentity {
             host: format!("{}.invalid", rng.token(6)),
             user: rng.token(4),
@@ -128,6 +154,7 @@ impl Endpoint {
             flows: Flows::default(),
             pending: BTreeMap::new(),
             digest: ClientChallengeState::default(),
+            bearer,
             media_requests: BTreeMap::new(),
             last_media_request: 0,
             last_media_session: 0,
@@ -321,7 +348,7 @@ impl Endpoint {
         let completed = edit
             .append(HeaderName::UserAgent, &self.config.user_agent)
             .build();
-        let request = self.with_known_credentials(completed);
+        let request = self.with_known_credentials(flow, completed);
         self.transmit(flow, purpose, request, 0)
     }
 
@@ -457,6 +484,7 @@ impl Endpoint {
                 challenges_answered,
                 detoured: false,
                 provisional: false,
+                parked: None,
                 released: Vec::new(),
                 orphan: None,
             },
@@ -608,6 +636,9 @@ impl Endpoint {
             TransactionEvent::TimedOut(id) | TransactionEvent::TransportFailed(id) => (id, true),
             TransactionEvent::AckMissing(id) | TransactionEvent::Terminated(id) => (id, false),
         };
+        if self.pending.get(&id)?.parked.is_some() {
+            return None;
+        }
         let pending = self.pending.remove(&id)?;
         failed.then_some((id, pending.purpose))
     }
@@ -632,7 +663,7 @@ impl Endpoint {
         let via = self.new_via(flow);
         let pending = self.pending.remove(&transaction)?;
         let request = renewed(&pending.request, &via, cseq);
-        let request = self.with_known_credentials(request);
+        let request = self.with_known_credentials(flow, request);
         let sent = self
             .transmit(flow, pending.purpose, request, pending.challenges_answered)
             .ok()?;
@@ -644,7 +675,8 @@ impl Endpoint {
 
     // --- credentials -----------------------------------------------------------------------------------------
 
-    /// Sends a challenged request again with credentials and the number `cseq`. `None`: there is no use in trying.
+    /// Sends a challenged request again with credentials and the number `cseq`. The refusal may be one
+    /// that stands.
     ///
     /// A request that carried credentials already is tried again only if another realm asks (RFC 3261 section 22.3), or
     /// if merely the nonce was stale (RFC 7616 section 3.3).
@@ -653,29 +685,120 @@ impl Endpoint {
         transaction: TransactionId,
         response: &Message,
         cseq: u32,
-    ) -> Option<TransactionId> {
-        let pending = self.pending.get(&transaction)?;
+    ) -> Answer {
+        let Some(pending) = self.pending.get(&transaction) else {
+            return Answer::Hopeless;
+        };
         let answered = pending.challenges_answered;
-        let hopeless = answered > 0 && !is_worth_another_try(&pending.request, response);
-        if hopeless || answered >= MAX_CHALLENGES || !self.digest.take_challenges(response) {
-            return None;
+        if answered >= MAX_CHALLENGES {
+            return Answer::Hopeless;
         }
-        // On the same way, unless that is gone.
-        let flow = self.flows.of(pending.connection).or(self.flows.primary())?;
+        let demand = match self.flows.is_secure(Flow::reliable(pending.connection)) {
+            true => self.bearer.demand(self.now, &pending.request, response),
+            // A token is not for a connection that others can read, so there is no use in asking for one.
+            false => Demand::None,
+        };
+        let worth_a_try = answered == 0 || is_worth_another_try(&pending.request, response);
+        let has_password = demand == Demand::None || !self.config.password.is_empty();
+        let by_digest = worth_a_try && has_password && self.digest.take_challenges(response);
+        match demand {
+            Demand::Answerable => self.resend(transaction, cseq, answered + 1),
+            Demand::None | Demand::Fresh(_) if by_digest => self.resend(transaction, cseq, answered + 1),
+            Demand::Fresh(event) => {
+                self.emit(event);
+                self.park(transaction, response)
+            }
+            Demand::None => Answer::Hopeless,
+        }
+    }
+
+    fn resend(&mut self, transaction: TransactionId, cseq: u32, challenges_answered: u8) -> Answer {
+        let sent = self.try_again(transaction, cseq, challenges_answered);
+        sent.map_or(Answer::Hopeless, Answer::Sent)
+    }
+
+    /// Sends a request again on the same way, unless that is gone.
+    fn try_again(
+        &mut self,
+        transaction: TransactionId,
+        cseq: u32,
+        challenges_answered: u8,
+    ) -> Option<TransactionId> {
+        let taken = self.pending.get(&transaction)?.connection;
+        let flow = self.flows.of(taken).or(self.flows.primary())?;
         let via = self.new_via(flow);
         let Pending { purpose, request, .. } = self.pending.remove(&transaction)?;
-        let request = self.with_known_credentials(renewed(&request, &via, cseq));
-        self.transmit(flow, purpose, request, answered + 1).ok()
+        let request = self.with_known_credentials(flow, renewed(&request, &via, cseq));
+        self.transmit(flow, purpose, request, challenges_answered).ok()
+    }
+
+    fn park(&mut self, transaction: TransactionId, refusal: &Message) -> Answer {
+        if let Some(pending) = self.pending.get_mut(&transaction) {
+            pending.parked = Some(Box::new(Parked {
+                refusal: refusal.clone(),
+                until: self.now + TOKEN_PATIENCE,
+            }));
+        }
+        Answer::Parked
+    }
+
+    /// A fresh token is there. Returns what has waited for it, to be sent again with [`Self::send_parked`].
+    pub(crate) fn set_token(&mut self, token: Token) -> Vec<(TransactionId, Purpose)> {
+        self.bearer.set_token(token);
+        let parked = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.parked.is_some());
+        parked
+            .map(|(transaction, pending)| (*transaction, pending.purpose))
+            .collect()
+    }
+
+    pub(crate) fn send_parked(&mut self, transaction: TransactionId, cseq: u32) -> Option<TransactionId> {
+        let answered = self.pending.get(&transaction)?.challenges_answered;
+        self.try_again(transaction, cseq, answered + 1)
+    }
+
+    /// A parked request that has waited in vain, with the refusal that stands now.
+    pub(crate) fn take_overdue_refusal(&mut self) -> Option<(TransactionId, Message)> {
+        let now = self.now;
+        let is_overdue =
+            |pending: &Pending| pending.parked.as_ref().is_some_and(|parked| parked.until <= now);
+        let (transaction, pending) = self.pending.iter_mut().find(|(_, pending)| is_overdue(pending))?;
+        let parked = pending.parked.take()?;
+        Some((*transaction, parked.refusal))
+    }
+
+    /// When a token has to be asked for, or a request has waited for one long enough.
+    pub(crate) fn token_deadline(&self) -> Option<Instant> {
+        let parked = self
+            .pending
+            .values()
+            .filter_map(|pending| Some(pending.parked.as_ref()?.until));
+        parked.chain(self.bearer.deadline()).min()
+    }
+
+    /// Asks for a fresh token when the present one ends soon.
+    pub(crate) fn wake_token(&mut self) {
+        if let Some(event) = self.bearer.wake(self.now) {
+            self.emit(event);
+        }
     }
 
     /// Adds credentials for every realm that has challenged before: it saves a round trip (RFC 3261 section 22.2).
-    fn with_known_credentials(&mut self, request: Message) -> Message {
+    fn with_known_credentials(&mut self, flow: Flow, request: Message) -> Message {
         let cnonce = self.rng.token(8);
         let headers = self
             .digest
             .authorize(&request, &self.config.auth_user, &self.config.password, &cnonce);
+        // RFC 8898 section 4: whoever reads a token can use it.
+        let is_private = self.flows.is_secure(flow);
+        let tokens = self.bearer.credentials(self.now);
         let mut edit = request.edit();
-        for (name, value) in headers {
+        for (name, value) in headers
+            .into_iter()
+            .chain(tokens.into_iter().filter(|_| is_private))
+        {
             edit = edit.append(name, value);
         }
         edit.build()

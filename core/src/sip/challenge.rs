@@ -69,6 +69,11 @@ impl<'a> Challenge<'a> {
     pub fn is_digest(&self) -> bool {
         self.scheme.eq_ignore_ascii_case("Digest")
     }
+
+    /// Whether the scheme is Bearer (RFC 8898).
+    pub fn is_bearer(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("Bearer")
+    }
 }
 
 impl fmt::Debug for Challenge<'_> {
@@ -108,6 +113,11 @@ impl<'a> Credentials<'a> {
     /// Whether the scheme is Digest.
     pub fn is_digest(&self) -> bool {
         self.scheme.eq_ignore_ascii_case("Digest")
+    }
+
+    /// Whether the scheme is Bearer (RFC 8898).
+    pub fn is_bearer(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("Bearer")
     }
 }
 

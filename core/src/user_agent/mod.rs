@@ -38,7 +38,7 @@ pub use snapshot::Snapshot;
 
 use crate::call::{Call, CallOptions};
 use crate::census::Census;
-use crate::config::Config;
+use crate::config::{Config, Token};
 use crate::endpoint::Endpoint;
 use crate::error::CommandError;
 use crate::event::{CallInfo, CallState, ConnectionState, Event, RegistrationState};
@@ -266,6 +266,17 @@ impl UserAgent {
         self.settle();
     }
 
+    /// Shows `token` from now on where the platform asks for one (RFC 8898); what has waited for it goes on.
+    pub fn set_token(&mut self, now: Instant, token: Token) {
+        self.endpoint.now = now;
+        let parked = self.endpoint.set_token(token);
+        self.send_parked(parked);
+        for line in &mut self.lines.all {
+            line.registration.credentials_changed(&mut self.endpoint);
+        }
+        self.settle();
+    }
+
     // --- inputs ----------------------------------------------------------------------------------------------
 
     fn wake(&mut self) {
@@ -278,6 +289,8 @@ impl UserAgent {
         self.endpoint.flush(out);
         self.transactions_ended(events);
         self.endpoint.give_up_orphans();
+        self.endpoint.wake_token();
+        self.refuse_overdue();
         self.wake_registrations();
         for call in self.calls.values_mut() {
             call.wake(&mut self.endpoint);
@@ -453,11 +466,15 @@ impl UserAgent {
             at,
             timer: Timer::Stop,
         });
+        let token = self.endpoint.token_deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Token,
+        });
         let orphan = self.endpoint.orphan_deadline().map(|at| Deadline {
             at,
             timer: Timer::Call,
         });
-        let all = [connection, transaction, registration, call, stop, orphan];
+        let all = [connection, transaction, registration, call, stop, orphan, token];
         all.into_iter().flatten().min_by_key(|deadline| deadline.at)
     }
 }

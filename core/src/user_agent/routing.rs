@@ -3,7 +3,7 @@
 use super::UserAgent;
 use super::objection::{Objection, objection};
 use crate::call::{AnswerMode, Call, Replaces, too_small};
-use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::endpoint::{ALLOW, Answer, Purpose, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
 use crate::sip::{HeaderName, Message, Method, ParseError, reason_phrase};
@@ -226,6 +226,11 @@ impl UserAgent {
         if response.status() == Some(503) && self.take_detour(transaction) {
             return;
         }
+        self.delivered(transaction, response);
+    }
+
+    /// A response comes to the owner of its request.
+    fn delivered(&mut self, transaction: TransactionId, response: &Message) {
         let Some(purpose) = self.endpoint.purpose_of(transaction, response) else {
             return;
         };
@@ -303,9 +308,37 @@ impl UserAgent {
         let Some(cseq) = self.number_for_retry(purpose, old) else {
             return false;
         };
-        let Some(new) = self.endpoint.answer_challenge(old, response, cseq) else {
-            return false;
-        };
+        match self.endpoint.answer_challenge(old, response, cseq) {
+            Answer::Sent(new) => self.resent(purpose, new),
+            Answer::Parked => {}
+            Answer::Hopeless => return false,
+        }
+        true
+    }
+
+    /// What has waited for a token goes on with it.
+    pub(super) fn send_parked(&mut self, parked: Vec<(TransactionId, Purpose)>) {
+        for (old, purpose) in parked {
+            let Some(cseq) = self.number_for_retry(purpose, old) else {
+                // Nobody wants it any more.
+                self.endpoint.abandon(old);
+                continue;
+            };
+            if let Some(new) = self.endpoint.send_parked(old, cseq) {
+                self.resent(purpose, new);
+            }
+        }
+    }
+
+    /// What has waited for a token in vain is refused.
+    pub(super) fn refuse_overdue(&mut self) {
+        while let Some((transaction, refusal)) = self.endpoint.take_overdue_refusal() {
+            self.delivered(transaction, &refusal);
+        }
+    }
+
+    /// The owner of a request learns that it has been sent again.
+    fn resent(&mut self, purpose: Purpose, new: TransactionId) {
         match purpose {
             Purpose::Register(reg_id) => {
                 if let Some(registration) = self.registration_of(reg_id) {
@@ -324,7 +357,6 @@ impl UserAgent {
             | Purpose::LateFork
             | Purpose::Cancel => {}
         }
-        true
     }
 
     /// `true` if an INVITE that could not be delivered is on its way again by another flow.

@@ -38,6 +38,7 @@ fn drops(ladder: &mut Ladder) -> Vec<u32> {
         | Event::Call(_)
         | Event::DtmfReceived { .. }
         | Event::OperationDone { .. }
+        | Event::TokenWanted { .. }
         | Event::Stopped => None,
     };
     ladder.take_events().into_iter().filter_map(dropped).collect()

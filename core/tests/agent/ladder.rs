@@ -643,6 +643,7 @@ impl Ladder {
             Event::Connection(_)
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
+            | Event::TokenWanted { .. }
             | Event::Stopped
             | Event::Dropped { .. } => {}
         }

@@ -210,7 +210,7 @@ fn a_challenge_that_cannot_be_answered_is_a_refusal() {
     let first = ladder.expect(Method::Register);
     let refusal = ResponseBuilder::for_request(&first, 401)
         .to_tag("registrar")
-        .header(HeaderName::WwwAuthenticate, "Bearer realm=\"example.com\"")
+        .header(HeaderName::WwwAuthenticate, "Negotiate realm=\"example.com\"")
         .build();
     ladder.receive(&refusal);
     ladder.expect_silence();

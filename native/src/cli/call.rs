@@ -173,6 +173,7 @@ impl Conversation<'_> {
             | Event::Connection(_)
             | Event::Registration(_)
             | Event::OperationDone { .. }
+            | Event::TokenWanted { .. }
             | Event::Stopped
             | Event::Dropped { .. } => None,
         }

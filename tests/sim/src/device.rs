@@ -69,6 +69,7 @@ impl Device {
             Event::Connection(_)
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
+            | Event::TokenWanted { .. }
             | Event::Stopped
             | Event::Dropped { .. } => {}
         }

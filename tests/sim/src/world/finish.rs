@@ -70,6 +70,7 @@ impl World {
             | Event::Call(_)
             | Event::DtmfReceived { .. }
             | Event::OperationDone { .. }
+            | Event::TokenWanted { .. }
             | Event::Stopped => None,
         });
         dropped.collect()

@@ -145,8 +145,12 @@ export interface PhoneConfig {
   /** For example `sip:alice@example.com`. */
   readonly addressOfRecord: string;
   readonly password: string;
-  /** `ws:`/`wss:` URLs in order of preference. */
+  /** `ws:`/`wss:` URLs in order of preference. One that fails is left for the next. */
   readonly servers: readonly string[];
+  /** How many connections to keep at the same time, each to another server, so that one may fail; default: 1. */
+  readonly outboundFlows?: number;
+  /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
+  readonly token?: string;
   /** User name for digest authentication; default: the user part of the address. */
   readonly authUser?: string;
   readonly displayName?: string;
@@ -199,7 +203,11 @@ export interface PhoneEvents {
   /** A call (either direction) is over; its state has `end`. */
   callEnded: CallState;
   dtmf: { readonly call: CallId; readonly tone: string };
+  /** A bearer token is needed: give one with `update`. What waits for it goes on then. */
+  tokenWanted: TokenNeed;
 }
+
+export type TokenNeed = 'missing' | 'expiring' | 'expired' | 'rejected';
 
 /** Levels of one call's audio, 0..1 (root mean square), for meters; only in the window that owns the media. */
 export interface AudioLevels {
@@ -229,7 +237,7 @@ export interface Phone {
   /** The live object of a call in `state.calls`. */
   callById(id: CallId): Call | undefined;
   /** Renewed credentials or ICE servers. */
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void;
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void;
   /** Sets all of them. Also tries again to open a microphone that could not be opened before. */
   setDevices(devices: AudioDevices): Promise<void>;
   readonly devices: AudioDevices;

@@ -13,6 +13,7 @@ import type {
   MediaOutcome,
   MicrophoneProblem,
   RegistrationState,
+  TokenNeed,
 } from './api.js';
 import type { WireError } from './error.js';
 
@@ -27,6 +28,8 @@ export interface Account {
   readonly authUser: string;
   readonly password: string;
   readonly servers: readonly string[];
+  readonly outboundFlows?: number | undefined;
+  readonly token?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];
 }
@@ -74,6 +77,7 @@ export type ToHost =
   | {
       readonly type: 'update';
       readonly password: string | undefined;
+      readonly token?: string | undefined;
       readonly iceServers: readonly RTCIceServer[] | undefined;
     }
   | { readonly type: 'devices'; readonly request: number; readonly devices: AudioDevices }
@@ -96,6 +100,7 @@ export type ToWindow =
   | { readonly type: 'registration'; readonly state: RegistrationState }
   | { readonly type: 'call'; readonly state: CallState }
   | { readonly type: 'dtmf'; readonly call: CallId; readonly tone: string }
+  | { readonly type: 'token-wanted'; readonly need: TokenNeed }
   | { readonly type: 'lead'; readonly lead: boolean }
   | { readonly type: 'reply'; readonly request: number; readonly error: WireError | null }
   | {

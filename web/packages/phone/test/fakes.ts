@@ -45,6 +45,7 @@ export class FakeAgent implements Agent {
   microphoneRestored = this.#input('microphoneRestored');
   placeCall = this.#input('placeCall');
   setPassword = this.#input('setPassword');
+  setToken = this.#input('setToken');
   answer = this.#command('answer');
   endAndAnswer = this.#command('endAndAnswer');
   holdAndAnswer = this.#command('holdAndAnswer');

@@ -6,7 +6,7 @@
  * ```
  */
 
-import type { AudioDevices, CallId, CallState, ConnectionState, RegistrationState } from '../api.js';
+import type { AudioDevices, CallId, CallState, ConnectionState, RegistrationState, TokenNeed } from '../api.js';
 import type { WireError } from '../error.js';
 import { accountLock, type Account, type LogLevel, type ToWindow } from '../protocol.js';
 import { AccountLock } from './account_lock.js';
@@ -104,16 +104,19 @@ export class AccountAgent implements AgentListener {
     if (known.password !== account.password) {
       this.runner.drive((agent, now) => agent.setPassword(now, account.password));
     }
+    const { token } = account;
+    if (token !== undefined && known.token !== token) this.runner.drive((agent, now) => agent.setToken(now, token));
     if (JSON.stringify(known.iceServers) !== JSON.stringify(account.iceServers)) {
       this.listener.changed({ type: 'ice-servers', iceServers: account.iceServers });
     }
   }
 
-  renew(password: string | undefined, iceServers: readonly RTCIceServer[] | undefined): void {
+  renew(password: string | undefined, token: string | undefined, iceServers: readonly RTCIceServer[] | undefined): void {
     const { account } = this;
     this.adopt({
       ...account,
       password: password ?? account.password,
+      token: token ?? account.token,
       iceServers: iceServers ?? account.iceServers,
     });
   }
@@ -231,8 +234,9 @@ export class AccountAgent implements AgentListener {
   }
 
   #config(prepared: Prepared): AgentConfig {
-    const { addressOfRecord, displayName, authUser, password, servers } = this.account;
-    return { addressOfRecord, displayName, authUser, password, servers, instanceId: prepared.instanceId };
+    const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
+    const { instanceId } = prepared;
+    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token, instanceId };
   }
 
   #waitForLock(): void {
@@ -333,6 +337,10 @@ export class AccountAgent implements AgentListener {
     }
     this.#calls.delete(state.id);
     this.listener.callEnded(state.id);
+  }
+
+  tokenWanted(need: TokenNeed): void {
+    this.listener.changed({ type: 'token-wanted', need });
   }
 
   dtmf(call: CallId, tone: string): void {

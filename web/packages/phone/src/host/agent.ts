@@ -10,6 +10,7 @@ export interface AgentHost {
   registration(state: string): void;
   call(id: string, info: string): void;
   dtmf(call: string, tone: string): void;
+  tokenWanted(need: string): void;
   operationDone(operation: string, error: string | undefined): void;
   stopped(): void;
   dropped(connection: string, why: string, unreported: number): void;
@@ -45,6 +46,7 @@ export interface Agent {
   sendDtmf(now: number, call: string, tones: string): string;
   moveMedia(now: number, call: string): string;
   setPassword(now: number, password: string): void;
+  setToken(now: number, token: string, expiresAt?: number | null): void;
   snapshot(now: number): Uint8Array;
   free(): void;
 }
@@ -56,6 +58,8 @@ export interface AgentConfig {
   readonly authUser: string;
   readonly password: string;
   readonly servers: readonly string[];
+  readonly outboundFlows?: number | undefined;
+  readonly token?: string | undefined;
   readonly instanceId: string;
 }
 

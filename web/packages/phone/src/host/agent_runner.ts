@@ -4,7 +4,7 @@
  * what must not happen inside one.
  */
 
-import type { CallId, CallState, ConnectionState, MediaAction, RegistrationState } from '../api.js';
+import type { CallId, CallState, ConnectionState, MediaAction, RegistrationState, TokenNeed } from '../api.js';
 import { refusal, type WireError } from '../error.js';
 import type { LogLevel } from '../protocol.js';
 import type { Agent, AgentConfig, AgentHost, AgentModule } from './agent.js';
@@ -20,6 +20,7 @@ export interface AgentListener {
   registrationChanged(state: RegistrationState): void;
   callChanged(state: CallState): void;
   dtmf(call: CallId, tone: string): void;
+  tokenWanted(need: TokenNeed): void;
   media(request: string, call: CallId, session: string, action: MediaAction): void;
   stopped(): void;
   /** A drain is over. */
@@ -175,6 +176,7 @@ export class AgentRunner {
         listener.callChanged(callState(id, info, this.#epoch));
       },
       dtmf: (call, tone) => listener.dtmf(call, tone),
+      tokenWanted: (need) => listener.tokenWanted(JSON.parse(need) as TokenNeed),
       operationDone: (operation, error) => this.#operationDone(operation, error),
       stopped: () => listener.stopped(),
       dropped: (_connection, why, unreported) =>

@@ -163,7 +163,7 @@ export class SignallingHost implements AccountAgentListener {
         agent.resumed();
         break;
       case 'update':
-        agent.renew(message.password, message.iceServers);
+        agent.renew(message.password, message.token, message.iceServers);
         break;
       case 'devices':
         void this.#setDevices(agent, message.devices, this.#replyTo(window, message.request));

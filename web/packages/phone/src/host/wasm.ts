@@ -16,5 +16,8 @@ export async function loadAgentModule(): Promise<AgentModule> {
 /** Moved into the module by whoever takes it as an argument, so nobody has to free it. */
 function wasmConfig(config: AgentConfig): WasmConfig {
   const { addressOfRecord, displayName, authUser, password, servers, instanceId } = config;
-  return new WasmConfig(addressOfRecord, displayName, authUser, password, [...servers], instanceId);
+  const wasm = new WasmConfig(addressOfRecord, displayName, authUser, password, [...servers], instanceId);
+  if (config.outboundFlows !== undefined) wasm.setOutboundFlows(config.outboundFlows);
+  if (config.token !== undefined) wasm.setToken(config.token);
+  return wasm;
 }

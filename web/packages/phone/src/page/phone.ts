@@ -40,7 +40,7 @@ class WindowPhone implements Phone, HostListener {
   readonly #media: MediaPort;
   readonly #calls = new Map<CallId, PhoneCall>();
   readonly #subscribers = new Set<() => void>();
-  readonly #listeners: Listeners = { incoming: new Set(), callEnded: new Set(), dtmf: new Set() };
+  readonly #listeners: Listeners = { incoming: new Set(), callEnded: new Set(), dtmf: new Set(), tokenWanted: new Set() };
   readonly #stopListening = new AbortController();
 
   #lead = false;
@@ -125,15 +125,16 @@ class WindowPhone implements Phone, HostListener {
     return this.#calls.get(id);
   }
 
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void {
-    const { password, iceServers } = config;
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void {
+    const { password, token, iceServers } = config;
     this.#account = {
       ...this.#account,
       password: password ?? this.#account.password,
+      token: token ?? this.#account.token,
       iceServers: iceServers ?? this.#account.iceServers,
     };
     this.#media.setIceServers(this.#account.iceServers);
-    this.#host.send({ type: 'update', password, iceServers });
+    this.#host.send({ type: 'update', password, token, iceServers });
   }
 
   async setDevices(devices: AudioDevices): Promise<void> {
@@ -200,6 +201,9 @@ class WindowPhone implements Phone, HostListener {
         break;
       case 'call':
         this.#callChanged(message.state);
+        break;
+      case 'token-wanted':
+        this.#events.push(() => this.#emit('tokenWanted', message.need));
         break;
       case 'dtmf':
         this.#events.push(() => this.#emit('dtmf', { call: message.call, tone: message.tone }));
@@ -383,6 +387,8 @@ function accountOf(config: PhoneConfig): Account {
     authUser: config.authUser ?? decodeURIComponent(user),
     password: config.password,
     servers: config.servers,
+    outboundFlows: config.outboundFlows,
+    token: config.token,
     instanceId: config.instanceId,
     iceServers: config.iceServers ?? [],
   };
