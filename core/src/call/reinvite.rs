@@ -117,6 +117,10 @@ impl Call {
                 self.roll_back(endpoint);
             }
             (491, _) => self.glare(endpoint, offer),
+            (503, _) if self.losses.is_any() => {
+                self.try_again_when_served(endpoint, offer, response);
+                self.roll_back(endpoint);
+            }
             (status, _) if offer.refresh && says_lost(status) && self.recover(endpoint) => {}
             (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
             (status, _) => {

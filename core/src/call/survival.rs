@@ -9,12 +9,18 @@
 //! ```
 //! A call that still has audio is never given up, however long the platform is away.
 
-use super::{Call, CallState, EndCause, Endpoint, MediaTransport, Stage};
+use super::negotiation::Offer;
+use super::{Call, CallState, EndCause, Endpoint, MediaTransport, Message, Stage};
 use crate::io::Timer;
 use crate::time::{Duration, Instant};
 
 /// An audio path that has stopped often comes back by itself; after this pause it is helped (RFC 8445 section 2.4).
 const RESTART_PAUSE: Duration = Duration::from_secs(2);
+
+/// The pause before the far end is told again what the platform did not pass on, and the most that is added to it when
+/// the platform asks for more: a call cannot wait for ever.
+const UNSERVED_PAUSE: Duration = Duration::from_secs(4);
+const LONGEST_UNSERVED_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a call is without.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +83,24 @@ impl Call {
             wanted.refresh = true;
             wanted.renegotiate |= std::mem::take(&mut wanted.lost_reinvite);
             wanted.ice_restart |= network_changed || has_suffered;
+        }
+    }
+
+    /// The platform does not pass the news on just now (RFC 3261 section 21.5.4): the far end has to hear them later.
+    pub(super) fn try_again_when_served(
+        &mut self,
+        endpoint: &mut Endpoint,
+        offer: Offer,
+        response: &Message,
+    ) {
+        let asked = response
+            .retry_after()
+            .map(|secs| Duration::from_secs(u64::from(secs)));
+        let pause = endpoint.rng.between(UNSERVED_PAUSE / 2, UNSERVED_PAUSE);
+        let pause = pause + asked.unwrap_or_default().min(LONGEST_UNSERVED_PAUSE);
+        self.want_again(offer);
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.not_before = Some(endpoint.now + pause);
         }
     }
 

@@ -67,6 +67,7 @@ impl Call {
             408 | 481 => self.leave_lost_dialog(endpoint, status),
             422 if self.session_timer.refused(response) => self.want_again(Offer::refresh()),
             491 => self.try_again_after_glare(endpoint, Offer::refresh()),
+            503 if self.losses.is_any() => self.try_again_when_served(endpoint, Offer::refresh(), response),
             // It cannot, whatever its Allow says: a re-INVITE does it too.
             405 | 501 => {
                 self.refresh_by_reinvite();

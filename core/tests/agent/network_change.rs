@@ -3,7 +3,7 @@
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use clearline_core::sip::{HeaderName, Message, Method};
+use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{
     CallState, ConnectionState, Direction, EndCause, Environment, Event, Input, MediaAction, MediaTransport,
     RegistrationState,
@@ -356,4 +356,59 @@ fn an_answer_after_all_makes_the_second_connection_superfluous() {
     ladder.pass(10.0);
     assert!(!restarted_ice(&mut ladder));
     assert_eq!(ladder.newest_connection(), old, "and no third one is made");
+}
+
+#[test]
+fn news_that_the_platform_does_not_pass_on_are_told_again_later() {
+    for (retry_after, least, most) in [
+        (None, 2.0, 4.0),
+        (Some(10), 12.0, 14.0),
+        (Some(u32::MAX), 32.0, 34.0),
+    ] {
+        let (mut ladder, far) = Ladder::in_outgoing_call();
+        ladder.lose_connection();
+        ladder.reconnect();
+        ladder.register();
+        let reinvite = ladder.expect(Method::Invite);
+        let refusal = ResponseBuilder::for_request(&reinvite, 503).to_tag("bob-tag");
+        let refusal = match retry_after {
+            Some(secs) => refusal.header(HeaderName::RetryAfter, secs),
+            None => refusal,
+        };
+        ladder.receive(&refusal.build());
+        ladder.expect(Method::Ack);
+        let refused_at = ladder.now;
+        assert!(ladder.info(CALL).reconnecting, "the far end does not know yet");
+        let again = ladder.wait_for(Method::Invite);
+        let pause = ladder.now - refused_at;
+        assert!(
+            pause >= secs(least) && pause <= secs(most),
+            "{retry_after:?}: {pause:?}"
+        );
+        ladder.receive(&far.accepts(&again, Direction::SendRecv));
+        ladder.expect(Method::Ack);
+        assert!(!ladder.info(CALL).reconnecting);
+    }
+}
+
+#[test]
+fn both_sides_change_their_network_at_the_same_time() {
+    let (mut ladder, mut far) = Ladder::in_outgoing_call();
+    ladder.transport(MediaTransport::Connected);
+    change_network(&mut ladder);
+    ladder.connect();
+    ladder.register();
+    let ours = ladder.expect(Method::Invite);
+    // Theirs crosses ours (RFC 3261 section 14.1).
+    ladder.receive(&far.invite(Direction::SendRecv));
+    let glare = ladder.expect_response(491, Method::Invite);
+    ladder.receive(&FarEnd::ack_refusal(&far.invite(Direction::SendRecv), &glare));
+    ladder.receive(&far.response(&ours, 491).build());
+    ladder.expect(Method::Ack);
+    ladder.media.take_log();
+    let again = ladder.wait_for(Method::Invite);
+    assert!(restarted_ice(&mut ladder), "the reason is not forgotten");
+    ladder.receive(&far.accepts(&again, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    assert_eq!(ladder.state(CALL), CallState::Active);
 }

@@ -297,7 +297,7 @@ fn a_hold_need_not_wait_for_a_refresh() {
 
 #[test]
 fn a_refused_refresh_leaves_the_call_as_it_is() {
-    for status in [403, 488, 500, 503, 603] {
+    for status in [403, 488, 500, 603] {
         let (mut ladder, far, update) = refreshing();
         ladder.receive(&far.response(&update, status).build());
         ladder.pass(60.0);

@@ -1,6 +1,6 @@
 //! Requests within dialogs: routes name devices, not connections.
 
-use clearline_core::sip::{HeaderName, Message};
+use clearline_core::sip::{HeaderName, Message, ResponseBuilder};
 
 use crate::net::{DOMAIN, Dialog, Net, Phone, is_contact_of, request, seconds};
 
@@ -98,6 +98,45 @@ fn requests_find_the_callee_on_its_new_connection() {
 
     bob.connection = net.connect();
     assert_eq!(bob.register(&mut net, "").status(), Some(200));
+    let bye = caller.request(&mut net, "BYE");
+    passes(&mut net, &alice, &bob, &bye);
+}
+
+/// Make before break: the device registers over a second connection while the first still lives.
+#[test]
+fn a_device_that_moves_is_served_on_both_connections_and_found_on_the_new_one() {
+    let Call {
+        mut net,
+        alice,
+        mut bob,
+        mut caller,
+        mut callee,
+    } = established();
+    // A request is on its way to the old connection while bob moves.
+    let info = caller.request(&mut net, "INFO");
+    net.send(alice.connection, &info);
+    let received = net.recv_request(bob.connection, "INFO");
+    let old = bob.connection;
+    bob.connection = net.connect();
+    let registered = bob.register(&mut net, "");
+    assert_eq!(
+        registered.contacts().count(),
+        1,
+        "the same flow: it replaces itself"
+    );
+    net.send(
+        old,
+        &ResponseBuilder::for_request(&received, 200).to_tag("t").build(),
+    );
+    net.recv_response(alice.connection, 200, "INFO");
+    // What alice sends from now on goes to the new connection; bob tells her where he is.
+    let hold = caller.request(&mut net, "INVITE");
+    passes(&mut net, &alice, &bob, &hold);
+    net.nothing(old);
+    let refresh = callee.request(&mut net, "INVITE");
+    passes(&mut net, &bob, &alice, &refresh);
+    // The end of the old connection ends nothing.
+    net.disconnect(old);
     let bye = caller.request(&mut net, "BYE");
     passes(&mut net, &alice, &bob, &bye);
 }
