@@ -15,19 +15,25 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
     ("server", &[]),
 ];
 
-/// `cargo xtask bench [calls|messages|agent|server]`; all without a name. What follows `calls` is passed on.
+/// `cargo xtask bench [calls|survival|messages|agent|server]`; all without a name. What follows `calls` or `survival` is
+/// passed on.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((which, rest)) = arguments.split_first() else {
         for program in &PROGRAMS {
             in_process(workspace, program)?;
         }
+        end_to_end::survival(workspace, arguments)?;
         return end_to_end::bench(workspace, arguments);
     };
-    if which == "calls" {
-        return end_to_end::bench(workspace, rest);
+    match which.as_str() {
+        "calls" => return end_to_end::bench(workspace, rest),
+        "survival" => return end_to_end::survival(workspace, rest),
+        _ => {}
     }
     let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
-        return Err(format!("there is no bench `{which}`, only calls, messages, agent and server").into());
+        return Err(
+            format!("there is no bench `{which}`, only calls, survival, messages, agent and server").into(),
+        );
     };
     in_process(workspace, program)?;
     Ok(ExitCode::SUCCESS)

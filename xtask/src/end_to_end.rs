@@ -29,9 +29,21 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<ExitC
     needs::satisfy(&[Purpose::Server, Purpose::Browser])?;
     build::app(workspace)?;
     let server = build::server(workspace, Mode::Release)?;
-    let mut command = node(workspace, &server)?;
+    measure(workspace, &server, "set-up-times.mjs", arguments)
+}
+
+/// `cargo xtask bench survival [ROUNDS [CASE]]`.
+pub(crate) fn survival(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    needs::satisfy(&[Purpose::Server, Purpose::Browser])?;
+    build::app(workspace)?;
+    let server = build::server(workspace, Mode::Quick)?;
+    measure(workspace, &server, "survival.mjs", arguments)
+}
+
+fn measure(workspace: &Workspace, server: &Path, script: &str, arguments: &[String]) -> Result<ExitCode> {
+    let mut command = node(workspace, server)?;
     command
-        .arg(workspace.path("tests/e2e/bench/set-up-times.mjs"))
+        .arg(workspace.path("tests/e2e/bench").join(script))
         .args(arguments);
     let status = run_watched(&mut command, |_| ())?;
     Ok(if status.success() {

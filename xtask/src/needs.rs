@@ -100,6 +100,22 @@ const NEEDS: &[Need] = &[
         why: "a telephony platform nobody here wrote, for one end-to-end test",
     },
     Need {
+        purpose: Purpose::Browser,
+        present: || {
+            (on_path("turnserver").is_some() && on_path("openssl").is_some()) || !cfg!(target_os = "linux")
+        },
+        apt: "coturn openssl",
+        brew: None,
+        why: "a TURN server with a certificate, for calls through a relay",
+    },
+    Need {
+        purpose: Purpose::Browser,
+        present: || on_path("ip").is_some() || !cfg!(target_os = "linux"),
+        apt: "iproute2",
+        brew: None,
+        why: "networks of their own, for calls whose network changes",
+    },
+    Need {
         purpose: Purpose::Interop,
         present: || {
             ["websocket", "tls", "outbound"]

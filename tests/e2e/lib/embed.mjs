@@ -16,11 +16,13 @@ export class EmbeddedPhone {
   /**
    * Opens a browser and registers; the server must allow other origins.
    * @param {import("./server.mjs").Server} server @param {import("./speech.mjs").Speaker} user
-   * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean }} [options]
+   * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean, iceServers?: RTCIceServer[],
+   *   iceTransportPolicy?: RTCIceTransportPolicy }} [options]
+   * @param {string[]} [flags] of the browser
    */
-  static async open(server, user, options = {}) {
+  static async open(server, user, options = {}, flags = []) {
     const site = await serve({ "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") }, { "/phone/": PACKAGE });
-    const browser = await openBrowser({ voice: voice(user) });
+    const browser = await openBrowser({ voice: voice(user), flags });
     const page = browser.context.pages()[0] ?? (await browser.context.newPage());
     const phone = new EmbeddedPhone(page, async () => {
       await browser.close();
@@ -70,6 +72,21 @@ export class EmbeddedPhone {
   ended(which = 1) {
     const cause = () => this.page.evaluate((index) => window.ended[index], which - 1);
     return eventually(`the embedded phone's call ${which} is over`, cause);
+  }
+
+  /** How its audio leaves: the kind of its candidate, and the protocol to the relay. @returns {Promise<[string, string]>} */
+  way() {
+    return this.page.evaluate(async () => {
+      const stats = await window.phone.stats(window.phone.state.calls[0].id);
+      const transport = [...stats.values()].find(({ type }) => type === "transport");
+      const { candidateType, relayProtocol } = stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId);
+      return [candidateType, relayProtocol];
+    });
+  }
+
+  /** Its diagnostic lines so far. @returns {Promise<string[]>} */
+  log() {
+    return this.page.evaluate(() => window.log);
   }
 
   /** What it hears. @param {number} [duration] seconds */

@@ -62,6 +62,9 @@ export function scenario(name, play, { serverFlags = [], timeout = 120_000, skip
 
 after(closeBrowsers);
 
+/** Ends something that all scenarios of a file share. @param {{ close(): Promise<unknown> }} thing */
+export const closeAtTheEnd = (thing) => after(() => thing.close());
+
 /** Pictures, page messages and the server's log, in a folder that is named. */
 async function keepEvidence(name, server, users) {
   const folder = join(cacheFolder(), "e2e-failures", name.replace(/[^a-z0-9]+/gi, "-").slice(0, 80));

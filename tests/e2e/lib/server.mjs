@@ -67,6 +67,16 @@ export class Server {
     return "clearline.localhost";
   }
 
+  /** The ICE servers that it tells a user's devices. @param {string} user @returns {Promise<RTCIceServer[]>} */
+  async iceServers(user) {
+    const api = (/** @type {string} */ path, /** @type {RequestInit} */ init) => fetch(`${this.url}/u/${user}/api/${path}`, init);
+    const ours = { "X-Clearline": "1", "Content-Type": "application/json" };
+    const signIn = await api("session", { method: "POST", headers: ours, body: JSON.stringify({ password: this.password }) });
+    const cookie = signIn.headers.get("set-cookie")?.split(";")[0] ?? "";
+    const { iceServers } = await (await api("ice-servers", { headers: { ...ours, Cookie: cookie } })).json();
+    return iceServers;
+  }
+
   /** Starts it again on the same port with the same data. */
   async start() {
     const program = process.env.CLEARLINE_SERVER;

@@ -7,7 +7,9 @@ import { createPhone } from "/phone/dist/index.js";
  * @param {import("../../../web/packages/phone/src/api").PhoneConfig & { answers?: boolean }} config
  */
 window.preparePhone = async ({ answers = false, ...config }) => {
-  const phone = await createPhone(config);
+  window.log = [];
+  const logger = (level, line) => window.log.push(`${level}: ${line}`);
+  const phone = await createPhone({ ...config, logger });
   window.phone = phone;
   window.ended = [];
   phone.on("callEnded", (call) => window.ended.push(call.end.cause));

@@ -54,13 +54,13 @@ describe('gathering', () => {
   });
 
   /** The time after which it is done. */
-  function gather(servers: RTCIceServer[]): { at: () => number | null } {
+  function gather(servers: RTCIceServer[], policy?: RTCIceTransportPolicy): { at: () => number | null; problem: () => string | null } {
     const began = Date.now();
     let at: number | null = null;
-    const gathering = usefulCandidates(connection as unknown as RTCPeerConnection, servers);
+    const gathering = usefulCandidates(connection as unknown as RTCPeerConnection, servers, policy);
     gathering.begun();
     void gathering.done.then(() => (at = Date.now() - began));
-    return { at: () => at };
+    return { at: () => at, problem: () => gathering.problem };
   }
 
   test('without servers the first burst of host candidates is enough', async () => {
@@ -107,6 +107,18 @@ describe('gathering', () => {
     const done = gather(TURN);
     await vi.advanceTimersByTimeAsync(RELAY_BUDGET_MS);
     expect(done.at()).toBe(RELAY_BUDGET_MS);
+  });
+
+  test('where only a relay will do it is waited for longer, and a refusal is kept', async () => {
+    const done = gather(TURN, 'relay');
+    await vi.advanceTimersByTimeAsync(RELAY_BUDGET_MS);
+    expect(done.at()).toBeNull();
+    const refusal = { url: 'turn:turn.example.com', errorCode: 401, errorText: 'Unauthorized' };
+    connection.dispatchEvent(Object.assign(new Event('icecandidateerror'), refusal));
+    connection.complete();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(done.at()).toBe(RELAY_BUDGET_MS);
+    expect(done.problem()).toBe('turn:turn.example.com: 401 Unauthorized');
   });
 
   test('all there is is enough, and a description that renews nothing has it already', async () => {

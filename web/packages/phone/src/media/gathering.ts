@@ -7,19 +7,29 @@
 export const SERVER_REFLEXIVE_BUDGET_MS = 200;
 /** With a TURN server: a call may depend on its candidate. */
 export const RELAY_BUDGET_MS = 1_500;
+/** Where nothing but a relay will do. */
+export const RELAY_ONLY_BUDGET_MS = 5_000;
 /** Host candidates come in one burst, an interface each; this much quiet ends it. */
 export const QUIET_MS = 4;
 
 type Wanted = 'host' | 'srflx' | 'relay';
 
 /** Resolves when the local description is worth sending. Call before `setLocalDescription`. */
-export function usefulCandidates(connection: RTCPeerConnection, servers: readonly RTCIceServer[]): Gathering {
-  return new Gathering(connection, wantedKind(servers));
+export function usefulCandidates(
+  connection: RTCPeerConnection,
+  servers: readonly RTCIceServer[],
+  policy: RTCIceTransportPolicy = 'all',
+): Gathering {
+  const wanted = wantedKind(servers);
+  if (policy === 'relay') return new Gathering(connection, wanted, RELAY_ONLY_BUDGET_MS);
+  return new Gathering(connection, wanted, wanted === 'relay' ? RELAY_BUDGET_MS : SERVER_REFLEXIVE_BUDGET_MS);
 }
 
 export class Gathering {
   /** Candidates of the wanted kind are there, or all there are, or the budget is spent. */
   readonly done: Promise<void>;
+  /** What the last server that gave no candidate said. */
+  problem: string | null = null;
   #finish: () => void = () => undefined;
   #budget: ReturnType<typeof setTimeout> | undefined;
   #quiet: ReturnType<typeof setTimeout> | undefined;
@@ -28,13 +38,15 @@ export class Gathering {
   constructor(
     private readonly connection: RTCPeerConnection,
     private readonly wanted: Wanted,
+    budget: number,
   ) {
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
     connection.addEventListener('icecandidate', this.#candidate);
+    connection.addEventListener('icecandidateerror', this.#refused);
     connection.addEventListener('icegatheringstatechange', this.#stateChanged);
-    this.#budget = setTimeout(() => this.#end(), wanted === 'relay' ? RELAY_BUDGET_MS : SERVER_REFLEXIVE_BUDGET_MS);
+    this.#budget = setTimeout(() => this.#end(), budget);
   }
 
   /** The description is set: a description that renews nothing has its candidates already. */
@@ -58,6 +70,10 @@ export class Gathering {
     this.#quiet = setTimeout(() => this.#end(), QUIET_MS);
   };
 
+  readonly #refused = (event: RTCPeerConnectionIceErrorEvent): void => {
+    this.problem = `${event.url}: ${event.errorCode} ${event.errorText}`.trim();
+  };
+
   readonly #stateChanged = (): void => {
     if (this.connection.iceGatheringState === 'complete') this.#end();
   };
@@ -66,6 +82,7 @@ export class Gathering {
     clearTimeout(this.#budget);
     clearTimeout(this.#quiet);
     this.connection.removeEventListener('icecandidate', this.#candidate);
+    this.connection.removeEventListener('icecandidateerror', this.#refused);
     this.connection.removeEventListener('icegatheringstatechange', this.#stateChanged);
     this.#finish();
   }

@@ -115,7 +115,8 @@ export class Peer {
 
   /** Makes a local description and waits until its useful candidates are in it. */
   async #describe(make: () => Promise<RTCSessionDescriptionInit>): Promise<string> {
-    const gathering = usefulCandidates(this.#connection, this.configuration.servers);
+    const { servers, policy } = this.configuration;
+    const gathering = usefulCandidates(this.#connection, servers, policy);
     try {
       await this.#connection.setLocalDescription(await make());
       gathering.begun();
@@ -125,6 +126,10 @@ export class Peer {
     }
     const sdp = this.#connection.localDescription?.sdp;
     if (sdp === undefined) throw new Error('closed meanwhile');
+    if (gathering.problem !== null) this.listener.warn(`no candidate from ${gathering.problem}`);
+    if (policy === 'relay' && !/^a=candidate:.* typ relay/m.test(sdp)) {
+      throw new MediaFailure('failed', `no relay can be used: ${gathering.problem ?? 'none has answered'}`);
+    }
     return sdp;
   }
 

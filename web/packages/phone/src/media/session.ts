@@ -141,7 +141,7 @@ class BrowserSession implements MediaSession, PeerListener {
       await microphone;
       return { type: 'description', sdp };
     } catch (error) {
-      throw mediaFailure('failed', error);
+      throw error instanceof MediaFailure ? error : mediaFailure('failed', error);
     }
   }
 
