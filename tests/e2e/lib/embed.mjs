@@ -21,20 +21,49 @@ export class EmbeddedPhone {
    * @param {string[]} [flags] of the browser
    */
   static async open(server, user, options = {}, flags = []) {
-    const site = await serve({ "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") }, { "/phone/": PACKAGE });
+    const texts = { "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") };
+    const site = await serve(texts, { "/phone/": PACKAGE });
     const browser = await openBrowser({ voice: voice(user), flags });
-    const page = browser.context.pages()[0] ?? (await browser.context.newPage());
-    const phone = new EmbeddedPhone(page, async () => {
+    const phone = new EmbeddedPhone(await browser.context.newPage(), async () => {
       await browser.close();
       site.close();
     });
-    page.on("pageerror", (error) => phone.errors.push(String(error)));
-    await page.goto(site.url);
-    await page.waitForFunction(() => "openPhone" in window);
     const account = { addressOfRecord: `sip:${user}@${server.domain}`, password: "demo", servers: [server.sipUrl] };
-    await page.evaluate((config) => window.openPhone(config), { ...account, ...options });
+    phone.place = { url: site.url, texts, config: { ...account, ...options } };
+    await phone.load();
+    await phone.start();
     return phone;
   }
+
+  /** Opens the page; nothing is started. */
+  async load() {
+    this.page.on("pageerror", (error) => this.errors.push(String(error)));
+    await this.page.goto(this.place.url);
+    await this.page.waitForFunction(() => "openPhone" in window);
+  }
+
+  /** Registers. */
+  start() {
+    return this.page.evaluate((config) => window.openPhone(config), this.place.config);
+  }
+
+  /** From now on the site serves a release whose windows and workers speak another protocol. */
+  publishNewRelease() {
+    const path = "/phone/dist/protocol.js";
+    const [script, version] = [readFileSync(`${PACKAGE}dist/protocol.js`, "utf8"), /(PROTOCOL = )(\d+)/];
+    this.place.texts[path] = script.replace(version, (_, name, number) => `${name}${Number(number) + 1}`);
+  }
+
+  /** Another window of the same browser; it is not started. */
+  async newWindow() {
+    const window = new EmbeddedPhone(await this.page.context().newPage(), async () => undefined);
+    window.place = this.place;
+    await window.load();
+    return window;
+  }
+
+  /** Where it comes from, and who it is. @type {{ url: string, texts: Record<string, string>, config: any }} */
+  place = { url: "", texts: {}, config: {} };
 
   /** @type {string[]} */
   errors = [];

@@ -343,6 +343,9 @@ describe('restart and hand-over', () => {
     const newer = newWindow('w2');
     await newer.join({ protocol: PROTOCOL + 1 });
     expect(window.last('gone')).toBeUndefined();
+    // It would give up on a worker that says nothing.
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(newer.all('log')).toHaveLength(2);
     const end = { at: 0, cause: 'remote-hang-up', sipStatus: null, text: '', retryAfter: null };
     await says((h) => h.call(CALL, callInfo({ state: 'ended', end })));
     expect(window.last('gone')?.reason).toBe('outdated');

@@ -5,12 +5,16 @@
 
 import { accountChannel, PROTOCOL, type GoneReason, type HostPort } from '../protocol.js';
 
+/** How often newer windows that wait are told that they wait, well within the time after which they give up. */
+export const PATIENCE_MS = 1_500;
+
 export class Succession {
   readonly #id = crypto.randomUUID();
   #channel: BroadcastChannel | null = null;
   /** Newer windows that wait until this host may go. */
   readonly #newer: HostPort[] = [];
   #wanted: GoneReason | null = null;
+  #consoling: ReturnType<typeof setInterval> | undefined;
 
   /** `wanted`: somebody is to take over as soon as that is possible. */
   constructor(private readonly wanted: () => void) {}
@@ -28,6 +32,7 @@ export class Succession {
       return false;
     }
     this.#newer.push(port);
+    this.#consoling ??= setInterval(() => this.#console(), PATIENCE_MS);
     this.#want('outdated');
     return false;
   }
@@ -49,7 +54,13 @@ export class Succession {
   /** This host goes: newer windows may look for their own now. */
   close(): void {
     this.#channel?.close();
+    clearInterval(this.#consoling);
     for (const port of this.#newer.splice(0)) port.send([{ type: 'gone', reason: 'outdated' }]);
+  }
+
+  #console(): void {
+    const message = 'a call still goes on in a window of an older release';
+    for (const port of this.#newer) port.send([{ type: 'log', level: 'info', message }]);
   }
 
   #want(reason: GoneReason): void {

@@ -40,7 +40,7 @@ type Request = Extract<ToHost, { request: number }>;
 /** The same without the number, which is given here. */
 export type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
 
-/** How long a worker may take to answer at all: one that is just closing never does. */
+/** How long a worker may take to say anything: one that is just closing never does, one that is busy says so. */
 const WELCOME_MS = 4_000;
 const REJOIN_DELAY_MS = 50;
 /** More failures than this within a minute are not chance. */
@@ -76,6 +76,7 @@ export class HostConnection {
         await this.#joinAs(mode);
         return;
       } catch (error) {
+        if (error instanceof Unwelcome) throw new PhoneError('worker-failed', error.message);
         problem = error;
         this.listener.log('warn', `no host as ${mode}: ${String(error)}`);
       }
@@ -114,7 +115,7 @@ export class HostConnection {
 
   // A worker that was just closing when this window came never answers; the next attempt finds a fresh one.
   async #joinAs(mode: HostMode): Promise<void> {
-    const attempts = mode === 'shared-worker' ? 2 : 1;
+    const attempts = mode === 'shared-worker' ? 3 : 1;
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.#attempt(mode);
@@ -132,8 +133,15 @@ export class HostConnection {
     this.mode = mode;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const welcomed = new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => reject(new NoAnswer('the worker does not answer')), WELCOME_MS);
-      link.port.receive((messages) => this.#welcomed(link, messages, resolve, reject));
+      const wait = (): void => {
+        clearTimeout(timer);
+        timer = setTimeout(() => reject(new NoAnswer('the worker does not answer')), WELCOME_MS);
+      };
+      wait();
+      link.port.receive((messages) => {
+        wait();
+        this.#welcomed(link, messages, resolve, reject);
+      });
     });
     link.port.send({
       type: 'hello',
@@ -158,7 +166,7 @@ export class HostConnection {
   ): void {
     const welcome = messages.find((message) => message.type === 'welcome');
     const gone = messages.find((message) => message.type === 'gone');
-    if (gone !== undefined) reject(gone.reason === 'outdated' ? new NoAnswer('outdated') : new Error(gone.reason));
+    if (gone !== undefined) reject(refused(gone.reason));
     if (welcome === undefined) {
       this.#logLines(messages);
       return;
@@ -248,3 +256,19 @@ export class HostConnection {
 
 /** The worker may be on its way out; a new one would answer. */
 class NoAnswer extends Error {}
+
+/** No host would have this window, wherever it ran. */
+class Unwelcome extends Error {}
+
+function refused(reason: GoneReason): Error {
+  switch (reason) {
+    case 'outdated':
+      return new NoAnswer('outdated');
+    case 'replaced':
+      return new Unwelcome('this page is of an older release: reload it');
+    case 'account':
+      return new Unwelcome('the worker serves another account');
+    case 'failed':
+      return new Error('the worker has failed');
+  }
+}
