@@ -35,7 +35,12 @@ export class CallCard extends Component {
 
   protected override watched() {
     const { desk } = this;
-    return [desk.contacts.state, desk.quality.state, desk.state, desk.devices.state];
+    return [desk.contacts.state, desk.quality.state, desk.state, desk.devices.state, desk.calls.state];
+  }
+
+  /** It takes the far end's consent, which a platform has to carry. */
+  get #holdMustWait(): boolean {
+    return this.call.negotiating || this.desk.calls.state.value.phone.connection.type !== 'connected';
   }
 
   override disconnectedCallback(): void {
@@ -93,7 +98,7 @@ export class CallCard extends Component {
   #voices(): unknown {
     const { phone } = this.desk;
     return phone.state.ownsMedia
-      ? html`<cl-voice-wave .levels=${() => phone.levels(this.call.id)}></cl-voice-wave>`
+      ? html`<cl-voice-wave .levels=${() => (audioIsLost(this.call) ? null : phone.levels(this.call.id))}></cl-voice-wave>`
       : html`<p class="sub">${t('call.elsewhere')}</p>`;
   }
 
@@ -146,7 +151,7 @@ export class CallCard extends Component {
       class="control ${action} ${on ? 'on' : ''}"
       aria-expanded=${expanded ?? nothing}
       title=${`${t(label)} (${keyOf(action)})`}
-      ?disabled=${action === 'hold' && this.call.negotiating}
+      ?disabled=${action === 'hold' && this.#holdMustWait}
       @click=${() => this.#act(action)}
     >
       ${icon(name)}<span>${t(label)}</span>
@@ -171,7 +176,7 @@ export class CallCard extends Component {
       class="round ${on ? 'on' : ''}"
       aria-label=${t(label)}
       title=${t(label)}
-      ?disabled=${action === 'hold' && this.call.negotiating}
+      ?disabled=${action === 'hold' && this.#holdMustWait}
       @click=${() => this.#act(action)}
     >
       ${icon(name)}
