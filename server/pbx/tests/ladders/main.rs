@@ -7,6 +7,7 @@
 mod bad_input;
 mod calls;
 mod dialogs;
+mod hostile;
 mod net;
 mod proxy_rules;
 mod registration;
