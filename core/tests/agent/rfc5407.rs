@@ -746,3 +746,51 @@ fn e_forks_with_new_to_tags() {
     ladder.receive(&forks[2].response(&bye, 200).build());
     assert_silence_for_good(&mut ladder);
 }
+
+// --- Reliable provisional responses, which the RFC leaves out ------------------------------------------------------
+
+/// A PRACK is overtaken by the CANCEL of the same caller: its early dialog is over.
+#[test]
+fn prack_after_cancel() {
+    let mut ladder = Ladder::registered();
+    let mut far = FarEnd::calling("bob", "sip:alice@alice.invalid");
+    let invite = far.invite(Direction::SendRecv);
+    let invite = invite.edit().append(HeaderName::Require, "100rel").build();
+    ladder.receive(&invite);
+    let ringing = ladder.expect_response(180, Method::Invite);
+    far.learn(&ringing);
+    let rseq = ringing.reliable_rseq().unwrap();
+    let rack = format!("{rseq} {} INVITE", number(&ringing));
+    let prack = far.request(Method::Prack).header(HeaderName::RAck, rack).build();
+    ladder.pass(0.1);
+    ladder.receive(&FarEnd::cancel(&invite).build());
+    ladder.expect_response(200, Method::Cancel);
+    let terminated = ladder.expect_response(487, Method::Invite);
+    ladder.receive(&prack);
+    ladder.expect_response(481, Method::Prack);
+    ladder.receive(&FarEnd::ack_refusal(&invite, &terminated));
+    assert_silence_for_good(&mut ladder);
+}
+
+/// The answer goes out before the PRACK for the ringing has come: both are in order, whichever is first.
+#[test]
+fn prack_in_the_moratorium() {
+    let mut ladder = Ladder::registered();
+    let mut far = FarEnd::calling("bob", "sip:alice@alice.invalid");
+    let invite = far.invite(Direction::SendRecv);
+    ladder.receive(&invite.edit().append(HeaderName::Require, "100rel").build());
+    let ringing = ladder.expect_response(180, Method::Invite);
+    far.learn(&ringing);
+    let call = ladder.newest_call();
+    ladder.answer(call);
+    let ok = ladder.expect_response(200, Method::Invite);
+    let rack = format!("{} {} INVITE", ringing.reliable_rseq().unwrap(), number(&ringing));
+    let prack = far.request(Method::Prack).header(HeaderName::RAck, rack).build();
+    ladder.receive(&prack);
+    ladder.expect_response(200, Method::Prack);
+    assert_eq!(ladder.state(call), CallState::Answering);
+    ladder.receive(&far.ack(&ok).build());
+    assert_eq!(ladder.state(call), CallState::Active);
+    ladder.far_hangs_up(&mut far);
+    assert_silence_for_good(&mut ladder);
+}
