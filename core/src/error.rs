@@ -24,6 +24,12 @@ pub enum CommandError {
     NotConnected,
     /// As many calls as allowed exist already.
     TooManyCalls,
+    /// There is no such subscription, or it has ended.
+    NoSuchSubscription,
+    /// As many subscriptions as allowed exist already.
+    TooManySubscriptions,
+    /// What is subscribed to is no event package, or its media types are none.
+    InvalidPackage,
 }
 
 impl fmt::Display for CommandError {
@@ -36,6 +42,9 @@ impl fmt::Display for CommandError {
             Self::InvalidTone => "not a DTMF tone",
             Self::NotConnected => "not connected to the platform",
             Self::TooManyCalls => "too many calls",
+            Self::NoSuchSubscription => "no such subscription",
+            Self::TooManySubscriptions => "too many subscriptions",
+            Self::InvalidPackage => "not an event package with media types",
         })
     }
 }

@@ -1,10 +1,12 @@
 //! What the agent tells the application. Everything is a whole snapshot of the thing that changed, so that a view
 //! can render it without remembering earlier events.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::OperationError;
-use crate::id::{CallId, ConnectionId, OperationId};
+use crate::id::{CallId, ConnectionId, OperationId, SubscriptionId};
 use crate::io::{MediaErrorKind, MediaTransport};
 use crate::time::Instant;
 
@@ -24,6 +26,15 @@ pub enum Event {
         /// `0-9 * # A-D`.
         tone: char,
     },
+    /// A subscription changed.
+    Subscription {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// The new state. After [`SubscriptionState::Ended`] it is forgotten.
+        state: SubscriptionState,
+    },
+    /// What was subscribed to has changed, or is told for the first time.
+    Notification(Box<Notification>),
     /// An accepted command has ended; exactly once per [`OperationId`].
     OperationDone {
         /// Which command.
@@ -133,6 +144,104 @@ pub enum RegistrationState {
         /// When the next try is due.
         retry_at: Option<Instant>,
     },
+}
+
+/// A subscription (RFC 6665).
+///
+/// ```text
+/// Subscribing --> Pending --> Active --> Ended
+///   ^   |           |           |
+///   |   v           v           v
+///   +- Waiting <----+-----------+
+/// ```
+/// Any state can go to `Ended` directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum SubscriptionState {
+    /// SUBSCRIBE is out, or waits for a connection.
+    Subscribing,
+    /// The notifier waits for somebody's consent.
+    #[serde(rename_all = "camelCase")]
+    Pending {
+        /// When it lapses unless it is refreshed.
+        expires_at: Instant,
+    },
+    /// In force.
+    #[serde(rename_all = "camelCase")]
+    Active {
+        /// When it lapses unless it is refreshed.
+        expires_at: Instant,
+    },
+    /// It has failed or was ended by the notifier, and is tried again.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// When.
+        retry_at: Instant,
+        /// Why it is not in force.
+        reason: TerminationReason,
+        /// The answer behind it, if there was one.
+        sip_status: Option<u16>,
+    },
+    /// Over for good.
+    #[serde(rename_all = "camelCase")]
+    Ended {
+        /// Why.
+        reason: TerminationReason,
+        /// The answer behind it, if there was one.
+        sip_status: Option<u16>,
+    },
+}
+
+/// Why a subscription is not in force (RFC 6665 section 4.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TerminationReason {
+    /// The notifier wants it to be made anew, elsewhere perhaps.
+    Deactivated,
+    /// The notifier wants it to be made anew later.
+    Probation,
+    /// The owner of what was subscribed to does not want it.
+    Rejected,
+    /// It was not refreshed in time.
+    Timeout,
+    /// Consent could not be had in time.
+    GiveUp,
+    /// What was subscribed to does not exist any more.
+    NoResource,
+    /// The state will never change.
+    Invariant,
+    /// Not told, or a word not known here.
+    Unknown,
+    /// SUBSCRIBE was refused or not answered.
+    Refused,
+    /// The application does not want it any more.
+    Unsubscribed,
+}
+
+/// What a notifier told.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// To which subscription.
+    pub subscription: SubscriptionId,
+    /// The event package.
+    pub package: String,
+    /// The media type of the body with its parameters, one of those that were asked for; empty without a body.
+    pub content_type: String,
+    /// The body, at most 64 KiB.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Notification {
+    /// Without the body: it is about people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("subscription", &self.subscription)
+            .field("package", &self.package)
+            .field("content_type", &self.content_type)
+            .field("bytes", &self.body.len())
+            .finish()
+    }
 }
 
 /// A call as the user sees it.

@@ -53,6 +53,26 @@ id! {
     MediaRequestId
 }
 
+id! {
+    /// One subscription of the application, through all its dialogs.
+    SubscriptionId
+}
+
+/// What names a dialog, from this side's view (RFC 3261 section 12). It stays inside: whoever knows it can take a call
+/// over.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct DialogId {
+    pub(crate) call_id: String,
+    pub(crate) local_tag: String,
+    pub(crate) remote_tag: String,
+}
+
+impl fmt::Debug for DialogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DialogId")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_family = "wasm")]

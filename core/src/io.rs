@@ -147,6 +147,8 @@ pub enum Timer {
     Call,
     /// When a request that met glare is tried again (RFC 3261 section 14.1).
     Retry,
+    /// When a subscription is refreshed, tried again or given up (RFC 6665).
+    Subscription,
     /// When the next digit or pause of a DTMF sequence is due.
     Dtmf,
     /// When an orderly stop has waited long enough for its answers.

@@ -9,7 +9,7 @@
 //! | [`sip`] | messages, typed headers, URIs, digest | RFC 3261, 7616 |
 //! | [`session_description`] | reading session descriptions | RFC 8866, 3264 |
 //! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
-//! | `endpoint`, `dialog`, `call`, `registration` | the user agent's parts | RFC 3261, 3264, 5626, 5627 |
+//! | `endpoint`, `dialog`, `call`, `registration`, `subscription` | the user agent's parts | RFC 3261, 3264, 5626, 5627, 6665 |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
@@ -32,6 +32,7 @@ mod io;
 mod rate_limit;
 mod registration;
 mod rng;
+mod subscription;
 mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
@@ -40,9 +41,9 @@ pub use config::{Config, Push, Server, Token};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
-    Event, Identity, RegistrationState, TokenNeed,
+    Event, Identity, Notification, RegistrationState, SubscriptionState, TerminationReason, TokenNeed,
 };
-pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
+pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, SubscriptionId};
 pub use io::{
     Deadline, Environment, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
     MediaTransport, Output, Timer,

@@ -251,7 +251,9 @@ impl Driver {
             | Event::Registration(_)
             | Event::Call(_)
             | Event::DtmfReceived { .. }
-            | Event::TokenWanted { .. } => {}
+            | Event::TokenWanted { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_) => {}
         }
         self.state.send_if_modified(|state| {
             let mut next = PhoneState::clone(state);

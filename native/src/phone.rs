@@ -73,6 +73,8 @@ impl PhoneState {
             Event::Stopped => self.stopped = true,
             Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
             | Event::OperationDone { .. }
             | Event::Dropped { .. } => return false,
         }

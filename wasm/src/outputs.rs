@@ -38,6 +38,8 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
         Event::Registration(state) => host.registration(&json(state)?),
         Event::Call(info) => host.call(&info.id.to_string(), &json(info)?),
         Event::DtmfReceived { call, tone } => host.dtmf(&call.to_string(), tone.encode_utf8(&mut [0; 4])),
+        // No event package has a meaning to the page yet.
+        Event::Subscription { .. } | Event::Notification(_) => Ok(()),
         Event::OperationDone { operation, result } => {
             let error = result.as_ref().err().map(json).transpose()?;
             host.operation_done(&operation.to_string(), error)

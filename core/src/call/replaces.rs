@@ -24,8 +24,9 @@ use super::{
     MediaErrorKind, MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport, Message, OperationError,
     Stage, identity, session_description,
 };
-use crate::dialog::{Dialog, DialogId};
+use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::id::DialogId;
 use crate::io::Timer;
 use crate::sip::{Method, Params, RequestBuilder, Uri};
 use crate::time::{Duration, Instant};

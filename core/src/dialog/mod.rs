@@ -6,17 +6,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use peer::Peer;
 
+use crate::id::DialogId;
 use crate::sip::{
     HeaderError, HeaderName, Message, Method, NameAddr, RequestBuilder, Scheme, Uri, UriBuf, quote,
 };
-
-/// What names a dialog, from this side's view (section 12).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DialogId {
-    pub(crate) call_id: String,
-    pub(crate) local_tag: String,
-    pub(crate) remote_tag: String,
-}
 
 /// The longest route: a request makes seventy hops at most (section 8.1.1.6), each of which may record two addresses.
 const MAX_ROUTES: usize = 140;

@@ -12,10 +12,9 @@ pub(crate) use purpose::Purpose;
 
 use crate::census::Census;
 use crate::config::{Config, Token};
-use crate::dialog::DialogId;
 use crate::error::OperationError;
 use crate::event::Event;
-use crate::id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId};
+use crate::id::{CallId, ConnectionId, DialogId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, Output};
 use crate::rate_limit::{Rate, RateLimit};
 use crate::rng::Rng;
@@ -25,7 +24,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 /// Option tags this agent implements.
 pub(crate) const SUPPORTED: &str = "100rel, 199, from-change, gruu, outbound, path, replaces, timer";
 

@@ -1,6 +1,6 @@
 //! What a client transaction was sent for, so that its outcome finds its owner.
 
-use crate::id::CallId;
+use crate::id::{CallId, SubscriptionId};
 
 /// The owner and meaning of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Recovery(CallId),
     /// The BYE that ends a call.
     Bye(CallId),
+    /// SUBSCRIBE of any kind.
+    Subscribe(SubscriptionId),
     /// A digit by INFO.
     Dtmf(CallId),
     /// BYE to a fork that answered too late.

@@ -29,6 +29,7 @@ mod objection;
 mod platform;
 mod routing;
 mod snapshot;
+mod subscribing;
 mod target;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ use crate::io::{Deadline, Input, Output, Timer};
 use crate::rate_limit::{Rate, Sampler};
 use crate::secret::Secret;
 use crate::sip::Message;
+use crate::subscription::Subscriptions;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
 use platform::Lines;
@@ -68,6 +70,7 @@ pub struct UserAgent {
     endpoint: Endpoint,
     lines: Lines,
     calls: BTreeMap<CallId, Call>,
+    subscriptions: Subscriptions,
     /// Tones to be sent when a call is answered ("100,,42").
     post_dial: BTreeMap<CallId, String>,
     stopping: Option<Instant>,
@@ -92,6 +95,7 @@ impl UserAgent {
             endpoint,
             lines,
             calls: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             post_dial: BTreeMap::new(),
             stopping: None,
             last_deadline: None,
@@ -118,6 +122,7 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             let _ = call.hang_up(&mut self.endpoint);
         }
+        self.subscriptions.leave_all(&mut self.endpoint);
         for line in &mut self.lines.all {
             line.registration.leave(&mut self.endpoint);
         }
@@ -292,6 +297,7 @@ impl UserAgent {
         self.endpoint.wake_token();
         self.refuse_overdue();
         self.wake_registrations();
+        self.subscriptions.wake(&mut self.endpoint);
         for call in self.calls.values_mut() {
             call.wake(&mut self.endpoint);
         }
@@ -430,6 +436,7 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             call.give_up(&mut self.endpoint);
         }
+        self.subscriptions.stopped(&mut self.endpoint);
         self.stop_lines();
         self.settle();
         self.endpoint.forget_transactions();
@@ -450,6 +457,11 @@ impl UserAgent {
         let registration = registrations.min().map(|at| Deadline {
             at,
             timer: Timer::Registration,
+        });
+        let subscription = self.subscriptions.deadline();
+        let subscription = subscription.map(|at| Deadline {
+            at,
+            timer: Timer::Subscription,
         });
         let connections = self
             .lines
@@ -474,7 +486,16 @@ impl UserAgent {
             at,
             timer: Timer::Call,
         });
-        let all = [connection, transaction, registration, call, stop, orphan, token];
+        let all = [
+            connection,
+            transaction,
+            registration,
+            subscription,
+            call,
+            stop,
+            orphan,
+            token,
+        ];
         all.into_iter().flatten().min_by_key(|deadline| deadline.at)
     }
 }

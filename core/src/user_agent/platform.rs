@@ -186,19 +186,19 @@ impl Lines {
         self.last_primary.is_some()
     }
 
-    /// What the far ends have to be told, if this side can be reached and is not about to move on.
+    /// Whether this side can be reached and is not about to move on.
+    fn is_reachable(&self, endpoint: &Endpoint) -> bool {
+        let open =
+            |line: &&Line| line.connection.open().is_some() && line.connection.open() == endpoint.primary();
+        self.all.iter().find(open).is_some_and(|line| {
+            let can_be_reached = !endpoint.config.register || line.is_serving();
+            can_be_reached && !line.connection.is_moving()
+        })
+    }
+
+    /// What the far ends have to be told, if this side can be reached.
     fn take_refresh(&mut self, endpoint: &Endpoint) -> Option<Refresh> {
-        let primary = endpoint.primary()?;
-        let line = self
-            .all
-            .iter()
-            .find(|line| line.connection.open() == Some(primary))?;
-        let can_be_reached = !endpoint.config.register || line.is_serving();
-        if can_be_reached && !line.connection.is_moving() {
-            self.refresh.take()
-        } else {
-            None
-        }
+        self.is_reachable(endpoint).then(|| self.refresh.take()).flatten()
     }
 }
 
@@ -388,6 +388,7 @@ impl UserAgent {
 
     /// No way is left.
     fn platform_lost(&mut self) {
+        self.subscriptions.disconnected(&mut self.endpoint);
         for call in self.calls.values_mut() {
             call.platform_lost(&mut self.endpoint);
         }
@@ -398,12 +399,16 @@ impl UserAgent {
 
     /// The far ends are told where this side is as soon as this side can be reached there.
     fn refresh_calls(&mut self) {
+        if self.lines.is_reachable(&self.endpoint) {
+            self.subscriptions.reachable(&mut self.endpoint);
+        }
         let Some(refresh) = self.lines.take_refresh(&self.endpoint) else {
             return;
         };
         for call in self.calls.values_mut() {
             call.reconnected(refresh.network_changed);
         }
+        self.subscriptions.regained(&mut self.endpoint);
     }
 }
 

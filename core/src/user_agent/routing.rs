@@ -93,6 +93,9 @@ impl UserAgent {
             return self.object(transaction, &request, objection);
         }
         let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
+        if request.method() == Method::Notify {
+            return self.notify(transaction, &request);
+        }
         if has_to_tag {
             return match self.owner_of(&request) {
                 Some(id) => {
@@ -259,6 +262,10 @@ impl UserAgent {
                 });
             }
             Purpose::Recovery(id) => self.recovery_response(id, transaction, response),
+            Purpose::Subscribe(id) => {
+                self.subscriptions
+                    .response(&mut self.endpoint, id, transaction, response);
+            }
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
             Purpose::Dtmf(id) => {
                 let status = response.status();
@@ -349,6 +356,7 @@ impl UserAgent {
             Purpose::ReInvite(id) => self.with_call(id, |call, _| call.reinvite_resent(new)),
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
+            Purpose::Subscribe(id) => self.subscriptions.resent(id, new),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Prack(_)
             | Purpose::Orphan
@@ -397,6 +405,7 @@ impl UserAgent {
             | Purpose::Update(id)
             | Purpose::Bye(id)
             | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
+            Purpose::Subscribe(id) => self.subscriptions.number_for_retry(id, transaction),
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
             // Nobody wants it any more.
             Purpose::Orphan => None,
@@ -436,6 +445,10 @@ impl UserAgent {
                     self.with_call(id, |call, endpoint| {
                         call.update_unanswered(endpoint, transaction, flow_failed)
                     });
+                }
+                Purpose::Subscribe(id) => {
+                    self.subscriptions
+                        .no_response(&mut self.endpoint, id, transaction);
                 }
                 Purpose::Recovery(id) => {
                     self.with_call(id, |call, endpoint| {

@@ -37,6 +37,8 @@ fn drops(ladder: &mut Ladder) -> Vec<u32> {
         | Event::Registration(_)
         | Event::Call(_)
         | Event::DtmfReceived { .. }
+        | Event::Subscription { .. }
+        | Event::Notification(_)
         | Event::OperationDone { .. }
         | Event::TokenWanted { .. }
         | Event::Stopped => None,

@@ -644,6 +644,8 @@ impl Ladder {
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
             | Event::Stopped
             | Event::Dropped { .. } => {}
         }

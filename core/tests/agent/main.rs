@@ -27,6 +27,7 @@ mod rfc5407;
 mod servers;
 mod session_timer;
 mod stop;
+mod subscription;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;
 mod two_calls;

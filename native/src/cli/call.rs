@@ -170,6 +170,8 @@ impl Conversation<'_> {
             }
             Event::Call(_)
             | Event::DtmfReceived { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
             | Event::Connection(_)
             | Event::Registration(_)
             | Event::OperationDone { .. }

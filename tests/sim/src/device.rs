@@ -70,6 +70,8 @@ impl Device {
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
             | Event::Stopped
             | Event::Dropped { .. } => {}
         }

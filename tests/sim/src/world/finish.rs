@@ -69,6 +69,8 @@ impl World {
             | Event::Registration(_)
             | Event::Call(_)
             | Event::DtmfReceived { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::Stopped => None,

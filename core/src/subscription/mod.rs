@@ -1,0 +1,167 @@
+//! Subscriptions (RFC 6665): the subscriber's side for any event package. What a notification says is the package's
+//! matter; here a body is bytes with a media type.
+//!
+//! Subscriptions are kept: refreshed in time, told a new address after a reconnect, made anew when the notifier has lost
+//! them, each with a pause that grows while it fails. They end when they are no longer wanted, or are refused for good.
+
+mod state_header;
+mod usage;
+
+use std::collections::BTreeMap;
+
+use crate::endpoint::Endpoint;
+use crate::event::SubscriptionState;
+use crate::id::SubscriptionId;
+use crate::sip::{Message, UriBuf};
+use crate::time::Instant;
+use crate::transaction::TransactionId;
+use usage::{Subject, Subscription};
+
+/// Subscriptions at once; each costs a few hundred bytes.
+const MAX_SUBSCRIPTIONS: usize = 1_000;
+
+/// All subscriptions of an agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subscriptions {
+    all: BTreeMap<SubscriptionId, Subscription>,
+    last_id: u64,
+}
+
+impl Subscriptions {
+    pub(crate) fn is_full(&self) -> bool {
+        self.all.len() >= MAX_SUBSCRIPTIONS
+    }
+
+    /// Subscribes to `package` (with its parameters) at `target`; bodies of the media types `accept` are understood.
+    pub(crate) fn add(
+        &mut self,
+        endpoint: &mut Endpoint,
+        target: UriBuf,
+        package: &str,
+        accept: &[&str],
+    ) -> SubscriptionId {
+        self.last_id += 1;
+        let id = SubscriptionId(self.last_id);
+        let subject = Subject {
+            target,
+            package: package.to_owned(),
+            accept: accept.join(", "),
+        };
+        self.all.insert(id, Subscription::new(endpoint, id, subject));
+        id
+    }
+
+    /// Ends one; `false` if there is none.
+    pub(crate) fn remove(&mut self, endpoint: &mut Endpoint, id: SubscriptionId) -> bool {
+        let Some(subscription) = self.all.get_mut(&id) else {
+            return false;
+        };
+        subscription.leave(endpoint);
+        self.forget_ended();
+        true
+    }
+
+    /// Ends all of them.
+    pub(crate) fn leave_all(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::leave);
+    }
+
+    /// The agent has stopped.
+    pub(crate) fn stopped(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::leave);
+        self.each(endpoint, Subscription::disconnected);
+    }
+
+    pub(crate) fn states(&self) -> impl Iterator<Item = (SubscriptionId, &SubscriptionState)> {
+        self.all.iter().map(|(id, it)| (*id, it.state()))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.all.values().filter_map(Subscription::deadline).min()
+    }
+
+    pub(crate) fn wake(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::wake);
+    }
+
+    pub(crate) fn disconnected(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::disconnected);
+    }
+
+    /// This device can be reached.
+    pub(crate) fn reachable(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::reachable);
+    }
+
+    /// This device can be reached again, perhaps elsewhere.
+    pub(crate) fn regained(&mut self, endpoint: &mut Endpoint) {
+        self.each(endpoint, Subscription::regained);
+    }
+
+    /// A NOTIFY; `false` if it belongs to no subscription.
+    pub(crate) fn notified(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        notify: &Message,
+    ) -> bool {
+        let owner = self.all.values_mut().find(|it| it.owns(notify));
+        let is_owned = owner.is_some();
+        if let Some(subscription) = owner {
+            subscription.notified(endpoint, transaction, notify);
+        }
+        self.forget_ended();
+        is_owned
+    }
+
+    /// A response to a SUBSCRIBE.
+    pub(crate) fn response(
+        &mut self,
+        endpoint: &mut Endpoint,
+        id: SubscriptionId,
+        transaction: TransactionId,
+        response: &Message,
+    ) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            subscription.response(endpoint, transaction, response);
+        }
+        self.forget_ended();
+    }
+
+    /// A SUBSCRIBE got no answer.
+    pub(crate) fn no_response(
+        &mut self,
+        endpoint: &mut Endpoint,
+        id: SubscriptionId,
+        transaction: TransactionId,
+    ) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            subscription.no_response(endpoint, transaction);
+        }
+        self.forget_ended();
+    }
+
+    /// The number for a challenged SUBSCRIBE that is sent again, if it is still wanted.
+    pub(crate) fn number_for_retry(&mut self, id: SubscriptionId, transaction: TransactionId) -> Option<u32> {
+        let subscription = self.all.get_mut(&id).filter(|it| it.awaits(transaction))?;
+        Some(subscription.number_for_retry())
+    }
+
+    /// The challenged SUBSCRIBE was sent again.
+    pub(crate) fn resent(&mut self, id: SubscriptionId, transaction: TransactionId) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            subscription.resent(transaction);
+        }
+    }
+
+    fn each(&mut self, endpoint: &mut Endpoint, step: impl Fn(&mut Subscription, &mut Endpoint)) {
+        for subscription in self.all.values_mut() {
+            step(subscription, endpoint);
+        }
+        self.forget_ended();
+    }
+
+    fn forget_ended(&mut self) {
+        self.all.retain(|_, subscription| !subscription.is_over());
+    }
+}
