@@ -40,6 +40,7 @@ test('contacts leave out oneself and know people by number and by id', () => {
   expect(contacts.state.value.contacts.map((c) => c.id)).toEqual(['bob', 'carol', 'echo']);
   expect(contacts.person({ displayName: 'spoofed', user: 'bob', uri: 'sip:bob@x' })).toEqual({ name: 'Bob Kramer', number: '102', target: '102' });
   expect(contacts.person({ displayName: '', user: '+491', uri: 'sip:+491@x' }).name).toBe('+491');
+  expect(contacts.person({ displayName: '', user: '', uri: 'sip:anonymous@anonymous.invalid' })).toEqual({ name: 'Number withheld', number: '', target: '' });
 });
 
 test('the directory of the last visit is there when the server is not', async () => {

@@ -4,6 +4,7 @@ import type { CallState } from '@clearline/phone';
 import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform, type ActionId } from '../model/actions.js';
 import { audioIsLost, stateText } from '../model/call-text.js';
+import { redirectedText } from '../model/diversion-text.js';
 import type { Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
 import type { Quality } from '../model/quality.js';
@@ -55,6 +56,7 @@ export class CallCard extends Component {
   override render(): unknown {
     const { call } = this;
     const person = this.desk.contacts.person(call.remote);
+    const redirected = redirectedText(call, this.desk.contacts);
     const held = call.localHold;
     const short = this.compact || held;
     const keypad = !short && this.desk.state.value.callKeypad === call.id;
@@ -73,6 +75,7 @@ export class CallCard extends Component {
         <div class="names">
           <h2>${person.name}</h2>
           ${short || keypad ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
+          ${redirected && !short ? html`<p class="sub truncate" data-testid="redirected-to">${redirected}</p>` : nothing}
         </div>
         ${short ? this.#shortControls() : nothing} ${keypad ? this.#qualityMark() : nothing}
       </div>

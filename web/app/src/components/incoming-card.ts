@@ -7,6 +7,7 @@ import type { Desk } from '../model/desk.js';
 import { base, buttons } from '../styles/shared.js';
 import { cards } from '../styles/cards.js';
 import { Component } from './component.js';
+import { divertedText } from '../model/diversion-text.js';
 import { icon } from './icons.js';
 import './avatar.js';
 
@@ -63,6 +64,7 @@ export class IncomingCard extends Component {
 
   override render(): unknown {
     const { name, number } = this.desk.contacts.person(this.call.remote);
+    const diverted = divertedText(this.call, this.desk.contacts);
     return html`<section class="card" role="region" tabindex="-1" aria-label=${name} data-testid="incoming-card" data-call-state="incoming" data-call-id=${this.call.id}>
       <div class="who">
         <cl-avatar size="l" name=${name}></cl-avatar>
@@ -70,6 +72,7 @@ export class IncomingCard extends Component {
           <p class="eyebrow">${icon('bell')}${t('call.incoming')}</p>
           <h2>${name}</h2>
           ${number && number !== name ? html`<p class="sub tabular truncate">${number}</p>` : null}
+          ${diverted ? html`<p class="sub truncate" data-testid="diverted-by">${diverted}</p>` : null}
         </div>
       </div>
       ${this.busy ? this.#second() : this.#first()}

@@ -1,4 +1,5 @@
 import type { Identity } from '@clearline/phone';
+import { t } from '../i18n/i18n.js';
 import { Store, type Readable } from './store.js';
 import { sameNumber } from './number.js';
 import type { DirectoryEntry, ServerApi } from './server.js';
@@ -15,6 +16,9 @@ export interface ContactsState {
   readonly status: 'loading' | 'ready' | 'stale' | 'failed';
   readonly contacts: readonly Contact[];
 }
+
+/** The address of whoever withholds theirs (RFC 3323). */
+const ANONYMOUS = 'sip:anonymous@anonymous.invalid';
 
 /** Name and number of a party as people know it: the directory's name first, then what the network sent. */
 export interface Person {
@@ -76,6 +80,7 @@ export class Contacts {
 
   /** Whom a call is with. */
   person(remote: Identity): Person {
+    if (remote.uri === ANONYMOUS) return { name: t('call.anonymous'), number: '', target: '' };
     const contact = this.byAddress(remote.user);
     const name = contact?.name || remote.displayName || remote.user || remote.uri;
     return {

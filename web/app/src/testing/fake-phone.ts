@@ -104,6 +104,10 @@ export class FakePhone implements Phone {
       id,
       direction: 'outgoing',
       remote: { displayName: 'Bob', user: '102', uri: 'sip:102@example.test' },
+      anonymous: false,
+      divertedBy: [],
+      redirectedTo: null,
+      alert: null,
       state: 'active',
       muted: false,
       localHold: false,
@@ -139,7 +143,7 @@ export class FakePhone implements Phone {
     call.state = {
       ...call.state,
       state: 'ended',
-      end: { at: Date.now(), cause: 'local-hang-up', sipStatus: null, text: '', retryAfter: null, ...end },
+      end: { at: Date.now(), cause: 'local-hang-up', sipStatus: null, text: '', retryAfter: null, q850Cause: null, ...end },
     };
     this.patch({ calls: this.state.calls.filter((known) => known.id !== id) });
     for (const listener of [...this.#events.callEnded]) listener(call.state);

@@ -39,6 +39,10 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
   'phone-number': { preferences: { keypadOpen: true }, play: ({ desk }) => desk.dial.type('+49 (0)89 1234-56') },
   'phone-keypad': { preferences: { keypadOpen: true } },
   incoming: { play: ({ phone }) => phone.add({ remote: BOB, direction: 'incoming', state: 'incoming' }) },
+  'incoming-diverted': {
+    play: ({ phone }) =>
+      phone.add({ remote: BOB, direction: 'incoming', state: 'incoming', divertedBy: [{ party: CAROL, reason: 'no-answer' }] }),
+  },
   'incoming-long': { play: ({ phone }) => phone.add({ remote: LONG, direction: 'incoming', state: 'incoming' }) },
   calling: { play: ({ phone }) => phone.add({ remote: BOB, state: 'ringing' }) },
   active: { play: ({ phone }) => phone.add(talking) },

@@ -14,6 +14,26 @@ export interface Identity {
   readonly uri: string;
 }
 
+/** A party that sent a call on to another. */
+export interface Diversion {
+  /** Whom the call was for; empty where that party wants privacy. */
+  readonly party: Identity;
+  readonly reason: DiversionReason;
+}
+
+export type DiversionReason =
+  | 'unknown'
+  | 'user-busy'
+  | 'no-answer'
+  | 'unavailable'
+  | 'unconditional'
+  | 'time-of-day'
+  | 'do-not-disturb'
+  | 'deflection'
+  | 'follow-me'
+  | 'out-of-service'
+  | 'away';
+
 /** The connection to the platform. Times are milliseconds since the Unix epoch. */
 export type ConnectionState =
   | { readonly type: 'stopped' }
@@ -78,6 +98,14 @@ export interface CallState {
   readonly id: CallId;
   readonly direction: 'outgoing' | 'incoming';
   readonly remote: Identity;
+  /** The caller withholds who it is: this side of an outgoing call, the far end of an incoming one. */
+  readonly anonymous: boolean;
+  /** Who sent an incoming call on to here, the last one first. */
+  readonly divertedBy: readonly Diversion[];
+  /** Where an outgoing call was sent on to (a redirect), if it was. */
+  readonly redirectedTo: Identity | null;
+  /** How the platform would like it to ring: an alert URN (RFC 7462), if the configuration lets it have a say. */
+  readonly alert: string | null;
   readonly state: CallStatus;
   readonly muted: boolean;
   /** Negotiated: this side holds the other. */
@@ -103,6 +131,8 @@ export interface CallState {
     readonly sipStatus: number | null;
     readonly text: string;
     readonly retryAfter: number | null;
+    /** The cause in the telephone network behind it (ITU-T Q.850), for details. */
+    readonly q850Cause: number | null;
   } | null;
 }
 
@@ -174,6 +204,8 @@ export interface PhoneConfig {
 export interface CallOptions {
   /** Shown until the platform says otherwise. */
   readonly displayName?: string;
+  /** The callee is not to learn who calls (RFC 3323). */
+  readonly anonymous?: boolean;
 }
 
 /** A call. Methods resolve when the change is negotiated and reject with a `PhoneError`. */

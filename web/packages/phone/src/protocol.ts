@@ -68,6 +68,7 @@ export type ToHost =
       readonly call: CallId;
       readonly target: string;
       readonly displayName: string | undefined;
+      readonly anonymous: boolean | undefined;
     }
   | { readonly type: 'command'; readonly request: number; readonly call: CallId; readonly command: Command }
   | { readonly type: 'media-done'; readonly request: string; readonly result: MediaResult }

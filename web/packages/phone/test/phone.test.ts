@@ -147,6 +147,10 @@ function callState(change: Partial<CallState> = {}): CallState {
     id: CALL,
     direction: 'incoming',
     remote: { displayName: 'Bob', user: 'bob', uri: 'sip:bob@example.com' },
+    anonymous: false,
+    divertedBy: [],
+    redirectedTo: null,
+    alert: null,
     state: 'incoming',
     muted: false,
     localHold: false,
@@ -164,7 +168,7 @@ function callState(change: Partial<CallState> = {}): CallState {
   };
 }
 
-const END = { at: 2, cause: 'remote-hang-up', sipStatus: null, text: '', retryAfter: null } as const;
+const END = { at: 2, cause: 'remote-hang-up', sipStatus: null, text: '', retryAfter: null, q850Cause: null } as const;
 const OFFER: MediaAction = { type: 'create-offer', direction: 'sendrecv', ice_restart: false };
 const mediaRequest = (request: string, session: string, call: string, action: MediaAction): ToWindow => {
   return { type: 'media', request, session, call, action, muted: false };

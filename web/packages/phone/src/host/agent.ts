@@ -34,7 +34,7 @@ export interface Agent {
   transportChanged(now: number, session: string, state: string): void;
   microphoneLost(now: number, session: string, kind: string): void;
   microphoneRestored(now: number, session: string): void;
-  placeCall(now: number, call: string, target: string, displayName?: string | null): void;
+  placeCall(now: number, call: string, target: string, displayName?: string | null, anonymous?: boolean | null): void;
   answer(now: number, call: string): string;
   endAndAnswer(now: number, call: string): string;
   holdAndAnswer(now: number, call: string): string;

@@ -7,6 +7,12 @@ import type { Agent } from './agent.js';
 import type { AgentRunner, OperationDone } from './agent_runner.js';
 import type { MediaRouter } from './media_router.js';
 
+/** What the caller wants besides the target. */
+interface Wishes {
+  readonly displayName: string | undefined;
+  readonly anonymous: boolean | undefined;
+}
+
 export class CallControl {
   constructor(
     private readonly agent: AgentRunner,
@@ -15,9 +21,9 @@ export class CallControl {
   ) {}
 
   /** Places a call whose media `window` carries; the reason of a refusal, or `null`. */
-  place(window: string, call: CallId, target: string, displayName: string | undefined): WireError | null {
+  place(window: string, call: CallId, target: string, options: Wishes): WireError | null {
     this.media.carry(call, window);
-    const error = this.agent.attempt((agent, now) => agent.placeCall(now, call, target, displayName));
+    const error = this.agent.attempt((agent, now) => agent.placeCall(now, call, target, options.displayName, options.anonymous));
     if (error !== null) this.media.callEnded(call);
     return error;
   }

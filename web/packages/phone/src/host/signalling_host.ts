@@ -144,7 +144,7 @@ export class SignallingHost implements AccountAgentListener {
         agent.stop(this.#replyTo(window, message.request));
         break;
       case 'call':
-        this.#reply(window, message.request, control.place(window, message.call, message.target, message.displayName));
+        this.#reply(window, message.request, control.place(window, message.call, message.target, message));
         break;
       case 'command':
         control.command(window, message.call, message.command, this.#replyTo(window, message.request));

@@ -113,10 +113,10 @@ class WindowPhone implements Phone, HostListener {
 
   call(target: string, options: CallOptions = {}): Call {
     const id = randomId();
-    const call = this.#newCall(preparing(id, target, options.displayName ?? ''));
+    const call = this.#newCall(preparing(id, target, options));
     this.#media.prepareOffer(id);
-    const { displayName } = options;
-    this.#host.ask({ type: 'call', call: id, target, displayName }).catch((error: unknown) => this.#refused(id, error as PhoneError));
+    const { displayName, anonymous } = options;
+    this.#host.ask({ type: 'call', call: id, target, displayName, anonymous }).catch((error: unknown) => this.#refused(id, error as PhoneError));
     this.#publish();
     return call;
   }
@@ -293,7 +293,7 @@ class WindowPhone implements Phone, HostListener {
   #endHere(id: CallId, cause: EndCause, error?: PhoneError): void {
     const call = this.#calls.get(id);
     if (call === undefined) return;
-    const end = { at: Date.now(), cause, sipStatus: null, text: error?.message ?? '', retryAfter: null };
+    const end = { at: Date.now(), cause, sipStatus: null, text: error?.message ?? '', retryAfter: null, q850Cause: null };
     this.#updateCall(call, { ...call.state, state: 'ended', end }, error);
   }
 
@@ -394,11 +394,15 @@ function accountOf(config: PhoneConfig): Account {
   };
 }
 
-function preparing(id: CallId, target: string, displayName: string): CallState {
+function preparing(id: CallId, target: string, options: CallOptions): CallState {
   return {
     id,
     direction: 'outgoing',
-    remote: { displayName, user: target, uri: '' },
+    remote: { displayName: options.displayName ?? '', user: target, uri: '' },
+    anonymous: options.anonymous ?? false,
+    divertedBy: [],
+    redirectedTo: null,
+    alert: null,
     state: 'preparing',
     muted: false,
     localHold: false,
