@@ -6,6 +6,19 @@ use crate::secret::Secret;
 use crate::sip::{UriBuf, escape_param};
 use crate::time::{Duration, Instant};
 
+/// Which redirects are followed (RFC 3261 section 8.1.3.4). Whoever answers for a number could send its callers anywhere,
+/// to costly numbers for example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RedirectPolicy {
+    /// None.
+    Never,
+    /// Those to the account's own domain, or to the one that was dialled.
+    #[default]
+    SameDomain,
+    /// All.
+    Any,
+}
+
 /// The account and behaviour of one agent.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -53,6 +66,8 @@ pub struct Config {
     /// Answer incoming calls by themselves where the caller asks for it (RFC 5373, Call-Info): an intercom. Whoever may
     /// call can listen in then.
     pub follow_answer_mode: bool,
+    /// Which redirects (3xx) a call of this side follows.
+    pub redirect_policy: RedirectPolicy,
     /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
     /// [`CallInfo::alert`](crate::CallInfo::alert).
     pub follow_alert_info: bool,
@@ -83,6 +98,7 @@ impl Config {
             auto_answer: false,
             preferred_identity: None,
             follow_answer_mode: false,
+            redirect_policy: RedirectPolicy::SameDomain,
             follow_alert_info: false,
         }
     }

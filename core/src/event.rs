@@ -260,6 +260,10 @@ pub struct CallInfo {
     /// Who sent an incoming call on to here, the last one first (RFC 5806, RFC 7044).
     #[serde(default)]
     pub diverted_by: Vec<Diversion>,
+    /// Where an outgoing call was sent on to by a redirect (RFC 3261 section 8.1.3.4): where it rings, or, if it has ended,
+    /// where it was not followed to.
+    #[serde(default)]
+    pub redirected_to: Option<Identity>,
     /// How the platform would like it to ring: an alert URN (RFC 7462), if the configuration lets it have a say.
     #[serde(default)]
     pub alert: Option<String>,

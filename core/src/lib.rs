@@ -37,7 +37,7 @@ mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
 pub use census::Census;
-pub use config::{Config, Push, Server, Token};
+pub use config::{Config, Push, RedirectPolicy, Server, Token};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,

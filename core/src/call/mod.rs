@@ -20,6 +20,7 @@ mod negotiation;
 mod outgoing;
 mod prack;
 mod reason;
+mod redirect;
 mod refresh;
 mod reinvite;
 mod repetition;
@@ -139,6 +140,7 @@ impl Call {
                 remote,
                 anonymous: false,
                 diverted_by: Vec::new(),
+                redirected_to: None,
                 alert: None,
                 state,
                 muted: false,

@@ -4,6 +4,7 @@ use super::established::number;
 use super::forks::Forks;
 use super::prack::Provisional;
 use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
+use super::redirect::Redirection;
 use super::{
     Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
@@ -36,6 +37,7 @@ pub(super) struct Inviting {
     forks: Forks,
     /// The early answer that was applied. A peer connection takes the answer of one fork only.
     early_answer: Option<EarlyAnswer>,
+    pub(super) redirection: Redirection,
     cancel: Cancel,
     /// When nobody has answered.
     give_up_at: Instant,
@@ -115,6 +117,13 @@ impl Inviting {
         !matches!(self.cancel, Cancel::No)
     }
 
+    /// `invite` is out in `transaction`, to another address: no fork of the last one is left.
+    pub(super) fn starts_over(&mut self, transaction: TransactionId, invite: Message) {
+        self.transaction = transaction;
+        self.invite = invite;
+        self.forks = Forks::default();
+    }
+
     /// Another dialog has taken its place. Forks that answer all the same are released.
     pub(super) fn take_back(&mut self, endpoint: &mut Endpoint) {
         endpoint.cancel(self.transaction, None);
@@ -168,6 +177,7 @@ impl Call {
         self.info.state = CallState::Calling;
         self.stage = Stage::Inviting(Box::new(Inviting {
             transaction,
+            redirection: Redirection::new(invite.clone()),
             invite,
             forks: Forks::default(),
             early_answer: None,
@@ -209,6 +219,12 @@ impl Call {
             return;
         };
         if inviting.transaction == transaction {
+            if endpoint.is_connected() && self.invite_next(endpoint) {
+                return;
+            }
+            let Stage::Inviting(inviting) = &self.stage else {
+                return;
+            };
             let cause = match inviting.cancel {
                 Cancel::No => EndCause::NetworkFailed,
                 Cancel::Wanted(cause) | Cancel::Sent(cause) => cause,
@@ -478,7 +494,9 @@ impl Call {
         if inviting.transaction != transaction {
             return;
         }
-        if status == 422 && self.try_longer_interval(endpoint, response) {
+        let goes_on = status == 422 && self.try_longer_interval(endpoint, response)
+            || self.goes_on_elsewhere(endpoint, response);
+        if goes_on {
             return;
         }
         let Stage::Inviting(inviting) = &self.stage else {
@@ -494,6 +512,7 @@ impl Call {
         if let Some(end) = &mut self.info.end {
             end.retry_after = response.retry_after();
         }
+        self.note_redirect(response);
         self.note_reason(&heard);
     }
 }

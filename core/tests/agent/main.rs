@@ -17,6 +17,7 @@ mod pair;
 mod prack;
 #[cfg(not(target_family = "wasm"))]
 mod properties;
+mod redirect;
 mod registration;
 mod replaces;
 mod restore;
