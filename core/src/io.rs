@@ -185,6 +185,13 @@ pub enum MediaAction {
         /// A provisional answer (JSEP `pranswer`) can still be replaced by the final one.
         provisional: bool,
     },
+    /// Add candidates of the far end that came after its description; answer with [`MediaOutcome::Done`]. They are those of
+    /// the description in force, all of them so far. A backend that cannot add candidates leaves them: what is in the
+    /// descriptions suffices.
+    AddCandidates {
+        /// An `application/trickle-ice-sdpfrag` body (RFC 8840 section 9).
+        fragment: String,
+    },
     /// Take back the last offer (JSEP rollback), because it met glare or was refused.
     Rollback,
     /// Send exact silence from the microphone, or stop doing so. Never signalled. Comes only between a session's
@@ -254,6 +261,15 @@ pub enum MediaEvent {
     Transport {
         /// The new state.
         state: MediaTransport,
+    },
+    /// Candidates were found after the description had been made.
+    Candidates {
+        /// An `application/trickle-ice-sdpfrag` body (RFC 8840 section 9) with all candidates of the description in force,
+        /// and `a=end-of-candidates` when no more are looked for.
+        fragment: String,
+        /// The call may depend on them: a relay where the description has none, for example. Then they are worth an
+        /// offer to a far end that does not take them otherwise.
+        matters: bool,
     },
     /// The far end sent a tone (RFC 4733). Browsers cannot tell, native media does.
     DtmfReceived {

@@ -4,11 +4,10 @@ use super::reason::{self, Heard};
 use super::repetition::{Due, Repetition};
 use super::wishes::Wanted;
 use super::{
-    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, Message, OperationId, SessionTimer, Stage, dtmf,
+    Call, CallState, Dialog, EndCause, Endpoint, HeaderName, Message, OperationId, SessionTimer, Stage,
     session_description, session_timer,
 };
 use crate::endpoint::Purpose;
-use crate::event::Event;
 use crate::io::Timer;
 use crate::sip::Method;
 use crate::time::Instant;
@@ -276,17 +275,6 @@ impl Call {
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}
         }
         self.note_reason(&heard);
-    }
-
-    fn info_received(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, request: &Message) {
-        let ok = endpoint.response(request, 200).build();
-        endpoint.respond(transaction, ok);
-        if let Some(tone) = dtmf::tone_in_info(request) {
-            endpoint.emit(Event::DtmfReceived {
-                call: self.id(),
-                tone,
-            });
-        }
     }
 }
 

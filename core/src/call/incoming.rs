@@ -7,7 +7,7 @@ use super::{
     OperationId, RejectReason, Stage, session_description,
 };
 use super::{answer_mode, diversion, identity};
-use crate::endpoint::{ALLOW, SUPPORTED};
+use crate::endpoint::{ALLOW, RECV_INFO, SUPPORTED};
 use crate::id::CallId;
 use crate::sip::HeaderError;
 use crate::time::Instant;
@@ -149,6 +149,7 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO)
             .body("application/sdp", sdp.as_bytes());
         let answer = self
             .session_timer

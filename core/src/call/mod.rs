@@ -16,6 +16,7 @@ mod established;
 mod forks;
 mod identity;
 mod incoming;
+mod info;
 mod negotiation;
 mod outgoing;
 mod prack;
@@ -28,6 +29,7 @@ mod replaces;
 mod restore;
 mod session_timer;
 mod survival;
+mod trickle;
 mod update;
 mod wishes;
 
@@ -57,6 +59,7 @@ pub(crate) use restore::Restored;
 use session_timer::SessionTimer;
 pub(crate) use session_timer::too_small;
 use survival::Losses;
+use trickle::Trickle;
 
 /// How an incoming call is declined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +102,7 @@ pub(crate) struct Call {
     losses: Losses,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
+    trickle: Trickle,
     /// Another INVITE is about to take the dialog's place.
     succession: Option<Box<Succession>>,
     /// The dialog is dead; another is being asked for.
@@ -167,6 +171,7 @@ impl Call {
             losses: Losses::default(),
             dtmf: Dtmf::default(),
             hang_up_operation: None,
+            trickle: Trickle::default(),
             succession: None,
             recovery: None,
         }
@@ -248,6 +253,7 @@ impl Call {
 
     /// Starts what is wanted and possible now. Called after every step.
     pub(crate) fn advance(&mut self, endpoint: &mut Endpoint) {
+        self.advance_trickle(endpoint);
         self.advance_negotiation(endpoint);
         self.advance_dtmf(endpoint);
     }
@@ -346,6 +352,9 @@ impl Call {
             }
             MediaEvent::MicrophoneLost { kind } => self.info.microphone_problem = Some(*kind),
             MediaEvent::MicrophoneRestored => self.info.microphone_problem = None,
+            MediaEvent::Candidates { fragment, matters } => {
+                self.candidates_found(session, fragment, *matters);
+            }
         }
     }
 
@@ -393,19 +402,14 @@ impl Call {
     fn renew_session(&mut self, endpoint: &mut Endpoint) {
         self.close_media(endpoint);
         self.session = endpoint.new_media_session();
+        self.trickle = Trickle::default();
         self.info.media = MediaTransport::New;
     }
 }
 
 /// The session description a message carries, if it carries one.
 fn session_description(message: &Message) -> Option<&str> {
-    let is_sdp = message
-        .content_type()
-        .is_some_and(|media_type| media_type.is("application/sdp"));
-    if message.body().is_empty() || !is_sdp {
-        return None;
-    }
-    std::str::from_utf8(message.body()).ok()
+    message.session_description()
 }
 
 /// What the core reads from the far end's description.

@@ -10,7 +10,7 @@ use super::{
     MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
     identity, session_description,
 };
-use crate::endpoint::{ALLOW, Purpose, Release, SUPPORTED};
+use crate::endpoint::{ALLOW, Purpose, RECV_INFO, Release, SUPPORTED};
 use crate::id::CallId;
 use crate::session_description::{Fingerprint, SessionDescription};
 use crate::sip::{Method, RequestBuilder, UriBuf};
@@ -529,7 +529,8 @@ fn invite(endpoint: &mut Endpoint, target: &UriBuf, contact: String, anonymous: 
         .header(HeaderName::CSeq, format_args!("{cseq} INVITE"))
         .header(HeaderName::Contact, contact)
         .header(HeaderName::Allow, ALLOW)
-        .header(HeaderName::Supported, SUPPORTED);
+        .header(HeaderName::Supported, SUPPORTED)
+        .header(HeaderName::RecvInfo, RECV_INFO);
     identity::with_identity(endpoint, invite, anonymous)
 }
 

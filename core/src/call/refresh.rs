@@ -3,7 +3,7 @@
 
 use super::incoming::response;
 use super::{Call, Endpoint, HeaderName, Message, asserted_identity, identity};
-use crate::endpoint::{ALLOW, SUPPORTED};
+use crate::endpoint::{ALLOW, RECV_INFO, SUPPORTED};
 use crate::sip::ResponseBuilder;
 
 impl Call {
@@ -15,7 +15,8 @@ impl Call {
         let response = response(endpoint, request, 200, &local_tag.unwrap_or_default())
             .header(HeaderName::Contact, self.contact(endpoint))
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED);
+            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO);
         self.session_timer
             .grant(endpoint.now, &endpoint.config, request, response)
     }

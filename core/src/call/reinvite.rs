@@ -4,7 +4,7 @@ use super::negotiation::{Negotiation, Offer, Owed};
 use super::prack::{self, Provisional, ReliableOrder};
 use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, OperationError, Stage, session_description};
-use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::sip::Method;
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
@@ -36,6 +36,7 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO)
             .body("application/sdp", sdp.as_bytes());
         let reinvite = self.session_timer.ask(&endpoint.config, reinvite);
         match endpoint.send(Purpose::ReInvite(id), reinvite) {

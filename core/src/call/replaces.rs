@@ -25,7 +25,7 @@ use super::{
     Stage, identity, session_description,
 };
 use crate::dialog::Dialog;
-use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::id::DialogId;
 use crate::io::Timer;
 use crate::sip::{Method, Params, RequestBuilder, Uri};
@@ -236,6 +236,7 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO)
             .body("application/sdp", sdp.as_bytes());
         let answer = self
             .session_timer
@@ -292,6 +293,7 @@ impl Call {
         self.close_media(endpoint);
         self.session = session;
         self.session_open = true;
+        self.trickle = super::Trickle::default();
         self.info.media = MediaTransport::New;
         let mut established = Established::new(dialog);
         established.wanted = wanted;
@@ -499,6 +501,7 @@ impl Call {
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO)
             // Section 4: one that does not know Replaces must not ring.
             .header(HeaderName::Require, "replaces")
             .header(HeaderName::Replaces, replaces)

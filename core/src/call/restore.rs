@@ -74,6 +74,7 @@ impl Call {
             stage: Stage::Established(Box::new(established)),
             dtmf: super::Dtmf::default(),
             hang_up_operation: None,
+            trickle: super::Trickle::default(),
             succession: None,
             recovery: None,
         }

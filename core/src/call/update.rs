@@ -6,7 +6,7 @@
 use super::negotiation::{Negotiation, Offer, Owed};
 use super::replaces::says_lost;
 use super::{Call, EndCause, Endpoint, HeaderName, Message, Stage, session_description};
-use crate::endpoint::{ALLOW, Purpose, SUPPORTED};
+use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::sip::Method;
 use crate::transaction::TransactionId;
 
@@ -28,7 +28,8 @@ impl Call {
             .request(Method::Update)
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, SUPPORTED);
+            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::RecvInfo, RECV_INFO);
         let update = self.session_timer.ask(&endpoint.config, update);
         if let Ok(transaction) = endpoint.send(Purpose::Update(id), update) {
             established.update = Some(transaction);

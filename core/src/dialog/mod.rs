@@ -195,6 +195,11 @@ impl Dialog {
         self.peer.learn(message);
     }
 
+    /// The far side lists the Info-Package of RFC 8840 and refuses it.
+    pub(crate) fn peer_refuses_trickle(&mut self) {
+        self.peer.trickle = false;
+    }
+
     /// The far side lists UPDATE and refuses it.
     pub(crate) fn peer_refuses_update(&mut self) {
         self.peer.update = false;

@@ -10,18 +10,22 @@ use crate::sip::{HeaderName, Message};
 pub(crate) struct Peer {
     /// UPDATE (RFC 3311).
     pub(crate) update: bool,
+    /// Candidates by INFO (RFC 8840).
+    pub(crate) trickle: bool,
     /// Session timers (RFC 4028).
     pub(crate) timer: bool,
 }
 
 impl Peer {
-    /// Reads Allow and Supported; a message that lacks one says nothing about it.
+    /// Reads Allow, Supported and Recv-Info; a message that lacks one says nothing about it.
     pub(super) fn learn(&mut self, message: &Message) {
         let lists = |name, token| {
             let is_there = message.header(name).is_some();
             is_there.then(|| message.lists_token(name, token))
         };
         self.update = lists(HeaderName::Allow, "UPDATE").unwrap_or(self.update);
+        // What it takes by INFO it says in Recv-Info (RFC 6086 section 5.2.3).
+        self.trickle = lists(HeaderName::RecvInfo, "trickle-ice").unwrap_or(self.trickle);
         self.timer = lists(HeaderName::Supported, "timer").unwrap_or(self.timer);
     }
 }

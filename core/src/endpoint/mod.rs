@@ -26,7 +26,10 @@ use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, Tr
 /// Methods this agent understands (RFC 3261 section 20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 /// Option tags this agent implements.
-pub(crate) const SUPPORTED: &str = "100rel, 199, from-change, gruu, outbound, path, replaces, timer";
+pub(crate) const SUPPORTED: &str =
+    "100rel, 199, from-change, gruu, outbound, path, replaces, timer, trickle-ice";
+/// INFO packages this agent takes (RFC 6086 section 5.2.3).
+pub(crate) const RECV_INFO: &str = "trickle-ice";
 
 /// The agent without its calls, its registration and its connection policy: what these work with.
 #[derive(Clone, Debug)]

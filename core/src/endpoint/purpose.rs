@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Bye(CallId),
     /// SUBSCRIBE of any kind.
     Subscribe(SubscriptionId),
+    /// Candidates by INFO.
+    Trickle(CallId),
     /// A digit by INFO.
     Dtmf(CallId),
     /// BYE to a fork that answered too late.

@@ -23,6 +23,7 @@
 //! # Ok::<(), clearline_core::sip::ParseError>(())
 //! ```
 
+mod body;
 mod build;
 mod challenge;
 mod cseq;
@@ -49,6 +50,7 @@ mod uri;
 mod validate;
 mod via;
 
+pub use body::BodyPart;
 pub use build::{RequestBuilder, ResponseBuilder};
 pub use challenge::{AuthenticationKind, Challenge, Credentials};
 pub use cseq::CSeq;

@@ -1,7 +1,10 @@
 //! What a user agent has to say against a request before anybody is asked about it (RFC 3261 section 8.2).
 
 use crate::endpoint::SUPPORTED;
-use crate::sip::{HeaderName, Message, Method, Scheme};
+use crate::sip::{BodyPart, HeaderName, Message, Method, Scheme};
+
+/// Bytes of a Request-URI; GRUUs with all their parameters are a tenth of it.
+const LONGEST_URI: usize = 2_048;
 
 /// Why a request is refused, whatever it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,10 +13,14 @@ pub(super) enum Objection {
     Method,
     /// The Request-URI is not one of telephony (section 8.2.2.1).
     Scheme,
+    /// The Request-URI is longer than any that is meant (section 21.4.12).
+    LongUri,
     /// These extensions are required and unknown (section 8.2.2.3).
     Extensions(String),
     /// A request that offers or answers carries something else than a session description (section 8.2.3).
     Body,
+    /// The body is packed (section 20.12).
+    Encoding,
     /// An INVITE does not want a session description back (section 20.1).
     Accept,
 }
@@ -23,8 +30,9 @@ impl Objection {
         match self {
             Self::Method => 501,
             Self::Scheme => 416,
+            Self::LongUri => 414,
             Self::Extensions(_) => 420,
-            Self::Body => 415,
+            Self::Body | Self::Encoding => 415,
             Self::Accept => 406,
         }
     }
@@ -38,12 +46,19 @@ pub(super) fn objection(request: &Message) -> Option<Objection> {
     if matches!(request.method(), Method::Other(_)) {
         Some(Objection::Method)
     } else if request
+        .request_uri_text()
+        .is_some_and(|uri| uri.len() > LONGEST_URI)
+    {
+        Some(Objection::LongUri)
+    } else if request
         .request_uri()
         .is_some_and(|uri| matches!(uri.scheme(), Scheme::Other(_)))
     {
         Some(Objection::Scheme)
     } else if !tags.is_empty() {
         Some(Objection::Extensions(tags))
+    } else if !request.body().is_empty() && is_packed(request) {
+        Some(Objection::Encoding)
     } else if describes && !has_usable_body(request) {
         Some(Objection::Body)
     } else if is_invite && !accepts_descriptions(request) {
@@ -64,12 +79,24 @@ fn unsupported(request: &Message) -> String {
     required.filter(|tag| !known(tag)).collect::<Vec<_>>().join(", ")
 }
 
-/// A session description, or nothing.
+/// A session description, or nothing; beside it only what may be ignored (RFC 5621 section 8.3).
 fn has_usable_body(request: &Message) -> bool {
-    let is_sdp = request
-        .content_type()
-        .is_some_and(|media_type| media_type.is("application/sdp"));
-    request.body().is_empty() || is_sdp
+    let Ok(parts) = request.body_parts() else {
+        return false;
+    };
+    let is_description = |part: &BodyPart<'_>| part.is("application/sdp");
+    let is_harmless = |part: &BodyPart<'_>| is_description(part) || !part.is_required();
+    if request.offers_alternatives() {
+        parts.iter().any(is_description)
+    } else {
+        parts.iter().all(is_harmless)
+    }
+}
+
+fn is_packed(request: &Message) -> bool {
+    request
+        .header_list(HeaderName::ContentEncoding)
+        .any(|encoding| !encoding.eq_ignore_ascii_case("identity"))
 }
 
 /// Without Accept a session description is accepted, with an empty one nothing is.

@@ -3,7 +3,7 @@
 use super::UserAgent;
 use super::objection::{Objection, objection};
 use crate::call::{AnswerMode, Call, Replaces, too_small};
-use crate::endpoint::{ALLOW, Answer, Purpose, SUPPORTED};
+use crate::endpoint::{ALLOW, Answer, Purpose, RECV_INFO, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
 use crate::sip::{HeaderName, Message, Method, ParseError, reason_phrase};
@@ -127,7 +127,12 @@ impl UserAgent {
         let response = self.endpoint.response(request, objection.status()).to_tag(&tag);
         let response = match objection {
             Objection::Extensions(tags) => response.header(HeaderName::Unsupported, tags),
-            Objection::Method | Objection::Scheme | Objection::Body | Objection::Accept => response,
+            Objection::Encoding => response.header(HeaderName::AcceptEncoding, "identity"),
+            Objection::Method
+            | Objection::Scheme
+            | Objection::LongUri
+            | Objection::Body
+            | Objection::Accept => response,
         };
         self.endpoint.respond(transaction, response.build());
     }
@@ -193,6 +198,8 @@ impl UserAgent {
             .header(HeaderName::Allow, ALLOW)
             .header(HeaderName::Accept, "application/sdp")
             .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::AcceptEncoding, "identity")
+            .header(HeaderName::RecvInfo, RECV_INFO)
             .build();
         self.endpoint.respond(transaction, response);
     }
@@ -267,6 +274,10 @@ impl UserAgent {
                     .response(&mut self.endpoint, id, transaction, response);
             }
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
+            Purpose::Trickle(id) => {
+                let status = response.status();
+                self.with_call(id, |call, _| call.trickle_done(transaction, status));
+            }
             Purpose::Dtmf(id) => {
                 let status = response.status();
                 self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, status));
@@ -357,6 +368,7 @@ impl UserAgent {
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Subscribe(id) => self.subscriptions.resent(id, new),
+            Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Prack(_)
             | Purpose::Orphan
@@ -404,6 +416,7 @@ impl UserAgent {
             | Purpose::Prack(id)
             | Purpose::Update(id)
             | Purpose::Bye(id)
+            | Purpose::Trickle(id)
             | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
             Purpose::Subscribe(id) => self.subscriptions.number_for_retry(id, transaction),
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
@@ -456,6 +469,7 @@ impl UserAgent {
                     });
                 }
                 Purpose::Bye(id) => self.with_call(id, Call::bye_done),
+                Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_done(transaction, None)),
                 Purpose::Dtmf(id) => {
                     self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
                 }

@@ -1,6 +1,6 @@
 //! What people type or paste, as a URI: numbers with all their decoration, `tel:` and `sip:` links, names.
 
-use crate::sip::{Scheme, Uri, UriBuf};
+use crate::sip::{Scheme, TelephoneNumber, Uri, UriBuf};
 
 /// A dialled target and the tones to be sent after the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
                     post_dial: None,
                 });
             }
-            Scheme::Tel => return number(text.get(4..)?, domain),
+            Scheme::Tel => return telephone(uri, domain).or_else(|| number(text.get(4..)?, domain)),
             // mailto:, https: ... are not for calling.
             Scheme::Other(_) => return None,
         }
@@ -37,6 +37,35 @@ pub(crate) fn parse_target(text: &str, domain: &str) -> Option<Target> {
         });
     }
     number(text, domain).or_else(|| name(text, domain))
+}
+
+/// A `tel:` URI (RFC 3966) as the platform gets it (RFC 3261 section 19.1.6). An extension is dialled after the answer, as
+/// a person would; a context that is not this platform's stays with the number, as does an ISDN subaddress.
+fn telephone(uri: Uri<'_>, domain: &str) -> Option<Target> {
+    let number = TelephoneNumber::of(uri)?;
+    let digits = number.digits();
+    let plain = digits.strip_prefix('+').unwrap_or(&digits);
+    if plain.is_empty() || !plain.chars().all(|c| c.is_ascii_digit() || c == '*' || c == '#') {
+        return None;
+    }
+    let subaddress = number.subaddress().map(|isub| format!(";isub={isub}"));
+    let context = number
+        .context()
+        .filter(|context| !context.eq_ignore_ascii_case(domain));
+    let context = context.map(|context| format!(";phone-context={context}"));
+    let params = subaddress.into_iter().chain(context).collect::<String>();
+    let uri = UriBuf::sip(&format!("{digits}{params}"), domain).ok()?;
+    let uri = if params.is_empty() {
+        uri
+    } else {
+        UriBuf::parse(format!("{};user=phone", uri.as_str())).ok()?
+    };
+    let post_dial = number.extension().map(|extension| format!(",{extension}"));
+    let is_dialable = |tones: &String| tones.chars().all(|c| c.is_ascii_digit() || ",*#".contains(c));
+    Some(Target {
+        uri,
+        post_dial: post_dial.filter(is_dialable),
+    })
 }
 
 /// A telephone number in any customary notation (E.123, DIN 5008, RFC 3966 visual separators).
@@ -104,6 +133,38 @@ mod tests {
         ] {
             assert_eq!(dialled(text).as_deref(), Some(uri), "{text}");
         }
+    }
+
+    #[test]
+    fn telephone_uris_keep_what_belongs_to_the_number() {
+        for (text, uri, post_dial) in [
+            ("tel:+1-201.555(01)23", "sip:+12015550123@example.com", None),
+            ("TEL:+1-201-555;ext=4-5", "sip:+1201555@example.com", Some(",45")),
+            (
+                "tel:+1201;isub=12",
+                "sip:+1201;isub=12@example.com;user=phone",
+                None,
+            ),
+            (
+                "tel:7042;phone-context=+1-914-555",
+                "sip:7042;phone-context=+1-914-555@example.com;user=phone",
+                None,
+            ),
+            (
+                "tel:7042;phone-context=other.example",
+                "sip:7042;phone-context=other.example@example.com;user=phone",
+                None,
+            ),
+            ("tel:7042;phone-context=EXAMPLE.com", "sip:7042@example.com", None),
+            ("tel:101", "sip:101@example.com", None),
+            ("tel:100,,42#", "sip:100@example.com", Some(",,42#")),
+        ] {
+            let target = parse_target(text, "example.com").unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(target.uri.as_str(), uri, "{text}");
+            assert_eq!(target.post_dial.as_deref(), post_dial, "{text}");
+        }
+        assert_eq!(dialled("tel:abc"), None);
+        assert_eq!(dialled("tel:+"), None);
     }
 
     #[test]

@@ -28,8 +28,10 @@ mod rfc5407;
 mod servers;
 mod session_timer;
 mod stop;
+mod strange_requests;
 mod subscription;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;
+mod trickle;
 mod two_calls;
 mod update;

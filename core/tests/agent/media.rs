@@ -107,7 +107,7 @@ impl Session {
                 self.muted = *muted;
                 state
             }
-            (MediaAction::SendDtmf { .. }, state) => state,
+            (MediaAction::SendDtmf { .. } | MediaAction::AddCandidates { .. }, state) => state,
             (
                 MediaAction::CreateOffer { .. }
                 | MediaAction::CreateAnswer { .. }
@@ -127,6 +127,7 @@ impl Session {
             | MediaAction::Rollback
             | MediaAction::SetMuted { .. }
             | MediaAction::SendDtmf { .. }
+            | MediaAction::AddCandidates { .. }
             | MediaAction::Close => return MediaOutcome::Done,
         };
         self.version += 1;

@@ -129,6 +129,8 @@ impl Session {
             MediaAction::ApplyAnswer { answer, provisional } => {
                 self.existing()?.apply_answer(answer, provisional).await.map(done)
             }
+            // What is in the descriptions suffices: candidates that come later are found as peer-reflexive ones.
+            MediaAction::AddCandidates { .. } => Ok(MediaOutcome::Done),
             MediaAction::Rollback => self.existing()?.rollback().await.map(done),
             MediaAction::SetMuted { muted } => {
                 let open = self.existing()?;

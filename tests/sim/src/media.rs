@@ -102,6 +102,7 @@ impl Media {
             MediaAction::CreateAnswer { offer, direction } => session.answer(device, &offer, direction),
             MediaAction::ApplyAnswer { answer, provisional } => session.apply(&answer, provisional),
             MediaAction::Rollback => session.roll_back(),
+            MediaAction::AddCandidates { .. } => Ok(MediaOutcome::Done),
             MediaAction::SetMuted { muted } => {
                 session.is_muted = muted;
                 Ok(MediaOutcome::Done)
@@ -129,6 +130,7 @@ impl Media {
             | MediaAction::CreateAnswer { .. }
             | MediaAction::ApplyAnswer { .. }
             | MediaAction::Rollback
+            | MediaAction::AddCandidates { .. }
             | MediaAction::SendDtmf { .. } => panic!("the session does not exist yet: {action:?}"),
         }
     }

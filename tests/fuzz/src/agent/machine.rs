@@ -466,6 +466,7 @@ fn good(action: &MediaAction) -> Result<MediaOutcome, MediaError> {
         }),
         MediaAction::ApplyAnswer { .. }
         | MediaAction::Rollback
+        | MediaAction::AddCandidates { .. }
         | MediaAction::SetMuted { .. }
         | MediaAction::SendDtmf { .. }
         | MediaAction::Close => Ok(MediaOutcome::Done),
