@@ -150,6 +150,18 @@ impl Agent {
         self.media_event(now, session, MediaEvent::Transport { state })
     }
 
+    /// Candidates were found after the description was sent.
+    #[wasm_bindgen(js_name = candidatesFound)]
+    pub fn candidates_found(
+        &self,
+        now: f64,
+        session: &str,
+        fragment: String,
+        matters: bool,
+    ) -> Result<(), JsValue> {
+        self.media_event(now, session, MediaEvent::Candidates { fragment, matters })
+    }
+
     /// There is no usable microphone; `kind` as `MediaErrorKind` has it.
     #[wasm_bindgen(js_name = microphoneLost)]
     pub fn microphone_lost(&self, now: f64, session: &str, kind: &str) -> Result<(), JsValue> {

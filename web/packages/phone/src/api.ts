@@ -286,6 +286,8 @@ export type MediaAction =
   | { readonly type: 'create-offer'; readonly direction: RTCRtpTransceiverDirection; readonly ice_restart: boolean }
   | { readonly type: 'create-answer'; readonly offer: string; readonly direction: RTCRtpTransceiverDirection }
   | { readonly type: 'apply-answer'; readonly answer: string; readonly provisional: boolean }
+  /** Candidates of the far end that came after its description: `application/trickle-ice-sdpfrag` (RFC 8840). */
+  | { readonly type: 'add-candidates'; readonly fragment: string }
   | { readonly type: 'rollback' }
   | { readonly type: 'set-muted'; readonly muted: boolean }
   | { readonly type: 'send-dtmf'; readonly tones: string; readonly duration_ms: number }
@@ -297,6 +299,8 @@ export type MediaEvent =
   | { readonly type: 'transport'; readonly state: MediaTransportState }
   /** The way of the audio may be gone: nothing comes in any more, or it takes another way. Whether it is, others see. */
   | { readonly type: 'path-doubt'; readonly reason: string }
+  /** Candidates were found after the description; `matters` if the call may depend on them. */
+  | { readonly type: 'candidates'; readonly fragment: string; readonly matters: boolean }
   | { readonly type: 'microphone-lost'; readonly kind: MicrophoneProblem }
   | { readonly type: 'microphone-restored' };
 

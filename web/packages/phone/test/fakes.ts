@@ -41,6 +41,7 @@ export class FakeAgent implements Agent {
   mediaDone = this.#input('mediaDone');
   mediaFailed = this.#input('mediaFailed');
   transportChanged = this.#input('transportChanged');
+  candidatesFound = this.#input('candidatesFound');
   microphoneLost = this.#input('microphoneLost');
   microphoneRestored = this.#input('microphoneRestored');
   placeCall = this.#input('placeCall');

@@ -32,6 +32,7 @@ export interface Agent {
   mediaDone(now: number, request: string): void;
   mediaFailed(now: number, request: string, kind: string, detail: string): void;
   transportChanged(now: number, session: string, state: string): void;
+  candidatesFound(now: number, session: string, fragment: string, matters: boolean): void;
   microphoneLost(now: number, session: string, kind: string): void;
   microphoneRestored(now: number, session: string): void;
   placeCall(now: number, call: string, target: string, displayName?: string | null, anonymous?: boolean | null): void;

@@ -64,6 +64,9 @@ export class CallControl {
         case 'path-doubt':
           agent.environment(now, 'doubtful');
           break;
+        case 'candidates':
+          agent.candidatesFound(now, session, event.fragment, event.matters);
+          break;
         case 'microphone-lost':
           agent.microphoneLost(now, session, event.kind);
           break;

@@ -1,6 +1,6 @@
 /**
  * Decides when a local description has the candidates that matter. Waiting for gathering to complete can take 40 s
- * with a silent STUN server; what comes later is found by the far end as peer-reflexive candidates.
+ * with a silent STUN server; what comes later is told as late_candidates.ts says, or found as peer-reflexive candidates.
  */
 
 /** With a STUN server: how long its answer is worth waiting for. */

@@ -5,11 +5,14 @@ import { takeCertificate } from './certificate.js';
 import { preferCodecs } from './codecs.js';
 import { MediaFailure } from './error.js';
 import { usefulCandidates } from './gathering.js';
+import { LateCandidates, addCandidates } from './late_candidates.js';
 import { PathWatch } from './path_watch.js';
 
 /** What a peer tells, each time saying which one it is. */
 export interface PeerListener {
   stateChanged(peer: Peer, state: MediaTransportState): void;
+  /** Candidates were found after the description was sent, see `LateCandidates`. */
+  candidatesFound(peer: Peer, fragment: string, matters: boolean): void;
   /** Another way may be needed, see `PathWatch`. */
   pathDoubtful(peer: Peer, reason: string): void;
   warn(message: string): void;
@@ -18,6 +21,7 @@ export interface PeerListener {
 export class Peer {
   readonly #connection: RTCPeerConnection;
   readonly #path: PathWatch;
+  readonly #late: LateCandidates;
   #transceiver: RTCRtpTransceiver | null = null;
   #track: MediaStreamTrack | null;
   #stream: MediaStream | null = null;
@@ -36,6 +40,7 @@ export class Peer {
       ...takeCertificate(),
     });
     this.#path = new PathWatch(this.#connection, (reason) => listener.pathDoubtful(this, reason));
+    this.#late = new LateCandidates(this.#connection, (fragment, matters) => listener.candidatesFound(this, fragment, matters));
     this.#connection.addEventListener('track', (event) => {
       this.#stream = event.streams[0] ?? new MediaStream([event.track]);
     });
@@ -97,6 +102,15 @@ export class Peer {
     await this.#connection.setRemoteDescription({ type: provisional ? 'pranswer' : 'answer', sdp: answer });
   }
 
+  /** Candidates of the far end that came after its description. */
+  async addCandidates(fragment: string): Promise<void> {
+    try {
+      await addCandidates(this.#connection, fragment);
+    } catch (error) {
+      this.listener.warn(`a candidate cannot be used: ${String(error)}`);
+    }
+  }
+
   /** Takes the last offer back; `direction` is what was agreed before. */
   async rollback(direction: RTCRtpTransceiverDirection): Promise<void> {
     await this.#connection.setLocalDescription({ type: 'rollback' });
@@ -110,6 +124,7 @@ export class Peer {
   close(): void {
     this.#closed = true;
     this.#path.stop();
+    this.#late.stop();
     this.#connection.close();
   }
 
@@ -130,6 +145,7 @@ export class Peer {
     if (policy === 'relay' && !/^a=candidate:.* typ relay/m.test(sdp)) {
       throw new MediaFailure('failed', `no relay can be used: ${gathering.problem ?? 'none has answered'}`);
     }
+    this.#late.sent(sdp);
     return sdp;
   }
 

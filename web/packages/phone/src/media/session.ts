@@ -84,6 +84,8 @@ class BrowserSession implements MediaSession, PeerListener {
         return this.#createAnswer(action.offer, action.direction);
       case 'apply-answer':
         return this.#applyAnswer(action.answer, action.provisional);
+      case 'add-candidates':
+        return this.#addCandidates(action.fragment);
       case 'rollback':
         return this.#rollback();
       case 'set-muted':
@@ -119,6 +121,11 @@ class BrowserSession implements MediaSession, PeerListener {
     // The old one is still heard: that another is on its way is nobody's business.
     else if (this.#old !== null && (state === 'new' || state === 'connecting')) return;
     this.context.emit({ type: 'transport', state });
+  }
+
+  candidatesFound(peer: Peer, fragment: string, matters: boolean): void {
+    // An offer is made with the fresh one, if there is one; what is in force is the present one's.
+    if (peer === (this.#fresh ?? this.#peer)) this.context.emit({ type: 'candidates', fragment, matters });
   }
 
   pathDoubtful(peer: Peer, reason: string): void {
@@ -175,6 +182,12 @@ class BrowserSession implements MediaSession, PeerListener {
     if (provisional) return DONE;
     if (fresh !== null) this.#takeOver(fresh);
     this.#agree();
+    return DONE;
+  }
+
+  /** Candidates are hints: one that cannot be used does no harm. */
+  async #addCandidates(fragment: string): Promise<MediaOutcome> {
+    await this.#peer.addCandidates(fragment);
     return DONE;
   }
 
