@@ -86,9 +86,8 @@ pub(super) fn bounded(text: &str) -> String {
 /// privacy services on the way.
 fn wants_privacy(message: &Message) -> bool {
     message
-        .header_all(HeaderName::Privacy)
-        .flat_map(|line| line.split([';', ',']))
-        .any(|value| matches!(value.trim().to_ascii_lowercase().as_str(), "id" | "user"))
+        .privacy()
+        .any(|value| value.eq_ignore_ascii_case("id") || value.eq_ignore_ascii_case("user"))
 }
 
 fn is_anonymous(from: &NameAddr<'_>) -> bool {

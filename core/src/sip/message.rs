@@ -291,6 +291,13 @@ impl Message {
         self.typed_list(HeaderName::Reason, Reason::parse)
     }
 
+    /// The values of Privacy (RFC 3323 section 4.2), which semicolons separate: `id`, `user`, `none` ...
+    pub fn privacy(&self) -> impl Iterator<Item = &str> {
+        self.header_all(HeaderName::Privacy)
+            .flat_map(|line| line.split([';', ',']))
+            .map(str::trim)
+    }
+
     /// Retry-After in seconds, without its comment and parameters (RFC 3261 20.33); `None` if absent or malformed.
     pub fn retry_after(&self) -> Option<u32> {
         let text = self.header(HeaderName::RetryAfter)?;

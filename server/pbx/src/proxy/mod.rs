@@ -141,7 +141,7 @@ impl Platform {
 
     /// What the platform vouches for (RFC 3325 section 9.1); nothing if the caller wants privacy.
     fn asserted_identity(&self, user: &UserId, request: &Message) -> Option<String> {
-        if request.lists_token(HeaderName::Privacy, "id") {
+        if request.privacy().any(|value| value.eq_ignore_ascii_case("id")) {
             return None;
         }
         let user = self.users.find(user)?;

@@ -577,7 +577,7 @@ fn identities_come_from_the_platform_or_not_at_all() {
             HeaderName::From,
             "\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1",
         )
-        .append(HeaderName::Privacy, "id")
+        .append(HeaderName::Privacy, "header;id")
         .build();
     net.send(alice.connection, &private);
     let challenge = net.recv_response(alice.connection, 407, "INVITE");
