@@ -28,6 +28,10 @@ impl Call {
 
     /// Ends a call that has been without platform and without audio for too long.
     pub(crate) fn give_up(&mut self, endpoint: &mut Endpoint) {
+        if let Stage::Established(established) = &self.stage {
+            let reason = super::reason::said(EndCause::NetworkFailed);
+            endpoint.owe_farewell(established.dialog.clone(), reason);
+        }
         self.end_without_answer(endpoint, EndCause::NetworkFailed);
     }
 

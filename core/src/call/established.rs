@@ -204,6 +204,16 @@ impl Call {
         }
     }
 
+    /// The connection broke before the BYE was answered: the user is done with the call, the far end may not be.
+    pub(crate) fn bye_lost(&mut self, endpoint: &mut Endpoint) {
+        if let Stage::Leaving(leaving) = &self.stage {
+            endpoint.owe_farewell(leaving.dialog.clone(), reason::said(leaving.cause));
+        }
+        self.bye_done(endpoint);
+        // There may be another way to the platform.
+        endpoint.say_farewells();
+    }
+
     /// Hangs up an established call, now or when its ACK has come.
     pub(super) fn hang_up_because(&mut self, endpoint: &mut Endpoint, cause: EndCause) {
         let Stage::Established(established) = &mut self.stage else {
@@ -240,7 +250,10 @@ impl Call {
         };
         match endpoint.send(Purpose::Bye(self.id()), bye) {
             Ok(_) => self.stage = Stage::Leaving(Box::new(Leaving { dialog, cause })),
-            Err(_) => self.end_without_answer(endpoint, cause),
+            Err(_) => {
+                endpoint.owe_farewell(dialog, reason::said(cause));
+                self.end_without_answer(endpoint, cause);
+            }
         }
     }
 

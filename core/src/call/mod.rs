@@ -55,7 +55,7 @@ use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
 pub(crate) use replaces::Replaces;
 use replaces::{Recovery, Succession};
-pub(crate) use restore::Restored;
+pub(crate) use restore::{Restored, UNSEEN_REQUESTS};
 use session_timer::SessionTimer;
 pub(crate) use session_timer::too_small;
 use survival::Losses;

@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant};
 
 /// More requests than can have been sent in the time after a snapshot in which a call is restored; their numbers are
 /// skipped.
-const UNSEEN_REQUESTS: u32 = 1_000;
+pub(crate) const UNSEEN_REQUESTS: u32 = 1_000;
 
 /// What is kept of an answered call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

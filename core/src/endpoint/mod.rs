@@ -1,12 +1,14 @@
 //! What every part of the agent shares: the time, the queue, transactions, credentials and this device's address.
 
 mod bearer;
+mod farewell;
 mod flows;
 mod purpose;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bearer::{Bearer, Demand};
+pub(crate) use farewell::Farewell;
 use flows::Flows;
 pub(crate) use purpose::Purpose;
 
@@ -45,6 +47,8 @@ pub(crate) struct Endpoint {
     digest: ClientChallengeState,
     bearer: Bearer,
     media_requests: BTreeMap<MediaRequestId, CallId>,
+    /// BYEs of calls that ended without a connection.
+    pub(crate) farewells: Vec<Farewell>,
     last_media_request: u64,
     last_media_session: u64,
     last_operation: u64,
@@ -158,6 +162,7 @@ impl Endpoint {
             digest: ClientChallengeState::default(),
             bearer,
             media_requests: BTreeMap::new(),
+            farewells: Vec::new(),
             last_media_request: 0,
             last_media_session: 0,
             last_operation: 0,
@@ -189,7 +194,10 @@ impl Endpoint {
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.transactions.is_empty() && self.pending.is_empty() && self.media_requests.is_empty()
+        self.transactions.is_empty()
+            && self.pending.is_empty()
+            && self.media_requests.is_empty()
+            && self.farewells.is_empty()
     }
 
     // --- the queue -------------------------------------------------------------------------------------------
@@ -630,6 +638,7 @@ impl Endpoint {
     pub(crate) fn forget_transactions(&mut self) {
         self.transactions = Transactions::new();
         self.pending.clear();
+        self.farewells.clear();
     }
 
     /// What a transaction that ended without a final response was about.

@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Trickle(CallId),
     /// A digit by INFO.
     Dtmf(CallId),
+    /// The BYE of a call that ended while there was no connection.
+    Farewell,
     /// BYE to a fork that answered too late.
     LateFork,
     /// CANCEL.

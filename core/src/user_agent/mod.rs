@@ -296,6 +296,7 @@ impl UserAgent {
         self.endpoint.give_up_orphans();
         self.endpoint.wake_token();
         self.refuse_overdue();
+        self.endpoint.forget_farewells();
         self.wake_registrations();
         self.subscriptions.wake(&mut self.endpoint);
         for call in self.calls.values_mut() {
@@ -482,6 +483,10 @@ impl UserAgent {
             at,
             timer: Timer::Token,
         });
+        let farewell = self.endpoint.farewell_deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Call,
+        });
         let orphan = self.endpoint.orphan_deadline().map(|at| Deadline {
             at,
             timer: Timer::Call,
@@ -494,6 +499,7 @@ impl UserAgent {
             call,
             stop,
             orphan,
+            farewell,
             token,
         ];
         all.into_iter().flatten().min_by_key(|deadline| deadline.at)

@@ -409,6 +409,7 @@ impl UserAgent {
             call.reconnected(refresh.network_changed);
         }
         self.subscriptions.regained(&mut self.endpoint);
+        self.endpoint.say_farewells();
     }
 }
 

@@ -273,6 +273,7 @@ impl UserAgent {
                 self.subscriptions
                     .response(&mut self.endpoint, id, transaction, response);
             }
+            Purpose::Farewell if is_final => self.endpoint.farewell_done(transaction),
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
             Purpose::Trickle(id) => {
                 let status = response.status();
@@ -284,6 +285,7 @@ impl UserAgent {
             }
             Purpose::Orphan => self.endpoint.orphan_answered(transaction, response),
             Purpose::Prack(_)
+            | Purpose::Farewell
             | Purpose::Bye(_)
             | Purpose::KeepAlive
             | Purpose::LateFork
@@ -327,7 +329,7 @@ impl UserAgent {
             return false;
         };
         match self.endpoint.answer_challenge(old, response, cseq) {
-            Answer::Sent(new) => self.resent(purpose, new),
+            Answer::Sent(new) => self.resent(purpose, old, new),
             Answer::Parked => {}
             Answer::Hopeless => return false,
         }
@@ -343,7 +345,7 @@ impl UserAgent {
                 continue;
             };
             if let Some(new) = self.endpoint.send_parked(old, cseq) {
-                self.resent(purpose, new);
+                self.resent(purpose, old, new);
             }
         }
     }
@@ -356,7 +358,7 @@ impl UserAgent {
     }
 
     /// The owner of a request learns that it has been sent again.
-    fn resent(&mut self, purpose: Purpose, new: TransactionId) {
+    fn resent(&mut self, purpose: Purpose, old: TransactionId, new: TransactionId) {
         match purpose {
             Purpose::Register(reg_id) => {
                 if let Some(registration) = self.registration_of(reg_id) {
@@ -370,6 +372,7 @@ impl UserAgent {
             Purpose::Subscribe(id) => self.subscriptions.resent(id, new),
             Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
+            Purpose::Farewell => self.endpoint.farewell_resent(old, new),
             Purpose::Prack(_)
             | Purpose::Orphan
             | Purpose::Bye(_)
@@ -419,7 +422,7 @@ impl UserAgent {
             | Purpose::Trickle(id)
             | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
             Purpose::Subscribe(id) => self.subscriptions.number_for_retry(id, transaction),
-            Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
+            Purpose::KeepAlive | Purpose::Farewell | Purpose::LateFork => Some(sent + 1),
             // Nobody wants it any more.
             Purpose::Orphan => None,
             // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).
@@ -468,8 +471,11 @@ impl UserAgent {
                         call.recovery_unanswered(endpoint, transaction)
                     });
                 }
+                Purpose::Bye(id) if flow_failed => self.with_call(id, Call::bye_lost),
                 Purpose::Bye(id) => self.with_call(id, Call::bye_done),
                 Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_done(transaction, None)),
+                Purpose::Farewell if flow_failed => self.endpoint.farewell_lost(transaction),
+                Purpose::Farewell => self.endpoint.farewell_done(transaction),
                 Purpose::Dtmf(id) => {
                     self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
                 }

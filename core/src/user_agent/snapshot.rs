@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::UserAgent;
 use super::platform::Lines;
-use crate::call::{Call, Restored};
+use crate::call::{Call, Restored, UNSEEN_REQUESTS};
 use crate::config::Config;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Farewell};
 use crate::registration::Numbers;
 use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub struct Snapshot {
     contact_user: String,
     public_gruu: Option<UriBuf>,
     calls: Vec<Restored>,
+    #[serde(default)]
+    farewells: Vec<Farewell>,
 }
 
 impl UserAgent {
@@ -43,6 +45,7 @@ impl UserAgent {
             contact_user: identity.user.clone(),
             public_gruu: identity.public_gruu.clone(),
             calls: self.calls.values().filter_map(Call::to_snapshot).collect(),
+            farewells: self.endpoint.farewells.clone(),
         }
     }
 
@@ -68,6 +71,10 @@ impl UserAgent {
         endpoint.start_numbers_at_random();
         let lines = Lines::restored(&mut endpoint, snapshot.registrations, asleep);
         let mut agent = Self::with_lines(endpoint, lines);
+        // The clock may have another origin now: moments are moved by their age.
+        let moved = |at: Instant| now.saturating_sub(snapshot.taken_at.saturating_since(at) + asleep);
+        let farewells = snapshot.farewells.into_iter();
+        agent.endpoint.farewells = farewells.map(|it| it.moved(moved, UNSEEN_REQUESTS)).collect();
         if asleep <= LONGEST_ABSENCE {
             for restored in snapshot.calls {
                 let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);

@@ -4,6 +4,7 @@
 mod bearer;
 mod connection;
 mod far_end;
+mod farewell;
 mod flows;
 mod hostile;
 mod identity;
