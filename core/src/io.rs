@@ -99,7 +99,8 @@ pub enum Output {
         request: MediaRequestId,
         /// The call it belongs to.
         call: CallId,
-        /// The peer connection to use; created by its first `CreateOffer` or `CreateAnswer`.
+        /// The peer connection to use; created by its first `CreateOffer` or `CreateAnswer`. Two of one
+        /// call are open while its media move: the old one sounds on until the new one is agreed.
         session: MediaSessionId,
         /// What to do.
         action: MediaAction,

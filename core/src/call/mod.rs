@@ -17,6 +17,7 @@ mod forks;
 mod identity;
 mod incoming;
 mod info;
+mod moving;
 mod negotiation;
 mod outgoing;
 mod prack;
@@ -51,6 +52,7 @@ pub(crate) use established::Established;
 use established::Leaving;
 use identity::asserted_identity;
 use incoming::Alerting;
+use moving::Candidate;
 use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
 pub(crate) use replaces::Replaces;
@@ -91,7 +93,9 @@ pub(crate) struct Call {
     session: MediaSessionId,
     /// The media backend has the session: it has been asked for a description, and not yet to close.
     session_open: bool,
-    /// The exchange of descriptions for it.
+    /// The session the media are moving to.
+    candidate: Option<Candidate>,
+    /// The exchange of descriptions, for the session the media are moving to if there is one.
     negotiation: Negotiation,
     /// What the far end's last description says.
     remote_media: Option<RemoteMedia>,
@@ -163,6 +167,7 @@ impl Call {
             reported: None,
             session: endpoint.new_media_session(),
             session_open: false,
+            candidate: None,
             negotiation: Negotiation::Idle,
             remote_media: None,
             session_timer: SessionTimer::default(),
@@ -339,6 +344,11 @@ impl Call {
         session: MediaSessionId,
         event: &MediaEvent,
     ) {
+        if let MediaEvent::Transport { state } = event
+            && self.candidate_transport(session, *state)
+        {
+            return;
+        }
         if session != self.session || !self.session_open {
             return;
         }
@@ -371,6 +381,7 @@ impl Call {
         if self.session_open {
             self.request_media(endpoint, MediaAction::SetMuted { muted });
         }
+        self.mute_candidate(endpoint, muted);
         let operation = endpoint.new_operation();
         endpoint.finish(operation, Ok(()));
         Ok(operation)

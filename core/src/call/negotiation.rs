@@ -66,6 +66,8 @@ pub(super) struct Offer {
     pub(super) ice_restart: bool,
     /// It is the first of a new media session.
     pub(super) fresh_media: bool,
+    /// The old session goes on until the new one is agreed.
+    pub(super) keep_old: bool,
 }
 
 impl Offer {
@@ -140,7 +142,7 @@ impl Call {
             direction: direction(offer.hold),
             ice_restart: offer.ice_restart,
         };
-        self.request_media(endpoint, action)
+        self.negotiate_media(endpoint, action)
     }
 
     /// The final answer to the offer in the first INVITE.
@@ -163,7 +165,7 @@ impl Call {
             answer: sdp.to_owned(),
             provisional: false,
         };
-        let request = self.request_media(endpoint, action);
+        let request = self.negotiate_media(endpoint, action);
         self.negotiation = Negotiation::Applying(request, offer);
     }
 
@@ -210,6 +212,10 @@ impl Call {
     }
 
     pub(super) fn roll_back(&mut self, endpoint: &mut Endpoint) {
+        if self.break_off_move(endpoint) {
+            self.negotiation = Negotiation::Idle;
+            return;
+        }
         let request = self.request_media(endpoint, MediaAction::Rollback);
         self.negotiation = Negotiation::RollingBack(request);
     }
@@ -244,6 +250,7 @@ impl Call {
         self.answer_what_is_owed(endpoint, 487);
         if let Some(dialog) = self.dialog() {
             endpoint.orphan_reinvites(self.id(), |number| dialog.ack(number));
+            self.break_off_move(endpoint);
         }
         self.negotiation = Negotiation::Idle;
     }
@@ -254,8 +261,11 @@ impl Call {
         let negotiation = std::mem::take(&mut self.negotiation);
         if let Negotiation::OfferOut(sent, _) = negotiation {
             endpoint.abandon(sent.transaction);
-            self.request_media(endpoint, MediaAction::Rollback);
+            if self.candidate.is_none() {
+                self.request_media(endpoint, MediaAction::Rollback);
+            }
         }
+        self.break_off_move(endpoint);
     }
 
     /// The far end's request whose answer is being made is refused.
@@ -317,7 +327,7 @@ impl Call {
             }
             Negotiation::Applying(expected, offer) if expected == request => match result {
                 Ok(_) => self.applied(endpoint, offer),
-                Err(error) => self.answer_unusable(endpoint, error),
+                Err(error) => self.answer_unusable(endpoint, offer, error),
             },
             Negotiation::RollingBack(expected) if expected == request => {
                 self.negotiation = Negotiation::Idle;
@@ -367,19 +377,27 @@ impl Call {
             Err(error) => error,
         };
         self.negotiation = Negotiation::Idle;
+        self.break_off_move(endpoint);
         self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
     }
 
     /// Offer and answer are in force: now, and not before, the state changes.
     fn applied(&mut self, endpoint: &mut Endpoint, offer: Offer) {
         self.negotiation = Negotiation::Idle;
+        self.finish_move(endpoint);
         self.agreed(endpoint, offer.hold);
         self.note_remote_hold(offer.hold);
         self.media_moved(endpoint);
     }
 
     /// The answer cannot be applied: what was negotiated is unknown, so the call cannot go on.
-    fn answer_unusable(&mut self, endpoint: &mut Endpoint, error: MediaError) {
+    fn answer_unusable(&mut self, endpoint: &mut Endpoint, offer: Offer, error: MediaError) {
+        if self.break_off_move(endpoint) {
+            // The far end has left the old session's media, which still are what they were: they are offered again.
+            self.negotiation = Negotiation::Idle;
+            self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
+            return self.want_renegotiation();
+        }
         if let Stage::Inviting(inviting) = &mut self.stage {
             self.negotiation = Negotiation::Idle;
             return inviting.early_answer_unusable();

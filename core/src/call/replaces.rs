@@ -335,7 +335,7 @@ impl Call {
     }
 
     /// A description in a session that the call does not use yet.
-    fn describe_in(
+    pub(super) fn describe_in(
         &mut self,
         endpoint: &mut Endpoint,
         session: MediaSessionId,

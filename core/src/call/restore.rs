@@ -64,6 +64,7 @@ impl Call {
         Self {
             session: endpoint.new_media_session(),
             session_open: false,
+            candidate: None,
             negotiation: super::Negotiation::Idle,
             remote_media,
             session_timer: session_timer.moved(moved),

@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     operations: Vec<OperationId>,
     /// A new media session is needed: another fork's media, another window, a restart.
     pub(crate) fresh_media: bool,
+    /// The present session goes on until the new one is agreed.
+    keep_old: bool,
     /// Commands that end when the new media session is negotiated.
     media_operations: Vec<OperationId>,
     /// The far end must learn where this side is now.
@@ -59,6 +61,7 @@ impl Wanted {
             renegotiate: std::mem::take(&mut self.renegotiate) || fresh_media,
             ice_restart: std::mem::take(&mut self.ice_restart),
             fresh_media,
+            keep_old: std::mem::take(&mut self.keep_old),
         }
     }
 }
@@ -104,6 +107,7 @@ impl Call {
             return Err(CommandError::WrongState);
         };
         let operation = endpoint.new_operation();
+        established.wanted.keep_old |= !established.wanted.fresh_media;
         established.wanted.fresh_media = true;
         established.wanted.media_operations.push(operation);
         Ok(operation)
@@ -112,6 +116,7 @@ impl Call {
     pub(super) fn want_fresh_media(&mut self) {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.fresh_media = true;
+            established.wanted.keep_old = false;
         }
     }
 
@@ -143,7 +148,9 @@ impl Call {
             return self.refresh_by_update(endpoint);
         }
         let offer = established.wanted.take_offer();
-        if offer.fresh_media {
+        if offer.keep_old && self.session_open {
+            self.begin_move(endpoint);
+        } else if offer.fresh_media {
             self.renew_session(endpoint);
         }
         let request = self.make_offer(endpoint, offer);
@@ -199,6 +206,11 @@ impl Call {
         wanted.refresh |= offer.refresh;
         wanted.renegotiate |= offer.renegotiate;
         wanted.ice_restart |= offer.ice_restart;
+        if offer.keep_old {
+            // The session it was about is closed by now.
+            wanted.fresh_media = true;
+            wanted.keep_old = true;
+        }
     }
 
     /// What was wanted of `offer` is not to be had: the wish returns to what is negotiated, and its commands end with

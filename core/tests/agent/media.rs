@@ -73,6 +73,9 @@ struct Session {
     signalling: Signalling,
     version: u32,
     muted: bool,
+    /// What was asked for last, and what the last exchange agreed on.
+    wanted: Direction,
+    agreed: Direction,
 }
 
 impl Session {
@@ -116,7 +119,22 @@ impl Session {
                 _,
             ) => return Err(in_state),
         };
+        self.direct(action);
         Ok(self.outcome(id, action))
+    }
+
+    /// Silence comes with the wish, sound with the agreement.
+    fn direct(&mut self, action: &MediaAction) {
+        match action {
+            MediaAction::CreateOffer { direction, .. } => self.wanted = *direction,
+            MediaAction::CreateAnswer { direction, .. } => {
+                self.wanted = *direction;
+                self.agreed = *direction;
+            }
+            MediaAction::ApplyAnswer { .. } => self.agreed = self.wanted,
+            MediaAction::Rollback => self.wanted = self.agreed,
+            MediaAction::SetMuted { .. } | MediaAction::SendDtmf { .. } | MediaAction::Close => {}
+        }
     }
 
     fn outcome(&mut self, id: MediaSessionId, action: &MediaAction) -> MediaOutcome {
@@ -198,13 +216,16 @@ impl FakeMedia {
     fn perform(&mut self, id: MediaSessionId, action: &MediaAction) -> Result<MediaOutcome, String> {
         let creates = matches!(
             action,
-            MediaAction::CreateOffer { .. } | MediaAction::CreateAnswer { .. }
+            // One whose first description failed is closed all the same.
+            MediaAction::CreateOffer { .. } | MediaAction::CreateAnswer { .. } | MediaAction::Close
         );
         if creates {
             self.sessions.entry(id).or_insert(Session {
                 signalling: Signalling::New,
                 version: 0,
                 muted: false,
+                wanted: Direction::SendRecv,
+                agreed: Direction::SendRecv,
             });
         }
         let session = self.sessions.get_mut(&id).ok_or("there is no such session")?;
@@ -223,6 +244,17 @@ impl FakeMedia {
     /// Whether no offer of `session` is left without its answer.
     pub(crate) fn is_stable(&self, session: MediaSessionId) -> bool {
         self.sessions[&session].signalling == Signalling::Stable
+    }
+
+    /// Whether the microphone of `session` is heard.
+    pub(crate) fn is_heard(&self, session: MediaSessionId) -> bool {
+        let Session {
+            muted,
+            wanted,
+            agreed,
+            ..
+        } = self.sessions[&session];
+        !muted && wanted == Direction::SendRecv && agreed == Direction::SendRecv
     }
 
     pub(crate) fn is_muted(&self, session: MediaSessionId) -> bool {
