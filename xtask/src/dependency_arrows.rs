@@ -11,7 +11,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("session_description", &[]),
     ("media", &[]),
     ("transaction", &["sip"]),
-    ("endpoint", &["sip", "transaction"]),
+    ("endpoint", &["sip", "transaction", "dialog"]),
     ("dialog", &["sip", "transaction"]),
     (
         "call",

@@ -76,10 +76,15 @@ impl Established {
         [repeat, retry].into_iter().flatten().min()
     }
 
-    /// Acknowledges the 2xx to `invite`.
-    pub(super) fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: &Message) {
+    /// Acknowledges the 2xx to `invite`, with the answer if the 2xx offered.
+    pub(super) fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: &Message, answer: Option<&str>) {
         let cseq = number(invite);
-        let ack = endpoint.send_ack(invite, self.dialog.ack(cseq));
+        let ack = self.dialog.ack(cseq);
+        let ack = match answer {
+            Some(sdp) => ack.body("application/sdp", sdp.as_bytes()),
+            None => ack,
+        };
+        let ack = endpoint.send_ack(invite, ack);
         self.last_ack = Some((cseq, ack));
     }
 

@@ -51,7 +51,8 @@ impl Forks {
         };
         let Fork { dialog, order, .. } = fork;
         let provisional = prack::acknowledge(endpoint, call, dialog, order, invite, response);
-        fork.settled |= provisional == Provisional::Reliable && session_description(response).is_some();
+        let answers = !invite.body().is_empty() && session_description(response).is_some();
+        fork.settled |= provisional == Provisional::Reliable && answers;
         provisional
     }
 

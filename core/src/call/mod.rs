@@ -82,6 +82,9 @@ pub struct CallOptions {
     pub display_name: Option<String>,
     /// The callee is not to learn who calls (RFC 3323); the platform does.
     pub anonymous: bool,
+    /// The callee is to offer (an INVITE without session description, RFC 3261 section 13.2.1): the microphone is not
+    /// opened before somebody answers, and there is no early media.
+    pub late_offer: bool,
 }
 
 /// One call.

@@ -48,11 +48,30 @@ pub(super) enum Negotiation {
     AwaitingAnswerInAck(Offer),
 }
 
-/// A request of the far end whose 2xx waits for a description.
+/// What waits for a description of ours.
 #[derive(Clone, Debug)]
-pub(super) struct Owed {
-    pub(super) transaction: TransactionId,
-    pub(super) request: Message,
+pub(super) enum Owed {
+    /// The 2xx to a request of the far end.
+    Response {
+        transaction: TransactionId,
+        request: Message,
+    },
+    /// The ACK for a 2xx that offers, as `invite` of ours did not (RFC 3261 section 13.2.1).
+    Ack { invite: Message, response: Message },
+}
+
+impl Owed {
+    /// The message of the far end.
+    pub(super) fn message(&self) -> &Message {
+        match self {
+            Self::Response { request, .. } => request,
+            Self::Ack { response, .. } => response,
+        }
+    }
+
+    fn is_in(&self, server: TransactionId) -> bool {
+        matches!(self, Self::Response { transaction, .. } if *transaction == server)
+    }
 }
 
 /// What our offer was made for.
@@ -125,7 +144,7 @@ impl Negotiation {
 
     /// Whether the request of `transaction` waits for a description.
     pub(super) fn answers(&self, transaction: TransactionId) -> bool {
-        self.owed().is_some_and(|owed| owed.transaction == transaction)
+        self.owed().is_some_and(|owed| owed.is_in(transaction))
     }
 }
 
@@ -225,7 +244,7 @@ impl Call {
     /// The far end's request offers something, or asks for an offer.
     pub(super) fn take_offer(&mut self, endpoint: &mut Endpoint, owed: Owed) {
         let hold = self.wants_hold();
-        self.negotiation = match session_description(&owed.request) {
+        self.negotiation = match session_description(owed.message()) {
             Some(sdp) => {
                 let action = MediaAction::CreateAnswer {
                     offer: sdp.to_owned(),
@@ -268,49 +287,84 @@ impl Call {
         self.break_off_move(endpoint);
     }
 
-    /// The far end's request whose answer is being made is refused.
+    /// What is owed is not to be had: the far end's request is refused. A 2xx gets its ACK all the same.
     pub(super) fn answer_what_is_owed(&mut self, endpoint: &mut Endpoint, status: u16) {
-        if let Some(owed) = self.negotiation.owed() {
-            endpoint.reject(owed.transaction, &owed.request, status);
-            self.negotiation = Negotiation::Idle;
+        match self.negotiation.owed() {
+            Some(Owed::Response { transaction, request }) => endpoint.reject(*transaction, request, status),
+            Some(Owed::Ack { invite, .. }) => {
+                if let Stage::Established(established) = &mut self.stage {
+                    established.acknowledge(endpoint, invite, None);
+                }
+            }
+            None => return,
         }
+        self.negotiation = Negotiation::Idle;
     }
 
-    /// Answers the far end's request with the description that was made; `false` if there is none.
+    /// Gives the far end the description that was made; `false` if there is none.
     fn pay(
         &mut self,
         endpoint: &mut Endpoint,
         owed: &Owed,
         result: Result<MediaOutcome, MediaError>,
     ) -> bool {
-        self.negotiation = Negotiation::Idle;
         let sdp = match result {
             Ok(MediaOutcome::Description { sdp }) => sdp,
             Ok(MediaOutcome::Done) => String::new(),
             Err(error) => {
-                let status = if error.kind == MediaErrorKind::DescriptionRejected {
-                    488
-                } else {
-                    500
-                };
-                endpoint.reject(owed.transaction, &owed.request, status);
+                self.cannot_pay(endpoint, owed, &error);
                 return false;
             }
         };
-        let answer = self
-            .accept(endpoint, &owed.request)
-            .body("application/sdp", sdp.as_bytes())
-            .build();
-        endpoint.respond(owed.transaction, answer.clone());
-        if let Stage::Established(established) = &mut self.stage
-            && owed.request.method() == Method::Invite
-        {
-            established.answer_sent(endpoint.now, owed.transaction, answer);
+        self.negotiation = Negotiation::Idle;
+        match owed {
+            Owed::Response { transaction, request } => {
+                self.respond_with(endpoint, *transaction, request, &sdp)
+            }
+            Owed::Ack { invite, .. } => {
+                if let Stage::Established(established) = &mut self.stage {
+                    established.acknowledge(endpoint, invite, Some(&sdp));
+                }
+            }
         }
-        if let Some(offer) = session_description(&owed.request) {
+        if let Some(offer) = session_description(owed.message()) {
             self.remote_description(offer);
         }
         true
+    }
+
+    fn respond_with(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        request: &Message,
+        sdp: &str,
+    ) {
+        let answer = self
+            .accept(endpoint, request)
+            .body("application/sdp", sdp.as_bytes())
+            .build();
+        endpoint.respond(transaction, answer.clone());
+        if let Stage::Established(established) = &mut self.stage
+            && request.method() == Method::Invite
+        {
+            established.answer_sent(endpoint.now, transaction, answer);
+        }
+    }
+
+    /// A change of the call is refused and the call goes on; without its first answer there is none.
+    fn cannot_pay(&mut self, endpoint: &mut Endpoint, owed: &Owed, error: &MediaError) {
+        let is_rejected = error.kind == MediaErrorKind::DescriptionRejected;
+        self.answer_what_is_owed(endpoint, if is_rejected { 488 } else { 500 });
+        if matches!(owed, Owed::Ack { .. }) {
+            self.info.microphone_problem = super::outgoing::microphone_problem(error);
+            let cause = if is_rejected {
+                EndCause::NotAcceptable
+            } else {
+                EndCause::MediaFailed
+            };
+            self.hang_up_because(endpoint, cause);
+        }
     }
 
     // --- the media backend -----------------------------------------------------------------------------------

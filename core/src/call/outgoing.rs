@@ -2,6 +2,7 @@
 
 use super::established::number;
 use super::forks::Forks;
+use super::negotiation::Owed;
 use super::prack::Provisional;
 use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
 use super::redirect::Redirection;
@@ -145,6 +146,10 @@ impl Call {
         };
         let mut call = Self::new(endpoint, id, CallDirection::Outgoing, remote, Stage::Over);
         call.info.anonymous = options.anonymous;
+        if options.late_offer {
+            call.send_invite(endpoint, &target, None);
+            return call;
+        }
         let offer = MediaAction::CreateOffer {
             direction: Direction::SendRecv,
             ice_restart: false,
@@ -166,10 +171,19 @@ impl Call {
                 return self.end_with(endpoint, EndCause::MediaFailed, None, &error.detail);
             }
         };
+        let target = offering.target.clone();
+        self.send_invite(endpoint, &target, Some(&sdp));
+    }
+
+    fn send_invite(&mut self, endpoint: &mut Endpoint, target: &UriBuf, sdp: Option<&str>) {
         let contact = self.contact(endpoint);
-        let anonymous = self.info.anonymous;
-        let invite =
-            invite(endpoint, &offering.target, contact, anonymous).body("application/sdp", sdp.as_bytes());
+        let invite = invite(endpoint, target, contact, self.info.anonymous);
+        let invite = match sdp {
+            Some(sdp) => invite
+                .header(HeaderName::Supported, SUPPORTED)
+                .body("application/sdp", sdp.as_bytes()),
+            None => invite.header(HeaderName::Supported, supported_without_offer()),
+        };
         let invite = self.session_timer.ask(&endpoint.config, invite).build();
         let Ok(transaction) = endpoint.send_message(Purpose::Invite(self.id()), &invite) else {
             return self.end_without_answer(endpoint, EndCause::NetworkFailed);
@@ -336,6 +350,10 @@ impl Call {
         let Stage::Inviting(inviting) = &mut self.stage else {
             return;
         };
+        if inviting.invite.body().is_empty() {
+            // There is nothing it could answer.
+            return;
+        }
         let is_heard = inviting.early_answer.as_ref();
         if is_heard.is_some_and(|early| early.tag != tag || early.settled || !settled) {
             return;
@@ -444,8 +462,12 @@ impl Call {
         self.info.early_media = false;
         self.establish(dialog);
         self.session_timer.confirmed(endpoint.now, response);
+        if invite.body().is_empty() && answer.is_some() {
+            let (invite, response) = (invite.clone(), response.clone());
+            return self.take_offer(endpoint, Owed::Ack { invite, response });
+        }
         if let Stage::Established(established) = &mut self.stage {
-            established.acknowledge(endpoint, invite);
+            established.acknowledge(endpoint, invite, None);
         }
         match (answer, own) {
             (_, Some(early)) if early.unusable && early.settled => {
@@ -529,9 +551,15 @@ fn invite(endpoint: &mut Endpoint, target: &UriBuf, contact: String, anonymous: 
         .header(HeaderName::CSeq, format_args!("{cseq} INVITE"))
         .header(HeaderName::Contact, contact)
         .header(HeaderName::Allow, ALLOW)
-        .header(HeaderName::Supported, SUPPORTED)
         .header(HeaderName::RecvInfo, RECV_INFO);
     identity::with_identity(endpoint, invite, anonymous)
+}
+
+/// Without an offer a reliable provisional response would have to bring one (RFC 3262 section 5), long before the
+/// microphone is to be opened: it is not asked for.
+fn supported_without_offer() -> String {
+    let tags = SUPPORTED.split(", ").filter(|tag| *tag != "100rel");
+    tags.collect::<Vec<_>>().join(", ")
 }
 
 /// Another fork answered as well (section 13.2.2.4): it gets its ACK and, once, a BYE.

@@ -192,7 +192,7 @@ impl Call {
 
     fn acknowledge(&mut self, endpoint: &mut Endpoint, invite: Option<Message>) {
         if let (Stage::Established(established), Some(invite)) = (&mut self.stage, invite) {
-            established.acknowledge(endpoint, &invite);
+            established.acknowledge(endpoint, &invite, None);
         }
     }
 
@@ -219,7 +219,7 @@ impl Call {
             // Also in the moratorium before the ACK of the last one (RFC 5407 section 3.1.4).
             Negotiation::Idle if established.may_answer_another() => {
                 let request = invite.clone();
-                self.take_offer(endpoint, Owed { transaction, request });
+                self.take_offer(endpoint, Owed::Response { transaction, request });
             }
             // A second one before the first has been answered.
             Negotiation::MakingAnswer { .. } | Negotiation::MakingLateOffer { .. } => {

@@ -578,7 +578,7 @@ impl Call {
         self.move_to(endpoint, dialog, session);
         self.session_timer.confirmed(endpoint.now, response);
         if let Stage::Established(established) = &mut self.stage {
-            established.acknowledge(endpoint, &invite);
+            established.acknowledge(endpoint, &invite, None);
         }
         if let Some(identity) = identity::asserted_identity(response) {
             self.info.remote = identity;

@@ -124,7 +124,7 @@ impl Call {
             }
             Room::Offer => {
                 let request = update.clone();
-                self.take_offer(endpoint, Owed { transaction, request });
+                self.take_offer(endpoint, Owed::Response { transaction, request });
             }
             Room::Glare => endpoint.reject(transaction, update, 491),
             Room::Later => endpoint.put_off(transaction, update),
@@ -138,7 +138,7 @@ impl Call {
         let update_is_open = self
             .negotiation
             .owed()
-            .is_some_and(|owed| owed.request.method() == Method::Update);
+            .is_some_and(|owed| owed.message().is_request() && owed.message().method() == Method::Update);
         match (&self.stage, &self.negotiation) {
             _ if !self.is_live() => Room::Gone,
             (Stage::Offering(_) | Stage::Leaving(_) | Stage::Over, _) => Room::Gone,

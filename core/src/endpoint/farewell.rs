@@ -1,10 +1,12 @@
-//! The BYEs of calls that ended while there was no connection: the user is done with them at once, the far end hears of
-//! it when there is a connection again, so that nobody is left alone in a call.
+//! The BYEs of calls that ended while there was no connection, and the CANCELs of those that were lost with it while they
+//! rang: the user is done with them at once, the far end hears of it when there is a connection again. So nobody is left
+//! alone in a call, and nothing rings for nobody.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Purpose};
 use crate::dialog::Dialog;
+use crate::id::ConnectionId;
 use crate::sip::{HeaderName, Method};
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
@@ -52,10 +54,33 @@ impl Endpoint {
         }
     }
 
+    /// INVITEs that ring somewhere are about to be lost with `connection`.
+    pub(crate) fn owe_cancels(&mut self, connection: ConnectionId) {
+        let is_lost = |transaction| {
+            let flow = self.transactions.flow(transaction);
+            // Section 9.1 of RFC 3261: not before a provisional response.
+            self.transactions.is_proceeding(transaction)
+                && flow.is_some_and(|flow| flow.connection == connection)
+        };
+        let pending = self.pending.iter();
+        let invites = pending.filter(|(_, pending)| matches!(pending.purpose, Purpose::Invite(_)));
+        let lost = invites
+            .map(|(transaction, _)| *transaction)
+            .filter(|it| is_lost(*it));
+        let cancels = lost.filter_map(|it| self.transactions.cancel_request(it));
+        let cancels: Vec<_> = cancels.map(|cancel| (self.now, cancel)).collect();
+        self.lost_invites.extend(cancels);
+        self.lost_invites.truncate(MAX_OWED);
+    }
+
     /// The far ends may be reached again.
     pub(crate) fn say_farewells(&mut self) {
-        if !self.is_connected() {
+        let Some(flow) = self.primary().and_then(|primary| self.flows.of(primary)) else {
             return;
+        };
+        for (_, cancel) in std::mem::take(&mut self.lost_invites) {
+            // An INVITE is known by its branch, whatever way its CANCEL takes. What comes of it concerns nobody here.
+            let _ = self.transmit(flow, Purpose::Cancel, cancel, 0);
         }
         let mut farewells = std::mem::take(&mut self.farewells);
         for farewell in farewells.iter_mut().filter(|it| it.transaction.is_none()) {
@@ -93,7 +118,9 @@ impl Endpoint {
     /// When [`Self::forget_farewells`] has something to do.
     pub(crate) fn farewell_deadline(&self) -> Option<Instant> {
         let owed = self.farewells.iter().filter(|it| it.transaction.is_none());
-        owed.map(|it| it.since + LIMIT).min()
+        let lost = self.lost_invites.iter().map(|(since, _)| *since);
+        let since = owed.map(|it| it.since).chain(lost);
+        since.min().map(|since| since + LIMIT)
     }
 
     /// Those that come too late are not sent any more.
@@ -101,5 +128,6 @@ impl Endpoint {
         let now = self.now;
         self.farewells
             .retain(|it| it.transaction.is_some() || it.since + LIMIT > now);
+        self.lost_invites.retain(|(since, _)| *since + LIMIT > now);
     }
 }

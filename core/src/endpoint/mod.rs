@@ -49,6 +49,8 @@ pub(crate) struct Endpoint {
     media_requests: BTreeMap<MediaRequestId, CallId>,
     /// BYEs of calls that ended without a connection.
     pub(crate) farewells: Vec<Farewell>,
+    /// CANCELs of INVITEs that were lost with their connection, and since when.
+    lost_invites: Vec<(Instant, Message)>,
     last_media_request: u64,
     last_media_session: u64,
     last_operation: u64,
@@ -163,6 +165,7 @@ impl Endpoint {
             bearer,
             media_requests: BTreeMap::new(),
             farewells: Vec::new(),
+            lost_invites: Vec::new(),
             last_media_request: 0,
             last_media_session: 0,
             last_operation: 0,
@@ -198,6 +201,7 @@ impl Endpoint {
             && self.pending.is_empty()
             && self.media_requests.is_empty()
             && self.farewells.is_empty()
+            && self.lost_invites.is_empty()
     }
 
     // --- the queue -------------------------------------------------------------------------------------------
@@ -639,6 +643,7 @@ impl Endpoint {
         self.transactions = Transactions::new();
         self.pending.clear();
         self.farewells.clear();
+        self.lost_invites.clear();
     }
 
     /// What a transaction that ended without a final response was about.

@@ -382,6 +382,7 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             call.connection_lost(&mut self.endpoint, connection);
         }
+        self.endpoint.owe_cancels(connection);
         let events = self.endpoint.transactions.connection_lost(connection);
         self.transactions_ended(events);
     }

@@ -187,3 +187,48 @@ fn any_number_of_them_is_bounded() {
     let byes = ladder.take_sent();
     assert!(byes.len() <= 16, "{}", byes.len());
 }
+
+/// A call that rings when the connection is lost.
+fn lost_while_ringing(status: Option<u16>) -> (Ladder, Message) {
+    let mut ladder = Ladder::registered();
+    ladder.dial(CALL, "bob");
+    let invite = ladder.expect(Method::Invite);
+    if let Some(status) = status {
+        ladder.respond(&invite, status);
+    }
+    ladder.lose_connection();
+    assert_eq!(ladder.cause(CALL), EndCause::NetworkFailed);
+    (ladder, invite)
+}
+
+#[test]
+fn what_rings_for_nobody_is_cancelled_when_the_connection_is_back() {
+    for status in [100, 180] {
+        let (mut ladder, invite) = lost_while_ringing(Some(status));
+        back(&mut ladder);
+        let cancel = ladder.expect(Method::Cancel);
+        let branch = |message: &Message| message.top_via().unwrap().branch().unwrap().to_owned();
+        assert_eq!(branch(&cancel), branch(&invite), "the platform knows it by that");
+        assert_eq!(number(&cancel), number(&invite));
+        ladder.respond(&cancel, 200);
+        ladder.respond(&invite, 487);
+        ladder.lose_connection();
+        back(&mut ladder);
+        ladder.expect_silence();
+    }
+}
+
+#[test]
+fn an_invite_nobody_has_heard_of_is_not_cancelled() {
+    let (mut ladder, _) = lost_while_ringing(None);
+    back(&mut ladder);
+    ladder.expect_silence();
+}
+
+#[test]
+fn what_has_long_stopped_ringing_is_not_cancelled() {
+    let (mut ladder, _) = lost_while_ringing(Some(180));
+    ladder.pass(301.0);
+    back(&mut ladder);
+    ladder.expect_silence();
+}

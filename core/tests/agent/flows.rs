@@ -274,7 +274,7 @@ fn an_invite_that_nobody_has_heard_of_takes_the_other_flow_when_its_own_breaks()
 
 #[test]
 fn one_that_rings_does_not_ring_twice() {
-    let (mut ladder, first, _) = registered();
+    let (mut ladder, first, second) = registered();
     ladder.dial(CALL, "bob");
     let invite = ladder.expect(Method::Invite);
     ladder.receive_on(
@@ -283,6 +283,9 @@ fn one_that_rings_does_not_ring_twice() {
     );
     ladder.lose(first);
     assert_eq!(ladder.cause(CALL), EndCause::NetworkFailed);
+    // It stops ringing there, as nobody would hear its answer.
+    assert_eq!(ladder.next_sent_on(), second);
+    ladder.expect(Method::Cancel);
     ladder.expect_silence();
 }
 

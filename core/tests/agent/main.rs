@@ -12,6 +12,7 @@ mod identity;
 mod in_call;
 mod incoming;
 mod ladder;
+mod late_offer;
 mod media;
 mod moving;
 mod network_change;

@@ -2,8 +2,8 @@
 
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{
-    CallId, CallState, Direction, Environment, Event, Input, MediaErrorKind, MediaEvent, MediaTransport,
-    Secret,
+    CallId, CallOptions, CallState, Direction, Environment, Event, Input, MediaErrorKind, MediaEvent,
+    MediaTransport, Secret,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -219,7 +219,10 @@ impl World {
             Step::Dial(id) => {
                 // An id may be used again only when its call is forgotten; refusals are fine.
                 if ladder.is_unused(CallId(id)) {
-                    let _ = ladder.try_dial(CallId(id), "bob,,1");
+                    let mut options = CallOptions::default();
+                    options.late_offer = id == 3;
+                    let _ = ladder.agent.call(ladder.now, CallId(id), "bob,,1", options);
+                    ladder.drain();
                 }
             }
             Step::Ring(user) => {
