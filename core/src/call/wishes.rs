@@ -184,12 +184,12 @@ impl Call {
 
     /// RFC 3261 section 14.1: wait, the owner of the Call-ID longer than the other, and try again.
     pub(super) fn try_again_after_glare(&mut self, endpoint: &mut Endpoint, offer: Offer) {
-        let pause = match self.info.direction {
-            CallDirection::Outgoing => endpoint
-                .rng
-                .between(Duration::from_millis(2_100), Duration::from_secs(4)),
-            CallDirection::Incoming => endpoint.rng.between(Duration::ZERO, Duration::from_secs(2)),
+        // In units of 10 ms.
+        let units = match self.info.direction {
+            CallDirection::Outgoing => 210 + endpoint.rng.next_u64() % 191,
+            CallDirection::Incoming => endpoint.rng.next_u64() % 201,
         };
+        let pause = Duration::from_millis(10 * units);
         self.want_again(offer);
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.not_before = Some(endpoint.now + pause);

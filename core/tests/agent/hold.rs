@@ -235,6 +235,29 @@ fn toggling_quickly_ends_where_the_user_ended() {
 }
 
 #[test]
+fn a_microphone_switched_off_while_it_rings_stays_off_whatever_is_negotiated() {
+    let mut ladder = Ladder::registered();
+    let (call, mut far, _) = ladder.ring("bob");
+    ladder.command(call, |call| call.set_muted(true)).unwrap();
+    ladder.answer(call);
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&far.ack(&ok).build());
+    assert_silent(&ladder);
+    ladder.receive(&far.invite(Direction::SendRecv));
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&far.ack(&ok).build());
+    assert_silent(&ladder);
+    ladder.command(call, |call| call.move_media()).unwrap();
+    let reinvite = ladder.expect(Method::Invite);
+    assert_silent(&ladder);
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    assert!(ladder.info(call).muted);
+    assert_silent(&ladder);
+    ladder.command(call, |call| call.set_muted(false)).unwrap();
+    assert_heard(&ladder);
+}
+
+#[test]
 fn an_answer_missing_in_the_ack_ends_the_call() {
     let (mut ladder, mut far) = Ladder::in_outgoing_call();
     ladder.receive(&far.request(Method::Invite).build());

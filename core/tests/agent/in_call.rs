@@ -6,12 +6,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use clearline_core::sip::digest::{Algorithm, DigestChallenge};
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{
-    CallState, CommandError, Direction, EndCause, Event, MediaAction, MediaErrorKind, MediaEvent,
+    CallId, CallState, CommandError, Direction, EndCause, Event, MediaAction, MediaErrorKind, MediaEvent,
     MediaOutcome, MediaSessionId, MediaTransport, OperationError,
 };
 
 use crate::far_end::FarEnd;
-use crate::ladder::{CALL, Ladder, secs};
+use crate::ladder::{CALL, Ladder, granted, secs};
 use crate::media::{direction_of, origin_of, sdp, sdp_without_tones};
 
 fn body(message: &Message) -> &str {
@@ -386,6 +386,49 @@ fn glare_is_waited_out_shorter_by_the_called() {
     assert!(*at - met_at <= secs(2.0));
     ladder.receive(&far.accepts(again, Direction::RecvOnly));
     assert!(ladder.succeeded(hold));
+}
+
+/// The pauses this side makes after 491, in milliseconds.
+fn pauses_after_glare(ladder: &mut Ladder, call: CallId, far: &FarEnd) -> Vec<u128> {
+    ladder.hold(call);
+    let mut reinvite = ladder.expect(Method::Invite);
+    let mut pauses = Vec::new();
+    for _ in 0..100 {
+        let met_at = ladder.now;
+        ladder.receive(&far.response(&reinvite, 491).build());
+        ladder.expect(Method::Ack);
+        reinvite = loop {
+            match ladder.take_sent().pop() {
+                // Registrations go on meanwhile.
+                Some((at, message)) if message.method() == Method::Invite => {
+                    pauses.push((at - met_at).as_millis());
+                    break message;
+                }
+                Some((_, register)) => ladder.receive(&granted(&register).build()),
+                None => ladder.pass_to_next_deadline(),
+            }
+        };
+    }
+    pauses
+}
+
+#[test]
+fn the_pauses_after_glare_fill_their_ranges() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let owner = pauses_after_glare(&mut ladder, CALL, &far);
+    assert!(
+        owner.iter().all(|pause| (2_100..=4_000).contains(pause)),
+        "{owner:?}"
+    );
+    assert!(owner.iter().any(|pause| *pause < 2_400) && owner.iter().any(|pause| *pause > 3_700));
+    let (mut ladder, call, far) = Ladder::in_incoming_call();
+    let other = pauses_after_glare(&mut ladder, call, &far);
+    assert!(other.iter().all(|pause| (0..=2_000).contains(pause)), "{other:?}");
+    assert!(other.iter().any(|pause| *pause < 300) && other.iter().any(|pause| *pause > 1_700));
+    assert!(
+        owner.iter().chain(&other).all(|pause| pause % 10 == 0),
+        "units of 10 ms"
+    );
 }
 
 #[test]

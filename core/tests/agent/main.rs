@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bearer;
+mod connected_identity;
 mod connection;
 mod far_end;
 mod farewell;
