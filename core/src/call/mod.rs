@@ -11,6 +11,7 @@
 mod answer_mode;
 mod diversion;
 mod dtmf;
+mod early_media;
 mod end;
 mod established;
 mod forks;

@@ -1,9 +1,9 @@
-//! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, forks, CANCEL.
+//! The caller's side until the answer (RFC 3261 section 13.2): offer, INVITE, answer, CANCEL, late forks.
 
+use super::early_media::EarlyAnswer;
 use super::established::number;
 use super::forks::Forks;
 use super::negotiation::Owed;
-use super::prack::Provisional;
 use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
 use super::redirect::Redirection;
 use super::{
@@ -13,7 +13,6 @@ use super::{
 };
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, Release, SUPPORTED};
 use crate::id::CallId;
-use crate::session_description::{Fingerprint, SessionDescription};
 use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
@@ -34,47 +33,21 @@ pub(super) struct Offering {
 pub(super) struct Inviting {
     transaction: TransactionId,
     /// As it was made, before it got a Via and credentials.
-    invite: Message,
-    forks: Forks,
+    pub(super) invite: Message,
+    pub(super) forks: Forks,
     /// The early answer that was applied. A peer connection takes the answer of one fork only.
-    early_answer: Option<EarlyAnswer>,
+    pub(super) early_answer: Option<EarlyAnswer>,
     pub(super) redirection: Redirection,
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
     /// When nobody has answered.
     give_up_at: Instant,
-}
-
-/// A session description in a provisional response, and the fork it came from.
-#[derive(Clone, Debug)]
-struct EarlyAnswer {
-    tag: String,
-    sdp: String,
-    /// It came reliably: it is the answer of this fork, and has been applied as such.
-    settled: bool,
-    /// The media backend cannot use it.
-    unusable: bool,
-}
-
-impl EarlyAnswer {
-    /// Whether `answer` is that of another media end point: RFC 3261 section 13.2.1 forbids it within one dialog, but
-    /// back-to-back platforms announce from one server and connect to another.
-    fn is_replaced_by(&self, answer: Option<&str>) -> bool {
-        answer.is_some_and(|answer| media_end_point(answer) != media_end_point(&self.sdp))
-    }
-}
-
-/// What a peer connection knows its peer by: ICE user fragment and certificate fingerprint.
-fn media_end_point(sdp: &str) -> Option<(Option<&str>, Option<Fingerprint<'_>>)> {
-    let description = SessionDescription::parse(sdp).ok()?;
-    let audio = description.media().find(|media| media.kind() == "audio")?;
-    Some((audio.ice_ufrag(), audio.fingerprint()))
 }
 
 /// ```text
 /// No --hang up--> Wanted --first 1xx--> Sent --487--> over
 /// ```
 #[derive(Clone, Copy, Debug)]
-enum Cancel {
+pub(super) enum Cancel {
     No,
     /// Waits for a provisional response, before which no CANCEL may be sent (section 9.1).
     Wanted(EndCause),
@@ -88,21 +61,6 @@ impl Inviting {
 
     pub(super) fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
         self.forks.dialog_of(message)
-    }
-
-    /// Whether the fork of `request` has answered for good what the INVITE offered, and is the one that is heard.
-    pub(super) fn has_settled(&self, request: &Message) -> bool {
-        let tag = request.from().ok().and_then(|from| from.tag());
-        self.early_answer
-            .as_ref()
-            .is_some_and(|early| early.settled && !early.unusable && Some(early.tag.as_str()) == tag)
-    }
-
-    /// The early answer cannot be used. Another fork may still win.
-    pub(super) fn early_answer_unusable(&mut self) {
-        if let Some(early) = &mut self.early_answer {
-            early.unusable = true;
-        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -279,100 +237,6 @@ impl Call {
         } else {
             inviting.cancel = Cancel::Wanted(cause);
         }
-    }
-
-    fn provisional(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {
-        let id = self.id();
-        let Stage::Inviting(inviting) = &mut self.stage else {
-            return;
-        };
-        let status = response.status().unwrap_or(0);
-        let tag = response.to().ok().and_then(|to| to.tag());
-        let invite = endpoint.sent_request(transaction).cloned();
-        let provisional = match (invite, tag) {
-            (Some(invite), Some(_)) if status != 100 => {
-                inviting.forks.provisional(endpoint, id, &invite, response)
-            }
-            _ => Provisional::Unreliable,
-        };
-        if let Cancel::Wanted(cause) = inviting.cancel {
-            inviting.cancel = Cancel::Sent(cause);
-            return endpoint.cancel(transaction, reason::said(cause));
-        }
-        let (Some(tag), Cancel::No) = (tag, inviting.cancel) else {
-            return;
-        };
-        match status {
-            100 => {}
-            _ if provisional == Provisional::Repeated => {}
-            199 => self.fork_gone(tag),
-            _ => self.heard_of_fork(endpoint, tag, response, provisional),
-        }
-    }
-
-    /// RFC 6228: this telephone will not answer any more.
-    fn fork_gone(&mut self, tag: &str) {
-        let Stage::Inviting(inviting) = &mut self.stage else {
-            return;
-        };
-        inviting.forks.take(tag);
-        // Who answers gets fresh media, see `answered`; until then there is nothing to be heard.
-        if inviting
-            .early_answer
-            .as_ref()
-            .is_some_and(|early| early.tag == tag)
-        {
-            self.info.early_media = false;
-        }
-    }
-
-    fn heard_of_fork(
-        &mut self,
-        endpoint: &mut Endpoint,
-        tag: &str,
-        response: &Message,
-        provisional: Provisional,
-    ) {
-        if matches!(response.status(), Some(180..=183)) {
-            self.info.state = CallState::Ringing;
-        }
-        if let Some(identity) = asserted_identity(response) {
-            self.info.remote = identity;
-        }
-        if let Some(sdp) = session_description(response) {
-            self.apply_early_answer(endpoint, tag, sdp, provisional == Provisional::Reliable);
-        }
-    }
-
-    /// RFC 3960: the first fork that sends early media is heard. What it says reliably is its answer for good (RFC 3262
-    /// section 5); anything else can still change.
-    fn apply_early_answer(&mut self, endpoint: &mut Endpoint, tag: &str, sdp: &str, settled: bool) {
-        let Stage::Inviting(inviting) = &mut self.stage else {
-            return;
-        };
-        if inviting.invite.body().is_empty() {
-            // There is nothing it could answer.
-            return;
-        }
-        let is_heard = inviting.early_answer.as_ref();
-        if is_heard.is_some_and(|early| early.tag != tag || early.settled || !settled) {
-            return;
-        }
-        inviting.early_answer = Some(EarlyAnswer {
-            tag: tag.to_owned(),
-            sdp: sdp.to_owned(),
-            settled,
-            unusable: false,
-        });
-        self.info.early_media = true;
-        if settled {
-            return self.apply_first_answer(endpoint, sdp);
-        }
-        let action = MediaAction::ApplyAnswer {
-            answer: sdp.to_owned(),
-            provisional: true,
-        };
-        self.request_media(endpoint, action);
     }
 
     fn success(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, response: &Message) {

@@ -26,6 +26,7 @@ fn asked(ladder: &mut Ladder) -> Vec<Direction> {
         | MediaAction::Rollback
         | MediaAction::SetMuted { .. }
         | MediaAction::SendDtmf { .. }
+        | MediaAction::AddCandidates { .. }
         | MediaAction::Close => None,
     })
     .collect()

@@ -133,7 +133,10 @@ impl Session {
             }
             MediaAction::ApplyAnswer { .. } => self.agreed = self.wanted,
             MediaAction::Rollback => self.wanted = self.agreed,
-            MediaAction::SetMuted { .. } | MediaAction::SendDtmf { .. } | MediaAction::Close => {}
+            MediaAction::AddCandidates { .. }
+            | MediaAction::SetMuted { .. }
+            | MediaAction::SendDtmf { .. }
+            | MediaAction::Close => {}
         }
     }
 
