@@ -46,7 +46,8 @@ const CASES = {
   async "page reloaded"({ alice, bob }) {
     await passed(SETTLE_MS);
     const began = performance.timeOrigin + performance.now();
-    const [heardByBob] = await silences([bob], () => alice.page.reload());
+    const reload = () => alice.page.reload().then(() => alice.active());
+    const [heardByBob] = await silences([bob], reload, { atLeast: 0 });
     const first = await eventually("alice hears something", () => alice.page.evaluate(() => window.__gap.read().first));
     return [heardByBob, first - began];
   },
@@ -83,12 +84,20 @@ async function measure(/** @type {keyof typeof CASES} */ name) {
     assertHears(await bob.hear(), alice.voice, { what: "what bob hears after all" });
     assertHears(await alice.hear(), bob.voice, { what: "what alice hears after all" });
   } finally {
-    if (results.length < rounds) console.log(alice.messages.slice(-30).join("\n"));
+    if (results.length < rounds) await explain([alice, bob]);
     await Promise.allSettled([alice.close(), bob.close()]);
     await server.close();
     network.close();
   }
   return results;
+}
+
+/** What can be seen when a call has not survived. @param {AppUser[]} users */
+async function explain(users) {
+  for (const user of users) {
+    const cards = await user.page.locator("cl-call-card, cl-ended-card").allInnerTexts().catch(String);
+    console.log(user.name, JSON.stringify({ cards, connections: await user.connections().catch(String) }, null, 1));
+  }
 }
 
 /** @param {number[]} values */

@@ -37,7 +37,8 @@ export function installGapMeter() {
 /**
  * Does something that interrupts the audio, waits until everybody hears something again, and gives the longest silence
  * of each, in ms. @param {import("./app.mjs").AppUser[]} listeners @param {() => Promise<unknown> | void} interrupt
- * @param {{ atLeast?: number, timeout?: number }} [options] atLeast: ms of silence without which nothing was interrupted
+ * @param {{ atLeast?: number, timeout?: number }} [options] atLeast: ms of silence without which nothing has
+ *   happened yet; 0 where `interrupt` itself ends when the audio is back
  */
 export async function silences(listeners, interrupt, { atLeast = 100, timeout = 20_000 } = {}) {
   for (const { page } of listeners) await page.evaluate(() => window.__gap.forget());
@@ -48,7 +49,7 @@ export async function silences(listeners, interrupt, { atLeast = 100, timeout = 
         `${name} hears again`,
         async () => {
           const { longest, steady } = await page.evaluate(() => window.__gap.read());
-          return longest >= atLeast && steady >= 500 && longest;
+          return longest >= atLeast && steady >= 500 && Math.max(longest, 1);
         },
         { timeout },
       ),
