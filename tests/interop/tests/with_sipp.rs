@@ -262,6 +262,16 @@ async fn it_calls_oddly() {
     world.hang_up(&call).await;
 }
 
+async fn it_asks_what_alice_can() {
+    world("asks_what_alice_can").await.far_end.finished().await;
+}
+
+async fn it_requires_what_nobody_knows() {
+    let world = world("requires_the_unknown").await;
+    world.far_end.finished().await;
+    assert!(world.alice.phone.state().calls.is_empty(), "it never rang");
+}
+
 async fn it_gives_up() {
     let world = world("gives_up").await;
     let call = world.alice.incoming().await;
