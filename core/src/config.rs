@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::secret::Secret;
 use crate::sip::{UriBuf, escape_param};
 use crate::time::{Duration, Instant};
 
 /// Which redirects are followed (RFC 3261 section 8.1.3.4). Whoever answers for a number could send its callers anywhere,
 /// to costly numbers for example.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RedirectPolicy {
     /// None.
     Never,
@@ -19,8 +22,9 @@ pub enum RedirectPolicy {
     Any,
 }
 
-/// The account and behaviour of one agent.
-#[derive(Clone, Debug)]
+/// The account and behaviour of one agent. Written down, it is without its secrets: password and push service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Config {
     /// Address of record, for example `sip:alice@clearline.localhost`.
     pub address_of_record: UriBuf,
@@ -29,6 +33,7 @@ pub struct Config {
     /// User name for digest authentication.
     pub auth_user: String,
     /// Password or device secret for digest authentication.
+    #[serde(skip)]
     pub password: Secret,
     /// The token for platforms that ask for one instead of a password (RFC 8898).
     pub token: Option<Token>,
@@ -38,6 +43,7 @@ pub struct Config {
     /// two edges, so that the loss of one is not noticed. Never more than there are servers.
     pub outbound_flows: usize,
     /// Where the platform finds this device when it sleeps (RFC 8599).
+    #[serde(skip)]
     pub push: Option<Push>,
     /// URN that names this device for ever, for example `urn:uuid:...` (RFC 5626 section 4.1).
     pub instance_id: String,
@@ -105,16 +111,18 @@ impl Config {
 }
 
 /// A bearer token (RFC 8898), as an authorization server has issued it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Token {
     /// The token itself. It is only shown over TLS.
+    #[serde(skip)]
     pub secret: Secret,
     /// When it ends; a fresh one is asked for a minute before.
     pub expires_at: Option<Instant>,
 }
 
 /// One server of the platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     /// `ws:` or `wss:` URL.
     pub url: String,

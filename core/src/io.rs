@@ -8,7 +8,8 @@ use crate::session_description::Direction;
 use crate::time::Instant;
 
 /// Something that happened outside the agent. Inputs and commands may come in any order between polls.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Input {
     /// The deadline of the last [`Output::Idle`] has come. Waking early or twice is harmless.
     Wake,
@@ -28,7 +29,8 @@ pub enum Input {
     Received {
         /// Where it came in.
         connection: ConnectionId,
-        /// Its bytes, whatever they are.
+        /// Its bytes, whatever they are. In a log they are text, as that of a [`Recorder`](crate::recording::Recorder) is.
+        #[serde(with = "text")]
         message: Vec<u8>,
     },
     /// The answer to an [`Output::Media`]; exactly one per request.
@@ -47,6 +49,19 @@ pub enum Input {
     },
     /// The machine or the page changed state.
     Environment(Environment),
+}
+
+/// How a received message stands in a log.
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(message: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(message))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        String::deserialize(deserializer).map(String::into_bytes)
+    }
 }
 
 /// A change around the program that makes it worth probing the connection.

@@ -10,10 +10,12 @@
 //! | [`session_description`] | reading session descriptions | RFC 8866, 3264 |
 //! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
 //! | `endpoint`, `dialog`, `call`, `registration`, `subscription` | the user agent's parts | RFC 3261, 3264, 5626, 5627, 6665 |
+//! | [`recording`] | logs of a session without names and numbers, and their replay | |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
 pub mod media;
+pub mod recording;
 pub mod secret;
 pub mod session_description;
 pub mod sip;
@@ -53,4 +55,4 @@ pub use rng::Rng;
 pub use secret::Secret;
 pub use session_description::Direction;
 pub use time::{Duration, Instant};
-pub use user_agent::{CallHandle, Snapshot, UserAgent};
+pub use user_agent::{CallHandle, Command, Snapshot, UserAgent};

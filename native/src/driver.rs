@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clearline_core::{
-    CallId, CallOptions, CommandError, ConnectionId, Deadline, Environment, Event, Input, Instant,
-    OperationError, OperationId, Output, Secret, Token, UserAgent,
+    CallId, CallOptions, Command as AgentCommand, CommandError, ConnectionId, Deadline, Environment, Event,
+    Input, OperationError, OperationId, Output, Secret, Token, UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -15,15 +15,13 @@ use crate::clock::Clock;
 use crate::error::PhoneError;
 use crate::media::{MediaBackend, MediaJob};
 use crate::phone::PhoneState;
+use crate::recording::Recording;
 use crate::transport::{Connection, Transport};
 
 /// Messages that may wait for the agent before the socket has to wait.
 const NETWORK_QUEUE: usize = 64;
 /// The driver looks at the clock at least this often: timers stand still while the machine sleeps, the clock does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-
-/// A command of the agent that ends in `OperationDone`.
-pub(crate) type Act = Box<dyn FnOnce(&mut UserAgent, Instant) -> Result<OperationId, CommandError> + Send>;
 
 /// What handles ask the driver to do.
 pub(crate) enum Command {
@@ -33,8 +31,9 @@ pub(crate) enum Command {
         options: CallOptions,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
+    /// A command of the agent that ends in `OperationDone`.
     Operate {
-        act: Act,
+        command: AgentCommand,
         reply: oneshot::Sender<Result<(), PhoneError>>,
     },
     SetPassword(Secret),
@@ -53,6 +52,7 @@ enum Network {
 /// The owner of one agent and of everything it works with.
 pub(crate) struct Driver {
     agent: UserAgent,
+    recording: Option<Recording>,
     clock: Clock,
     transport: Arc<dyn Transport>,
     media: Box<dyn MediaBackend>,
@@ -76,6 +76,7 @@ struct Link {
 impl Driver {
     pub(crate) fn new(
         agent: UserAgent,
+        recording: Option<Recording>,
         transport: Arc<dyn Transport>,
         media: Box<dyn MediaBackend>,
         events: broadcast::Sender<Event>,
@@ -86,6 +87,7 @@ impl Driver {
         let (reports, _) = mpsc::unbounded_channel();
         Self {
             agent,
+            recording,
             clock: Clock::new(),
             transport,
             media,
@@ -105,7 +107,8 @@ impl Driver {
         let (network_sender, mut network) = mpsc::channel(NETWORK_QUEUE);
         let (report_sender, mut reports) = mpsc::unbounded_channel();
         (self.network, self.reports) = (network_sender, report_sender);
-        self.agent.start(self.clock.now());
+        // Nothing to refuse here.
+        let _ = self.apply(AgentCommand::Start);
         loop {
             let deadline = self.drain();
             if self.stopped {
@@ -125,11 +128,22 @@ impl Driver {
     }
 
     fn input(&mut self, input: Input) {
-        self.agent.handle_input(self.clock.now(), input);
+        let now = self.clock.now();
+        if let Some(recording) = &mut self.recording {
+            recording.input(now, &input);
+        }
+        self.agent.handle_input(now, input);
+    }
+
+    fn apply(&mut self, command: AgentCommand) -> Result<Option<OperationId>, CommandError> {
+        let now = self.clock.now();
+        if let Some(recording) = &mut self.recording {
+            recording.command(now, &command);
+        }
+        self.agent.apply(now, command)
     }
 
     fn command(&mut self, command: Command) {
-        let now = self.clock.now();
         match command {
             Command::Call {
                 id,
@@ -137,21 +151,20 @@ impl Driver {
                 options,
                 reply,
             } => {
-                let result = self.agent.call(now, id, &target, options);
+                let result = self.apply(AgentCommand::Call { id, target, options }).map(drop);
                 // The state shows the call before its handle exists.
                 self.drain();
                 let _ = reply.send(result);
             }
-            Command::Operate { act, reply } => match act(&mut self.agent, now) {
-                Ok(operation) => drop(self.operations.insert(operation, reply)),
+            Command::Operate { command, reply } => match self.apply(command) {
+                Ok(Some(operation)) => drop(self.operations.insert(operation, reply)),
+                Ok(None) => drop(reply.send(Ok(()))),
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
-            Command::SetPassword(password) => self.agent.set_password(now, password),
-            Command::SetToken(token) => self.agent.set_token(now, token),
-            Command::Environment(environment) => {
-                self.agent.handle_input(now, Input::Environment(environment))
-            }
-            Command::Stop => self.agent.stop(now),
+            Command::SetPassword(password) => drop(self.apply(AgentCommand::SetPassword(password))),
+            Command::SetToken(token) => drop(self.apply(AgentCommand::SetToken(token))),
+            Command::Environment(environment) => self.input(Input::Environment(environment)),
+            Command::Stop => drop(self.apply(AgentCommand::Stop)),
         }
     }
 

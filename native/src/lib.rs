@@ -47,6 +47,7 @@ mod driver;
 mod error;
 pub mod media;
 mod phone;
+mod recording;
 pub mod transport;
 
 pub use audio::EchoAudio;

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use clearline_core::recording::Record;
 use clearline_core::{
-    CallId, CallInfo, CallOptions, CallState, CommandError, Config, ConnectionState, Environment, Event,
-    OperationId, RegistrationState, RejectReason, Secret, Token, UserAgent,
+    CallId, CallInfo, CallOptions, CallState, Command as AgentCommand, CommandError, Config, ConnectionState,
+    Environment, Event, RegistrationState, RejectReason, Secret, Token, UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::audio::{AudioProvider, Silence};
-use crate::driver::{Act, Command, Driver};
+use crate::driver::{Command, Driver};
 use crate::error::{PhoneError, RegistrationError};
 use crate::media::{IceServer, MediaBackend, WebRtcMedia};
+use crate::recording::{Recording, Sink};
 use crate::transport::{Transport, WebSocketTransport};
 
 /// Events that may wait for a slow subscriber before it misses some.
@@ -89,6 +91,7 @@ pub struct PhoneBuilder {
     media: Option<Box<dyn MediaBackend>>,
     audio: Box<dyn AudioProvider>,
     ice_servers: Vec<IceServer>,
+    log: Option<Sink>,
 }
 
 impl PhoneBuilder {
@@ -120,6 +123,14 @@ impl PhoneBuilder {
         self
     }
 
+    /// Writes a log of everything the phone is told, under pseudonyms (see [`clearline_core::recording`]): `sink` is
+    /// called for each record, within the task that serves the phone, and should be quick.
+    #[must_use]
+    pub fn record(mut self, sink: impl FnMut(&Record) + Send + 'static) -> Self {
+        self.log = Some(Box::new(sink));
+        self
+    }
+
     /// Starts the phone: it connects and registers, and keeps doing so. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -143,8 +154,12 @@ impl PhoneBuilder {
             events: events.downgrade(),
             state,
         };
+        let recording = self
+            .log
+            .map(|sink| Recording::start(&self.config, seed, sink))
+            .transpose()?;
         let agent = UserAgent::new(self.config, seed);
-        tokio::spawn(Driver::new(agent, transport.into(), media, events, state_sender).run(queue));
+        tokio::spawn(Driver::new(agent, recording, transport.into(), media, events, state_sender).run(queue));
         Ok(phone)
     }
 }
@@ -158,6 +173,7 @@ impl Phone {
             media: None,
             audio: Box::new(Silence),
             ice_servers: Vec::new(),
+            log: None,
         }
     }
 
@@ -275,9 +291,9 @@ impl Phone {
         }
     }
 
-    async fn operate(&self, act: Act) -> Result<(), PhoneError> {
+    async fn operate(&self, command: AgentCommand) -> Result<(), PhoneError> {
         let (reply, done) = oneshot::channel();
-        self.send(Command::Operate { act, reply }).await?;
+        self.send(Command::Operate { command, reply }).await?;
         done.await.map_err(|_| PhoneError::Stopped)?
     }
 
@@ -352,7 +368,7 @@ impl Call {
     /// # Errors
     /// When it is not ringing here, or ended meanwhile.
     pub async fn answer(&self) -> Result<(), PhoneError> {
-        self.operate(|call| call.answer()).await
+        self.operate(AgentCommand::Answer).await
     }
 
     /// Declines an incoming call.
@@ -360,7 +376,7 @@ impl Call {
     /// # Errors
     /// When it is not ringing here.
     pub async fn reject(&self, reason: RejectReason) -> Result<(), PhoneError> {
-        self.operate(move |call| call.reject(reason)).await
+        self.operate(|call| AgentCommand::Reject(call, reason)).await
     }
 
     /// Ends the call, whatever its state.
@@ -368,7 +384,7 @@ impl Call {
     /// # Errors
     /// When it has ended already.
     pub async fn hang_up(&self) -> Result<(), PhoneError> {
-        self.operate(|call| call.hang_up()).await
+        self.operate(AgentCommand::HangUp).await
     }
 
     /// Puts the far end on hold.
@@ -376,7 +392,7 @@ impl Call {
     /// # Errors
     /// When the far end refuses.
     pub async fn hold(&self) -> Result<(), PhoneError> {
-        self.operate(|call| call.hold()).await
+        self.operate(AgentCommand::Hold).await
     }
 
     /// Talks to the far end again.
@@ -384,7 +400,7 @@ impl Call {
     /// # Errors
     /// When the far end refuses.
     pub async fn resume(&self) -> Result<(), PhoneError> {
-        self.operate(|call| call.resume()).await
+        self.operate(AgentCommand::Resume).await
     }
 
     /// Sends exact silence, or the microphone again.
@@ -392,7 +408,7 @@ impl Call {
     /// # Errors
     /// When the call has ended.
     pub async fn set_muted(&self, muted: bool) -> Result<(), PhoneError> {
-        self.operate(move |call| call.set_muted(muted)).await
+        self.operate(|call| AgentCommand::SetMuted(call, muted)).await
     }
 
     /// Sends tones: `0-9 * # A-D`, `,` and `;` for pauses.
@@ -401,19 +417,11 @@ impl Call {
     /// When one of them is no tone, or the call has ended.
     pub async fn send_dtmf(&self, tones: &str) -> Result<(), PhoneError> {
         let tones = tones.to_owned();
-        self.operate(move |call| call.send_dtmf(&tones)).await
+        self.operate(|call| AgentCommand::SendDtmf(call, tones)).await
     }
 
-    async fn operate(
-        &self,
-        verb: impl FnOnce(&mut clearline_core::CallHandle<'_>) -> Result<OperationId, CommandError>
-        + Send
-        + 'static,
-    ) -> Result<(), PhoneError> {
-        let id = self.id;
-        self.phone
-            .operate(Box::new(move |agent, now| verb(&mut agent.call_handle(now, id)?)))
-            .await
+    async fn operate(&self, command: impl FnOnce(CallId) -> AgentCommand) -> Result<(), PhoneError> {
+        self.phone.operate(command(self.id)).await
     }
 }
 

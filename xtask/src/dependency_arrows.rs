@@ -38,6 +38,7 @@ const CORE: &[(&str, &[&str])] = &[
             "cti",
         ],
     ),
+    ("recording", &["sip", "user_agent"]),
 ];
 
 /// The crates of this workspace a crate may depend on; those under `tests/` may use all.

@@ -17,6 +17,7 @@ mod fail;
 mod fuzz;
 mod interop;
 mod needs;
+mod replay;
 mod setup;
 mod size;
 mod suites;
@@ -47,6 +48,7 @@ cargo xtask COMMAND [OPTIONS]
   fuzz [--minutes N] [--keep] [TARGET]
                                      libFuzzer on message, session-description, header and agent, a minute
                                      each; --keep adds what was found to the corpus
+  replay FILE                        a session again, from the log that `clearline --record-log` has written
   size                               bytes a browser downloads, and the budget
   build                              everything that `run` starts, and the terminal program
   wasm                               the WebAssembly module and its bindings only
@@ -85,6 +87,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "interop" => interop::command(&Workspace::find()?, rest),
         "bench" => bench::command(&Workspace::find()?, rest),
         "fuzz" => fuzz::command(&Workspace::find()?, rest),
+        "replay" => replay::command(&Workspace::find()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             done

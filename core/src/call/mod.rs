@@ -76,7 +76,8 @@ pub enum RejectReason {
 }
 
 /// Choices for an outgoing call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CallOptions {
     /// Shown until the platform asserts a name.

@@ -23,6 +23,7 @@
 //! }
 //! ```
 
+mod command;
 mod connection;
 mod handle;
 mod objection;
@@ -34,6 +35,7 @@ mod target;
 
 use std::collections::BTreeMap;
 
+pub use command::Command;
 pub use handle::CallHandle;
 pub use snapshot::Snapshot;
 

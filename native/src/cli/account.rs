@@ -1,7 +1,10 @@
 //! From the arguments to a registered phone.
 
-use std::io::IsTerminal as _;
+use std::fs::File;
+use std::io::{Error, IsTerminal as _, Write as _};
+use std::path::Path;
 
+use clearline_core::recording::Record;
 use clearline_core::sip::UriBuf;
 use clearline_core::{Config, Secret};
 use clearline_native::media::{IceServer, StatisticsReader, WebRtcMedia};
@@ -34,7 +37,11 @@ pub(crate) async fn sign_in(
     });
     let media = WebRtcMedia::builder(audio).ice_servers(servers.collect()).build();
     let figures = media.statistics();
-    let phone = Phone::builder(config).transport(transport).media(media).start();
+    let mut phone = Phone::builder(config).transport(transport).media(media);
+    if let Some(path) = &arguments.record_log {
+        phone = phone.record(log_writer(path)?);
+    }
+    let phone = phone.start();
     let phone = phone.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     let outcome = tokio::select! {
         outcome = phone.registered() => outcome.map_err(|error| not_registered(&error)),
@@ -45,6 +52,23 @@ pub(crate) async fn sign_in(
         return Err(failure);
     }
     Ok(Line { phone, figures })
+}
+
+/// Writes one JSON object per line. A log that cannot be written any more ends there; the call goes on.
+fn log_writer(path: &Path) -> Result<impl FnMut(&Record) + Send + use<>, Failure> {
+    let cannot = |error| Failure::usage(format!("{} cannot be written: {error}", path.display()));
+    let mut file = Some(File::create(path).map_err(cannot)?);
+    let shown = path.display().to_string();
+    Ok(move |record: &Record| {
+        let Some(open) = &mut file else { return };
+        let written = serde_json::to_string(record)
+            .map_err(Error::from)
+            .and_then(|line| writeln!(open, "{line}"));
+        if let Err(error) = written {
+            tracing::warn!(%error, "{shown} ends here");
+            file = None;
+        }
+    })
 }
 
 fn config(arguments: &AccountArguments) -> Result<Config, Failure> {

@@ -91,6 +91,10 @@ pub(crate) struct AccountArguments {
     /// Trust the certificates in FILE (PEM) too, for wss.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Write a log of the session to FILE, to be replayed by developers. Names, numbers and addresses in it are replaced
+    /// by others of the same shape, and there is no password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record_log: Option<PathBuf>,
     /// A STUN server (stun:host:port); may be given several times.
     #[arg(long, value_name = "URL")]
     pub(crate) stun: Vec<String>,

@@ -10,7 +10,7 @@ mod message;
 mod mutation;
 mod session_description;
 
-pub use agent::{Script, Step};
+pub use agent::{Script, Step, record};
 
 /// What is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

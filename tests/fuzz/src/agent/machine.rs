@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use clearline_core::recording::{Record, Recorder};
 use clearline_core::sip::{Message, Method, UriBuf};
 use clearline_core::{
-    CallId, CallOptions, CommandError, Config, ConnectionId, Deadline, Duration, Event, Input, Instant,
+    CallId, CallOptions, Command, Config, ConnectionId, Deadline, Duration, Event, Input, Instant,
     MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaRequestId, MediaSessionId,
     MediaTransport, OperationId, Output, RejectReason, Secret, Snapshot, UserAgent,
 };
@@ -22,6 +23,7 @@ const MAX_WAKES: usize = 256;
 /// How many messages are remembered, each way.
 const REMEMBERED: usize = 24;
 const DIALOGS: usize = 8;
+const SEED: [u8; 32] = [7; 32];
 const TARGETS: &[&str] = &[
     "bob",
     "sip:carol@example.org;transport=ws",
@@ -38,8 +40,9 @@ pub(crate) struct Machine {
     config: Config,
     now: Instant,
     idle: Option<Deadline>,
-    open: Option<ConnectionId>,
-    wanted: Option<ConnectionId>,
+    /// Open ones, the newest last: while the network changes there are two.
+    open: Vec<ConnectionId>,
+    wanted: Vec<ConnectionId>,
     sent: VecDeque<Message>,
     received: VecDeque<Vec<u8>>,
     dialogs: VecDeque<FarEnd>,
@@ -51,19 +54,36 @@ pub(crate) struct Machine {
     dialogs_begun: usize,
     calls_made: u64,
     bytes_before: i64,
+    recorder: Option<Recorder>,
+    log: Vec<Record>,
 }
 
 impl Machine {
     pub(crate) fn new(setup: u8) -> Self {
+        Self::started(config(setup), None, Vec::new())
+    }
+
+    /// The same with a log.
+    pub(crate) fn recorded(setup: u8) -> Self {
         let config = config(setup);
+        let (recorder, start) = Recorder::new(&config, SEED, [9; 32]);
+        Self::started(config, Some(recorder), vec![start])
+    }
+
+    /// What was written, up to the first restart.
+    pub(crate) fn into_log(self) -> Vec<Record> {
+        self.log
+    }
+
+    fn started(config: Config, recorder: Option<Recorder>, log: Vec<Record>) -> Self {
         let bytes_before = so_far().kept_bytes;
         let mut machine = Self {
-            agent: UserAgent::new(config.clone(), [7; 32]),
+            agent: UserAgent::new(config.clone(), SEED),
             config,
             now: Instant::from_secs(1_000),
             idle: None,
-            open: None,
-            wanted: None,
+            open: Vec::new(),
+            wanted: Vec::new(),
             sent: VecDeque::new(),
             received: VecDeque::new(),
             dialogs: VecDeque::new(),
@@ -75,9 +95,10 @@ impl Machine {
             dialogs_begun: 0,
             calls_made: 0,
             bytes_before,
+            recorder,
+            log,
         };
-        machine.agent.start(machine.now);
-        machine.drain();
+        machine.apply(Command::Start);
         machine
     }
 
@@ -136,10 +157,8 @@ impl Machine {
 
     /// Stops the agent: everything that was begun has to end, and in time.
     pub(crate) fn finish(&mut self) {
-        self.agent.start(self.now);
-        self.drain();
-        self.agent.stop(self.now);
-        self.drain();
+        self.apply(Command::Start);
+        self.apply(Command::Stop);
         for _ in 0..MAX_WAKES {
             self.media
                 .drain(..)
@@ -147,8 +166,7 @@ impl Machine {
                 .into_iter()
                 .for_each(|(request, action)| {
                     let result = good(&action);
-                    self.agent
-                        .handle_input(self.now, Input::MediaDone { request, result });
+                    self.input(Input::MediaDone { request, result });
                 });
             self.drain();
             if self.idle.is_none() && self.media.is_empty() {
@@ -181,14 +199,14 @@ impl Machine {
     }
 
     fn connect(&mut self) {
-        if let Some(connection) = self.wanted.take() {
-            self.open = Some(connection);
+        if let Some(connection) = self.wanted.pop() {
+            self.open.push(connection);
             self.input(Input::Connected { connection });
         }
     }
 
     fn disconnect(&mut self) {
-        if let Some(connection) = self.open.take().or(self.wanted.take()) {
+        if let Some(connection) = self.open.pop().or_else(|| self.wanted.pop()) {
             let reason = "1006 abnormal closure".to_owned();
             self.input(Input::Disconnected { connection, reason });
         }
@@ -275,97 +293,84 @@ impl Machine {
         self.received.push_front(message.clone());
         self.received.truncate(REMEMBERED);
         // Also on a connection that is gone: the driver may not know it yet.
-        let connection = self.open.unwrap_or(ConnectionId(1));
+        let connection = self.open.last().copied().unwrap_or(ConnectionId(1));
         self.input(Input::Received { connection, message });
     }
 
     fn command(&mut self, what: u8, which: u8, more: u8) {
-        let now = self.now;
         let ids: Vec<CallId> = self.agent.calls().map(|call| call.id).collect();
         let id = ids
             .get(usize::from(which) % ids.len().max(1))
             .copied()
             .unwrap_or(CallId(u64::from(which)));
-        let result = match what % 14 {
+        let command = match what % 14 {
             0 => {
                 self.calls_made += 1;
-                let target = TARGETS[usize::from(which) % TARGETS.len()];
-                let id = CallId(if more == 0 {
-                    u64::from(which)
-                } else {
-                    1_000 + self.calls_made
-                });
-                let _ = self.agent.call(now, id, target, CallOptions::default());
-                return self.drain();
+                Command::Call {
+                    id: CallId(if more == 0 {
+                        u64::from(which)
+                    } else {
+                        1_000 + self.calls_made
+                    }),
+                    target: TARGETS[usize::from(which) % TARGETS.len()].to_owned(),
+                    options: CallOptions::default(),
+                }
             }
-            1 => self.agent.call_handle(now, id).and_then(|mut call| call.answer()),
-            2 => self
-                .agent
-                .call_handle(now, id)
-                .and_then(|mut call| call.hang_up()),
-            3 => self.agent.call_handle(now, id).and_then(|mut call| call.hold()),
-            4 => self.agent.call_handle(now, id).and_then(|mut call| call.resume()),
-            5 => self
-                .agent
-                .call_handle(now, id)
-                .and_then(|mut call| call.reject(RejectReason::Busy)),
-            6 => self
-                .agent
-                .call_handle(now, id)
-                .and_then(|mut call| call.set_muted(more & 1 == 0)),
-            7 => {
-                let tones = TONES[usize::from(more) % TONES.len()];
-                self.agent
-                    .call_handle(now, id)
-                    .and_then(|mut call| call.send_dtmf(tones))
-            }
-            8 => self
-                .agent
-                .call_handle(now, id)
-                .and_then(|mut call| call.move_media()),
-            9 => self.agent.hold_and_answer(now, id),
-            10 => self.agent.end_and_answer(now, id),
-            11 => {
-                self.agent.set_password(now, Secret::new("renewed"));
-                Err(CommandError::WrongState)
-            }
-            12 => {
-                self.agent.stop(now);
-                Err(CommandError::WrongState)
-            }
-            _ => {
-                self.agent.start(now);
-                Err(CommandError::WrongState)
-            }
+            1 => Command::Answer(id),
+            2 => Command::HangUp(id),
+            3 => Command::Hold(id),
+            4 => Command::Resume(id),
+            5 => Command::Reject(id, RejectReason::Busy),
+            6 => Command::SetMuted(id, more & 1 == 0),
+            7 => Command::SendDtmf(id, TONES[usize::from(more) % TONES.len()].to_owned()),
+            8 => Command::MoveMedia(id),
+            9 => Command::HoldAndAnswer(id),
+            10 => Command::EndAndAnswer(id),
+            11 => Command::SetPassword(Secret::new("renewed")),
+            12 => Command::Stop,
+            _ => Command::Start,
         };
-        if let Ok(operation) = result {
+        self.apply(command);
+    }
+
+    fn apply(&mut self, command: Command) {
+        self.write(|recorder, now| recorder.command(now, &command));
+        if let Ok(Some(operation)) = self.agent.apply(self.now, command) {
             assert!(self.accepted.insert(operation), "an operation's id is new");
         }
         self.drain();
+    }
+
+    fn write(&mut self, record: impl FnOnce(&mut Recorder, Instant) -> Record) {
+        if let Some(recorder) = &mut self.recorder {
+            self.log.push(record(recorder, self.now));
+        }
     }
 
     /// What a reload does: the agent's snapshot as text, a new agent from it. What was under way ends with the old one.
     fn restart(&mut self, seconds: u64) {
         let text = serde_json::to_string(&self.agent.snapshot(self.now)).expect("a snapshot is plain data");
         let snapshot: Snapshot = serde_json::from_str(&text).expect("what was written can be read");
+        // A log begins with a new agent.
+        self.recorder = None;
         self.restarts = self.restarts.wrapping_add(1);
         let asleep = Duration::from_secs(seconds);
         self.now += asleep;
         let seed = [self.restarts; 32];
         self.agent = UserAgent::restore(self.config.clone(), snapshot, seed, self.now, asleep);
-        self.open = None;
-        self.wanted = None;
+        self.open.clear();
+        self.wanted.clear();
         self.media.clear();
         self.sessions.clear();
         self.accepted.clear();
         self.ended.clear();
-        self.agent.start(self.now);
-        self.drain();
+        self.apply(Command::Start);
     }
 
     // --- what comes of it ------------------------------------------------------------------------------------
 
     fn input(&mut self, input: Input) {
+        self.write(|recorder, now| recorder.input(now, &input));
         self.agent.handle_input(self.now, input);
         self.drain();
         self.check_memory();
@@ -374,11 +379,11 @@ impl Machine {
     fn drain(&mut self) {
         for _ in 0..MAX_OUTPUTS {
             match self.agent.poll_output() {
-                Output::Connect { connection, .. } => self.wanted = Some(connection),
+                Output::Connect { connection, .. } => self.wanted.push(connection),
                 Output::Transmit { connection, message } => self.transmitted(connection, &message),
                 Output::Disconnect { connection } => {
-                    self.open = self.open.filter(|open| *open != connection);
-                    self.wanted = self.wanted.filter(|wanted| *wanted != connection);
+                    self.open.retain(|open| *open != connection);
+                    self.wanted.retain(|wanted| *wanted != connection);
                 }
                 Output::Media {
                     request,
@@ -405,11 +410,7 @@ impl Machine {
     }
 
     fn transmitted(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        assert_eq!(
-            Some(connection),
-            self.open,
-            "nothing is sent on a closed connection"
-        );
+        assert!(self.open.contains(&connection), "nothing is sent on a closed connection");
         if matches!(bytes, b"\r\n" | b"\r\n\r\n") {
             return;
         }

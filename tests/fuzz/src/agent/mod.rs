@@ -6,6 +6,8 @@ mod script;
 
 pub use script::{Script, Step};
 
+use clearline_core::recording::Record;
+
 use crate::mutation::Dice;
 use machine::Machine;
 
@@ -14,11 +16,21 @@ const MAX_STEPS: usize = 192;
 
 pub(crate) fn run(data: &[u8]) {
     let script = Script::read(data);
-    let mut machine = Machine::new(script.setup);
-    for step in script.steps.into_iter().take(MAX_STEPS) {
+    play(Machine::new(script.setup), script.steps);
+}
+
+/// Plays a script, and returns the log of it.
+pub fn record(data: &[u8]) -> Vec<Record> {
+    let script = Script::read(data);
+    play(Machine::recorded(script.setup), script.steps).into_log()
+}
+
+fn play(mut machine: Machine, steps: Vec<Step>) -> Machine {
+    for step in steps.into_iter().take(MAX_STEPS) {
         machine.take(step);
     }
     machine.finish();
+    machine
 }
 
 /// One step inserted, removed, replaced, repeated or exchanged; `None` in one case of four.

@@ -1,0 +1,66 @@
+//! Everything an application can tell an agent, as values: what a log of a session can hold.
+
+use serde::{Deserialize, Serialize};
+
+use super::UserAgent;
+use crate::call::{CallOptions, RejectReason};
+use crate::config::Token;
+use crate::error::CommandError;
+use crate::id::{CallId, OperationId};
+use crate::secret::Secret;
+use crate::time::Instant;
+
+/// A command; each stands for the method of [`UserAgent`] or [`CallHandle`](crate::CallHandle) of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the methods of these names have the documentation")]
+pub enum Command {
+    Start,
+    Stop,
+    Call {
+        id: CallId,
+        target: String,
+        options: CallOptions,
+    },
+    Answer(CallId),
+    HoldAndAnswer(CallId),
+    EndAndAnswer(CallId),
+    Reject(CallId, RejectReason),
+    HangUp(CallId),
+    Hold(CallId),
+    Resume(CallId),
+    SetMuted(CallId, bool),
+    SendDtmf(CallId, String),
+    MoveMedia(CallId),
+    SetPassword(#[serde(skip)] Secret),
+    SetToken(Token),
+}
+
+impl UserAgent {
+    /// Does what `command` says. Those that take time and were accepted give an operation.
+    ///
+    /// # Errors
+    /// Those of the method of the command's name.
+    pub fn apply(&mut self, now: Instant, command: Command) -> Result<Option<OperationId>, CommandError> {
+        match command {
+            Command::Start => self.start(now),
+            Command::Stop => self.stop(now),
+            Command::SetPassword(password) => self.set_password(now, password),
+            Command::SetToken(token) => self.set_token(now, token),
+            Command::Call { id, target, options } => self.call(now, id, &target, options)?,
+            Command::HoldAndAnswer(call) => return self.hold_and_answer(now, call).map(Some),
+            Command::EndAndAnswer(call) => return self.end_and_answer(now, call).map(Some),
+            Command::Answer(call) => return self.call_handle(now, call)?.answer().map(Some),
+            Command::Reject(call, reason) => return self.call_handle(now, call)?.reject(reason).map(Some),
+            Command::HangUp(call) => return self.call_handle(now, call)?.hang_up().map(Some),
+            Command::Hold(call) => return self.call_handle(now, call)?.hold().map(Some),
+            Command::Resume(call) => return self.call_handle(now, call)?.resume().map(Some),
+            Command::SetMuted(call, muted) => return self.call_handle(now, call)?.set_muted(muted).map(Some),
+            Command::SendDtmf(call, tones) => {
+                return self.call_handle(now, call)?.send_dtmf(&tones).map(Some);
+            }
+            Command::MoveMedia(call) => return self.call_handle(now, call)?.move_media().map(Some),
+        }
+        Ok(None)
+    }
+}
