@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use clearline_core::recording::{Record, Replay};
 use clearline_core::sip::UriBuf;
 use clearline_core::{Config, RejectReason, Secret};
 use clearline_native::Phone;
@@ -117,6 +118,7 @@ async fn two_programs_talk_and_the_tapes_hold_the_other_voice() {
     let (alice, bob) = (voice(1, 5), voice(2, 30));
     let (alice_wav, bob_wav) = (folder.wav("alice.wav", &alice), folder.wav("bob.wav", &bob));
     let (at_alice, at_bob) = (folder.file("at-alice.wav"), folder.file("at-bob.wav"));
+    let log = folder.file("alice.log");
 
     let answer = [
         "answer",
@@ -139,6 +141,8 @@ async fn two_programs_talk_and_the_tapes_hold_the_other_voice() {
         path(&at_alice),
         "--dtmf",
         "7",
+        "--record-log",
+        path(&log),
     ];
     let (code, stdout, stderr) = finish(clearline(&call, &url, "alice")).await;
     assert_eq!(code, Some(0), "{stdout}{stderr}");
@@ -167,6 +171,34 @@ async fn two_programs_talk_and_the_tapes_hold_the_other_voice() {
     );
     let right = similarity(alice.samples(), heard_by_bob.samples(), 0.8);
     assert!(right > 0.7, "bob heard alice {right}");
+    replays_and_tells_nothing(&std::fs::read_to_string(log).unwrap());
+}
+
+/// A log repeats the session bit for bit, and names nobody.
+fn replays_and_tells_nothing(log: &str) {
+    let address = if_addrs::get_if_addrs()
+        .unwrap()
+        .into_iter()
+        .find(|it| !it.is_loopback());
+    let address = address.map_or("127.0.0.1".to_owned(), |it| it.ip().to_string());
+    for telling in [
+        "alice",
+        "bob",
+        PASSWORD,
+        "sip:102@",
+        "\"102\"",
+        address.as_str(),
+        "127.0.0.1",
+    ] {
+        let line = log.lines().find(|line| line.contains(telling));
+        assert_eq!(line, None, "{telling} is in the log");
+    }
+    let mut records = log
+        .lines()
+        .map(|line| serde_json::from_str::<Record>(line).unwrap());
+    let mut replay = Replay::new(records.next().unwrap()).unwrap();
+    let steps = records.map(|record| replay.step(record).unwrap()).count();
+    assert!(steps > 10, "{steps}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

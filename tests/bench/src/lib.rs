@@ -1,5 +1,7 @@
 //! What the benches share: instructions counted by valgrind, and tables as text.
 
+pub mod world;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,16 @@ pub fn per_second(mut work: impl FnMut()) -> f64 {
         best = best.max(f64::from(done) / start.elapsed().as_secs_f64());
     }
     best
+}
+
+/// Writes a table whose difference is to be reviewed, if this is run by `cargo xtask bench`.
+pub fn keep_table(name: &str, table: &str) {
+    let Some(folder) = std::env::var_os("CLEARLINE_BENCH_TABLES") else {
+        return;
+    };
+    let folder = std::path::Path::new(&folder);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(name), table));
+    written.expect("the folder of tables can be written to");
 }
 
 /// `1234567` as `1,234,567`.

@@ -12,7 +12,7 @@ mod samples;
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use clearline_bench::{grouped, instructions_each, per_second};
+use clearline_bench::{grouped, instructions_each, keep_table, per_second};
 use clearline_counting::{Counting, count};
 
 #[global_allocator]
@@ -106,10 +106,7 @@ fn report() {
         }
     }
     println!("{table}");
-    if let Some(path) = std::env::var_os("CLEARLINE_BENCH_TABLES") {
-        let path = std::path::Path::new(&path).join("messages.md");
-        std::fs::write(path, stable).expect("the folder of tables can be written to");
-    }
+    keep_table("messages.md", &stable);
 }
 
 struct Row {
