@@ -1,5 +1,6 @@
 //! Replays a log: `cargo xtask replay FILE`. Prints what the agent was told and what it put out, and fails at the first
 //! step at which it does something else than when the log was written.
+#![expect(clippy::print_stdout, reason = "a command-line program talks to its terminal")]
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};

@@ -181,13 +181,14 @@ fn replays_and_tells_nothing(log: &str) {
         .into_iter()
         .find(|it| !it.is_loopback());
     let address = address.map_or("127.0.0.1".to_owned(), |it| it.ip().to_string());
+    let password = format!("\"{PASSWORD}\"");
     for telling in [
         "alice",
-        "bob",
-        PASSWORD,
+        "sip:bob@",
         "sip:102@",
         "\"102\"",
-        address.as_str(),
+        &password,
+        &address,
         "127.0.0.1",
     ] {
         let line = log.lines().find(|line| line.contains(telling));

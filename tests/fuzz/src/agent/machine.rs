@@ -410,7 +410,10 @@ impl Machine {
     }
 
     fn transmitted(&mut self, connection: ConnectionId, bytes: &[u8]) {
-        assert!(self.open.contains(&connection), "nothing is sent on a closed connection");
+        assert!(
+            self.open.contains(&connection),
+            "nothing is sent on a closed connection"
+        );
         if matches!(bytes, b"\r\n" | b"\r\n\r\n") {
             return;
         }
