@@ -186,6 +186,16 @@ impl Redactor {
                     },
                 },
             },
+            Input::Media {
+                session,
+                event: MediaEvent::Candidates { fragment, matters },
+            } => Input::Media {
+                session: *session,
+                event: MediaEvent::Candidates {
+                    fragment: self.description(fragment),
+                    matters: *matters,
+                },
+            },
             Input::Media { session, event } => Input::Media {
                 session: *session,
                 event: event.clone(),
@@ -200,6 +210,9 @@ impl Redactor {
                 .display_name
                 .take()
                 .map(|name| self.pseudonyms.word(&name));
+            *target = self.target(target);
+        }
+        if let Command::Subscribe { target, .. } = &mut command {
             *target = self.target(target);
         }
         if let Command::SendDtmf(_, tones) = &mut command {
@@ -358,10 +371,33 @@ impl Redactor {
             .trim()
             .to_ascii_lowercase();
         match essence.as_str() {
-            "application/sdp" => self.description(body),
+            "application/sdp" | "application/trickle-ice-sdpfrag" => self.description(body),
             "application/dtmf-relay" | "application/dtmf" => self.digits(body),
+            multipart if multipart.starts_with("multipart/") => self.parts(body),
             _ => self.pseudonyms.shaped(body),
         }
+    }
+
+    /// A body of several parts, each by its own type.
+    fn parts(&mut self, body: &str) -> String {
+        let (mut in_head, mut is_description) = (true, false);
+        let mut redacted = String::with_capacity(body.len());
+        for line in body.split_inclusive('\n') {
+            if line.starts_with("--") {
+                (in_head, is_description) = (true, false);
+                redacted.push_str(line);
+            } else if in_head {
+                let lower = line.to_ascii_lowercase();
+                is_description |= lower.contains("application/sdp") || lower.contains("-sdpfrag");
+                in_head = !line.trim().is_empty();
+                redacted.push_str(&self.text(line));
+            } else if is_description {
+                redacted.push_str(&self.description_line(line));
+            } else {
+                redacted.push_str(&self.pseudonyms.shaped(line));
+            }
+        }
+        redacted
     }
 
     fn description(&mut self, sdp: &str) -> String {

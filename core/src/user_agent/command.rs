@@ -6,7 +6,7 @@ use super::UserAgent;
 use crate::call::{CallOptions, RejectReason};
 use crate::config::Token;
 use crate::error::CommandError;
-use crate::id::{CallId, OperationId};
+use crate::id::{CallId, OperationId, SubscriptionId};
 use crate::secret::Secret;
 use crate::time::Instant;
 
@@ -34,6 +34,12 @@ pub enum Command {
     MoveMedia(CallId),
     SetPassword(#[serde(skip)] Secret),
     SetToken(Token),
+    Subscribe {
+        target: String,
+        package: String,
+        accept: Vec<String>,
+    },
+    Unsubscribe(SubscriptionId),
 }
 
 impl UserAgent {
@@ -47,6 +53,16 @@ impl UserAgent {
             Command::Stop => self.stop(now),
             Command::SetPassword(password) => self.set_password(now, password),
             Command::SetToken(token) => self.set_token(now, token),
+            Command::Subscribe {
+                target,
+                package,
+                accept,
+            } => {
+                let accept: Vec<&str> = accept.iter().map(String::as_str).collect();
+                // Its id comes with its events.
+                self.subscribe(now, &target, &package, &accept)?;
+            }
+            Command::Unsubscribe(id) => self.unsubscribe(now, id)?,
             Command::Call { id, target, options } => self.call(now, id, &target, options)?,
             Command::HoldAndAnswer(call) => return self.hold_and_answer(now, call).map(Some),
             Command::EndAndAnswer(call) => return self.end_and_answer(now, call).map(Some),
