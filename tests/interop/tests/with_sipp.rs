@@ -225,6 +225,12 @@ async fn it_wants_longer_sessions() {
     world.hang_up(&call).await;
 }
 
+async fn it_has_moved() {
+    let world = world("has_moved").await;
+    let call = world.talking().await;
+    world.hang_up(&call).await;
+}
+
 // --- calls from the far end ------------------------------------------------------------------------------------------
 
 async fn it_calls_with_an_asserted_identity() {
