@@ -106,7 +106,9 @@ impl Established {
 
 impl Call {
     pub(super) fn establish(&mut self, dialog: Dialog) {
-        self.stage = Stage::Established(Box::new(Established::new(dialog)));
+        let mut established = Established::new(dialog);
+        established.wanted.refresh = self.losses.take_moved();
+        self.stage = Stage::Established(Box::new(established));
     }
 
     pub(super) fn wake_established(&mut self, endpoint: &mut Endpoint) {

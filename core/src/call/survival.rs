@@ -29,6 +29,8 @@ pub(super) struct Losses {
     platform: bool,
     /// The audio path, which worked before.
     media: bool,
+    /// Requests take another way than when the call was begun, and nobody could be told before it is answered.
+    moved: bool,
     /// Since when nobody can be heard because of it.
     silent_since: Option<Instant>,
     /// When the audio path gets a fresh start.
@@ -43,6 +45,11 @@ impl Losses {
             silent_since: Some(now),
             ..Self::default()
         }
+    }
+
+    /// Whether the far end has to be told of a change that came before the answer.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -74,6 +81,7 @@ impl Call {
     /// Requests take another way now: the far end is told where this side is, and a media transport that has suffered, or
     /// whose addresses are gone, is renewed.
     pub(crate) fn reconnected(&mut self, network_changed: bool) {
+        self.losses.moved = matches!(self.stage, Stage::Inviting(_) | Stage::Alerting(_));
         let has_suffered = matches!(
             self.info.media,
             MediaTransport::Disconnected | MediaTransport::Failed

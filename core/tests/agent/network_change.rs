@@ -96,6 +96,11 @@ fn an_answer_in_flight_on_the_old_connection_still_counts() {
     assert_ne!(ladder.next_sent_on(), old);
     ladder.expect(Method::Ack);
     assert_eq!(ladder.state(CALL), CallState::Active);
+    // The INVITE went out from elsewhere: the far end is told now.
+    let refresh = ladder.expect(Method::Invite);
+    assert!(refresh.to().unwrap().tag().is_some());
+    ladder.receive(&far.accepts(&refresh, Direction::SendRecv));
+    ladder.expect(Method::Ack);
     ladder.pass(3.0);
     assert!(!ladder.is_open(old));
 }
