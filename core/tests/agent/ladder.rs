@@ -267,6 +267,12 @@ impl Ladder {
         *self.open.last().expect("an open connection")
     }
 
+    /// Any of the open connections.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn open_connection(&self, which: proptest::sample::Index) -> Option<ConnectionId> {
+        (!self.open.is_empty()).then(|| self.open[which.index(self.open.len())])
+    }
+
     /// How many connections are open.
     pub(crate) fn open_connections(&self) -> usize {
         self.open.len()

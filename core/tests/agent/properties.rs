@@ -2,8 +2,8 @@
 
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{
-    CallId, CallOptions, CallState, Direction, Environment, Event, Input, MediaErrorKind, MediaEvent,
-    MediaTransport, Secret,
+    CallId, CallOptions, CallState, Config, Direction, Environment, Event, Input, MediaErrorKind, MediaEvent,
+    MediaTransport, Secret, Server,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,6 +21,8 @@ enum Step {
     Connect,
     RefuseConnection,
     LoseConnection,
+    Lose(Index),
+    Cut(Index),
     Pass(u32),
     Sleep(u32),
     Environment(Environment),
@@ -117,6 +119,7 @@ fn step() -> impl Strategy<Value = Step> {
         Environment::Online,
         Environment::Offline,
         Environment::Resumed,
+        Environment::NetworkChanged,
         Environment::Doubtful,
         Environment::Visible,
         Environment::Hidden,
@@ -127,6 +130,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Connect),
         1 => Just(Step::RefuseConnection),
         1 => Just(Step::LoseConnection),
+        1 => any::<Index>().prop_map(Step::Lose),
+        1 => any::<Index>().prop_map(Step::Cut),
         6 => (0_u32..5_000).prop_map(Step::Pass),
         1 => (0_u32..100_000).prop_map(Step::Pass),
         1 => (0_u32..100_000).prop_map(Step::Sleep),
@@ -165,7 +170,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut ladder = Ladder::new(config());
+        Self::with(config())
+    }
+
+    fn with(config: Config) -> Self {
+        let mut ladder = Ladder::new(config);
         ladder.media.forgives = true;
         ladder.start();
         ladder.connect();
@@ -205,6 +214,16 @@ impl World {
             Step::Connect if ladder.wanted_url().is_some() => ladder.connect(),
             Step::RefuseConnection if ladder.wanted_url().is_some() => ladder.refuse_connection(),
             Step::LoseConnection if ladder.is_connected() => ladder.lose_connection(),
+            Step::Lose(which) => {
+                if let Some(connection) = ladder.open_connection(which) {
+                    ladder.lose(connection);
+                }
+            }
+            Step::Cut(which) => {
+                if let Some(connection) = ladder.open_connection(which) {
+                    ladder.cut(connection);
+                }
+            }
             Step::Connect | Step::RefuseConnection | Step::LoseConnection => {}
             Step::Pass(millis) => ladder.pass(f64::from(millis) / 1_000.0),
             Step::Sleep(millis) => {
@@ -482,6 +501,18 @@ proptest! {
     #[test]
     fn whatever_happens_everything_ends(steps in vec(step(), 1..120)) {
         let mut world = World::new();
+        for step in steps {
+            world.take(step);
+        }
+        world.finish();
+    }
+
+    #[test]
+    fn whatever_happens_to_two_flows_everything_ends(steps in vec(step(), 1..120)) {
+        let mut config = config();
+        config.servers = Server::in_order(["wss://one/sip", "wss://two/sip", "ws://three/sip"]);
+        config.outbound_flows = 2;
+        let mut world = World::with(config);
         for step in steps {
             world.take(step);
         }
