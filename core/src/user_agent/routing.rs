@@ -382,21 +382,25 @@ impl UserAgent {
         }
     }
 
-    /// `true` if an INVITE that could not be delivered is on its way again by another flow.
+    /// `true` if a request that could not be delivered is on its way again by another flow: what begins or ends a call, as
+    /// the far end has to hear of it. What changes a call is told anew anyway when its way changes.
     fn take_detour(&mut self, transaction: TransactionId) -> bool {
-        let Some((Purpose::Invite(id), taken)) = self.endpoint.detour(transaction) else {
+        let Some((purpose, taken)) = self.endpoint.detour(transaction) else {
             return false;
         };
+        if !matches!(purpose, Purpose::Invite(_) | Purpose::Bye(_) | Purpose::LateFork) {
+            return false;
+        }
         let Some(way) = self.lines.other_than(taken) else {
             return false;
         };
-        let Some(cseq) = self.number_for_retry(Purpose::Invite(id), transaction) else {
+        let Some(cseq) = self.number_for_retry(purpose, transaction) else {
             return false;
         };
         let Some(sent) = self.endpoint.send_by(way, transaction, cseq) else {
             return false;
         };
-        self.with_call(id, |call, _| call.invite_resent(sent));
+        self.resent(purpose, transaction, sent);
         true
     }
 

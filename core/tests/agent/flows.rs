@@ -273,6 +273,21 @@ fn an_invite_that_nobody_has_heard_of_takes_the_other_flow_when_its_own_breaks()
 }
 
 #[test]
+fn a_bye_whose_flow_breaks_takes_the_other() {
+    let (mut ladder, first, second) = registered();
+    let far = ladder.make_call(CALL, "bob");
+    ladder.hang_up(CALL);
+    let bye = ladder.expect(Method::Bye);
+    ladder.lose(first);
+    assert_eq!(ladder.next_sent_on(), second);
+    let again = ladder.expect(Method::Bye);
+    assert_eq!(number(&again), number(&bye) + 1);
+    ladder.receive_on(second, &far.response(&again, 200).build());
+    assert_eq!(ladder.cause(CALL), EndCause::LocalHangUp);
+    ladder.expect_silence();
+}
+
+#[test]
 fn one_that_rings_does_not_ring_twice() {
     let (mut ladder, first, second) = registered();
     ladder.dial(CALL, "bob");
