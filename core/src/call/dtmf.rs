@@ -67,7 +67,9 @@ impl Call {
 
     /// Sends what is due.
     pub(super) fn advance_dtmf(&mut self, endpoint: &mut Endpoint) {
-        while self.dtmf.waiting_for.is_none() && matches!(self.stage, Stage::Established(_)) {
+        // A call that has been restored has no media yet to send them on.
+        let is_ready = |call: &Self| matches!(call.stage, Stage::Established(_)) && call.session_open;
+        while self.dtmf.waiting_for.is_none() && is_ready(self) {
             match self.dtmf.next_at {
                 Some(at) if at > endpoint.now => return,
                 Some(_) | None => self.dtmf.next_at = None,

@@ -89,11 +89,17 @@ impl Established {
     }
 
     /// The 2xx to `invite` again: the ACK was lost.
-    pub(super) fn acknowledge_again(&mut self, endpoint: &mut Endpoint, invite: &Message) {
-        if let Some((acknowledged, ack)) = &self.last_ack
-            && *acknowledged == number(invite)
-        {
-            endpoint.send_again(ack);
+    ///
+    /// The ACK is the same again, or, if another INVITE has been acknowledged since or a restart has forgotten it, one
+    /// that says no more: our offers are in the INVITE.
+    pub(super) fn acknowledge_again(&self, endpoint: &mut Endpoint, invite: &Message) {
+        match &self.last_ack {
+            Some((acknowledged, ack)) if *acknowledged == number(invite) => endpoint.send_again(ack),
+            // The answer that goes into its ACK is still being made.
+            Some(_) | None if invite.is_request() && invite.body().is_empty() => {}
+            Some(_) | None => {
+                endpoint.send_ack(invite, self.dialog.ack(number(invite)));
+            }
         }
     }
 
@@ -157,6 +163,25 @@ impl Call {
             self.info.answered_at = Some(endpoint.now);
         }
         self.answer_in_ack(endpoint, session_description(ack));
+    }
+
+    /// Whether `response` is one to a request of this side in the call's dialog.
+    pub(crate) fn is_answered_by(&self, response: &Message) -> bool {
+        matches!(self.stage, Stage::Established(_) | Stage::Leaving(_))
+            && self
+                .dialog()
+                .is_some_and(|dialog| dialog.is_answered_by(response))
+    }
+
+    /// A 2xx to an INVITE of this dialog whose transaction is gone.
+    pub(crate) fn acknowledge_stray(&self, endpoint: &mut Endpoint, response: &Message) {
+        match &self.stage {
+            Stage::Established(established) => established.acknowledge_again(endpoint, response),
+            Stage::Leaving(leaving) => {
+                endpoint.send_ack(response, leaving.dialog.ack(number(response)));
+            }
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Alerting(_) | Stage::Over => {}
+        }
     }
 
     /// A request inside the dialog, other than ACK and CANCEL.

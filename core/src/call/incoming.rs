@@ -10,8 +10,12 @@ use super::{answer_mode, diversion, identity};
 use crate::endpoint::{ALLOW, RECV_INFO, SUPPORTED};
 use crate::id::CallId;
 use crate::sip::HeaderError;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
+
+/// A caller who has vanished unnoticed (a machine that slept is handed an INVITE of long ago) rings no longer than this.
+/// A proxy gives up after a little more than three minutes (RFC 3261 section 16.6, timer C).
+const LONGEST_RINGING: Duration = Duration::from_secs(300);
 
 /// Not answered yet.
 #[derive(Clone, Debug)]
@@ -19,8 +23,8 @@ pub(super) struct Alerting {
     pub(super) transaction: TransactionId,
     pub(super) dialog: Dialog,
     pub(super) invite: Message,
-    /// When the caller's own limit is over (RFC 3261 section 13.3.1: Expires), if it set one.
-    expires_at: Option<Instant>,
+    /// When the caller's own limit is over (RFC 3261 section 13.3.1: Expires), or ours.
+    expires_at: Instant,
     making: Option<Making>,
 }
 
@@ -37,7 +41,7 @@ impl Alerting {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.expires_at
+        Some(self.expires_at)
     }
 }
 
@@ -58,12 +62,15 @@ impl Call {
         let alert = follows_alert.then(|| answer_mode::alert(&invite)).flatten();
         let local_tag = endpoint.rng.token(6);
         let dialog = Dialog::from_request(&invite, &local_tag)?;
-        let expires = invite.expires().ok().flatten();
+        let expires = invite.expires().ok().flatten().map(u64::from);
+        let rings = expires
+            .map_or(LONGEST_RINGING, Duration::from_secs)
+            .min(LONGEST_RINGING);
         let alerting = Alerting {
             transaction,
             dialog,
             invite,
-            expires_at: expires.map(|secs| endpoint.now + std::time::Duration::from_secs(u64::from(secs))),
+            expires_at: endpoint.now + rings,
             making: None,
         };
         let stage = Stage::Alerting(Box::new(alerting));
@@ -188,7 +195,7 @@ impl Call {
         let Stage::Alerting(alerting) = &self.stage else {
             return;
         };
-        if alerting.expires_at.is_some_and(|at| at <= endpoint.now) {
+        if alerting.expires_at <= endpoint.now {
             self.respond_final(endpoint, 487);
             self.end_with(endpoint, EndCause::Missed, Some(487), "");
         }

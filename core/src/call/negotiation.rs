@@ -218,6 +218,19 @@ impl Call {
         self.roll_back(endpoint);
     }
 
+    /// The far end cannot take our offer just now, and says when to ask again: another request has to be answered first
+    /// (RFC 3261 section 14.2), or a platform waits for its other side to come back.
+    pub(super) fn is_put_off(&mut self, endpoint: &mut Endpoint, offer: Offer, response: &Message) -> bool {
+        let Some(wait) = response.retry_after() else {
+            return false;
+        };
+        if !self.waits_for(endpoint, offer, wait) {
+            return false;
+        }
+        self.roll_back(endpoint);
+        true
+    }
+
     /// The far end does not want our offer: everything is as it was before (RFC 6141 section 3.1).
     pub(super) fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
         self.is_known_again();
@@ -439,6 +452,7 @@ impl Call {
     fn applied(&mut self, endpoint: &mut Endpoint, offer: Offer) {
         self.negotiation = Negotiation::Idle;
         self.finish_move(endpoint);
+        self.never_put_off();
         self.agreed(endpoint, offer.hold);
         self.note_remote_hold(offer.hold);
         self.media_moved(endpoint);

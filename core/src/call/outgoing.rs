@@ -290,6 +290,15 @@ impl Call {
         }
     }
 
+    /// An answer to an INVITE of which the agent knows nothing any more, because it has been started again. It says
+    /// all that its ACK and BYE need.
+    pub(crate) fn release_stray(endpoint: &mut Endpoint, response: &Message) {
+        if let Ok(mut dialog) = Dialog::from_response(response, response) {
+            endpoint.send_ack(response, dialog.ack(number(response)));
+            let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
+        }
+    }
+
     fn answered(
         &mut self,
         endpoint: &mut Endpoint,

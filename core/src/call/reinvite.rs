@@ -122,6 +122,7 @@ impl Call {
                 self.try_again_when_served(endpoint, offer, response);
                 self.roll_back(endpoint);
             }
+            (500 | 503, _) if self.is_put_off(endpoint, offer, response) => {}
             (status, _) if offer.refresh && says_lost(status) && self.recover(endpoint) => {}
             (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
             (status, _) => {

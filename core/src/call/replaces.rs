@@ -602,10 +602,9 @@ impl Call {
         recovery.phase = Phase::Waiting(endpoint.now + pause);
     }
 
-    /// Without a connection nothing can be brought back; the call waits for the next one.
+    /// Without a connection nothing can be brought back; the call waits for the next one, see [`Call::reconnected`].
     fn recovery_paused(&mut self) {
         self.recovery = None;
-        self.reconnected(false);
     }
 
     /// The far end makes an offer in the old dialog: it lives, so there is nothing to bring back. `false` while another

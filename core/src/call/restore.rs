@@ -61,6 +61,8 @@ impl Call {
         dialog.skip_numbers(UNSEEN_REQUESTS);
         let mut established = Established::new(dialog);
         established.wanted.hold = hold;
+        // Once the agent is back: what was negotiated belongs to media that are gone.
+        established.wanted.lost_reinvite = true;
         Self {
             session: endpoint.new_media_session(),
             session_open: false,

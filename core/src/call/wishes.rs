@@ -8,6 +8,11 @@ use super::{Call, CallState, CommandError, Endpoint, OperationError, OperationId
 use crate::event::CallDirection;
 use crate::time::{Duration, Instant};
 
+/// How often in a row an offer is tried again because the far end asks for patience.
+const MOST_PATIENCE: u8 = 8;
+/// The longest that is waited before.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is to be negotiated when there is room for it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
@@ -31,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) ice_restart: bool,
     /// Not before this moment: glare, or a pause after a failure.
     pub(crate) not_before: Option<Instant>,
+    /// How often in a row the far end has asked for patience.
+    put_off: u8,
 }
 
 impl Wanted {
@@ -131,6 +138,10 @@ impl Call {
     pub(super) fn advance_negotiation(&mut self, endpoint: &mut Endpoint) {
         let is_idle = matches!(self.negotiation, Negotiation::Idle) && !self.is_changing_dialog();
         let room = is_idle && self.info.state == CallState::Active;
+        let may_update = self.info.state == CallState::Active && !self.is_changing_dialog();
+        if is_idle {
+            self.grant_what_is_so(endpoint);
+        }
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
@@ -141,11 +152,17 @@ impl Call {
         wanted.not_before = None;
         let offers = wanted.changes_media(self.info.local_hold);
         let due = offers || wanted.refresh;
-        if !due || !room || established.awaits_ack() || !endpoint.is_connected() {
+        if !due || !endpoint.is_connected() {
             return;
         }
-        if !offers && established.dialog.peer().update {
+        let refresh = wanted.refresh;
+        let room = room && !established.awaits_ack();
+        // Without an offer it may go out whatever else is under way: an ACK may wait for it to learn this side's address.
+        if refresh && !(room && offers) && may_update && established.dialog.peer().update {
             return self.refresh_by_update(endpoint);
+        }
+        if !room {
+            return;
         }
         let offer = established.wanted.take_offer();
         if offer.keep_old && self.session_open {
@@ -155,6 +172,19 @@ impl Call {
         }
         let request = self.make_offer(endpoint, offer);
         self.negotiation = Negotiation::MakingOffer(request, offer);
+    }
+
+    /// A wish for what is negotiated already, that came while something else was under way, takes no offer.
+    fn grant_what_is_so(&mut self, endpoint: &mut Endpoint) {
+        let negotiated = self.info.local_hold;
+        let Stage::Established(established) = &mut self.stage else {
+            return;
+        };
+        if established.wanted.hold == negotiated {
+            for operation in std::mem::take(&mut established.wanted.operations) {
+                endpoint.finish(operation, Ok(()));
+            }
+        }
     }
 
     /// A new media session has been negotiated, unless a further one is wanted by now.
@@ -196,13 +226,13 @@ impl Call {
         }
     }
 
-    /// What was wanted of `offer` is still wanted.
+    /// What was wanted of `offer` is still wanted. The wish for hold differs from what is negotiated anyway; the other
+    /// reasons to offer are kept alive here.
     pub(super) fn want_again(&mut self, offer: Offer) {
         let Stage::Established(established) = &mut self.stage else {
             return;
         };
         let wanted = &mut established.wanted;
-        // The wish for hold still differs from what is negotiated; the other reasons to offer are kept alive here.
         wanted.refresh |= offer.refresh;
         wanted.renegotiate |= offer.renegotiate;
         wanted.ice_restart |= offer.ice_restart;
@@ -210,6 +240,30 @@ impl Call {
             // The session it was about is closed by now.
             wanted.fresh_media = true;
             wanted.keep_old = true;
+        }
+    }
+
+    /// The far end asks for patience of `seconds`; `false` if it has done so too often.
+    pub(super) fn waits_for(&mut self, endpoint: &mut Endpoint, offer: Offer, seconds: u32) -> bool {
+        let jitter = endpoint.rng.between(Duration::ZERO, Duration::from_secs(1));
+        let Stage::Established(established) = &mut self.stage else {
+            return false;
+        };
+        let wanted = &mut established.wanted;
+        if wanted.put_off >= MOST_PATIENCE {
+            return false;
+        }
+        wanted.put_off += 1;
+        let pause = Duration::from_secs(u64::from(seconds)).min(LONGEST_PATIENCE);
+        wanted.not_before = Some(endpoint.now + pause + jitter);
+        self.want_again(offer);
+        true
+    }
+
+    /// An offer has been answered.
+    pub(super) fn never_put_off(&mut self) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.put_off = 0;
         }
     }
 

@@ -137,6 +137,17 @@ impl Dialog {
                 .is_ok_and(|from| from.tag().unwrap_or_default() == self.remote_tag)
     }
 
+    /// Whether `response`, received, is one to a request of this side in this dialog.
+    pub(crate) fn is_answered_by(&self, response: &Message) -> bool {
+        response.call_id().is_ok_and(|id| id == self.call_id)
+            && response
+                .from()
+                .is_ok_and(|from| from.tag().unwrap_or_default() == self.local_tag)
+            && response
+                .to()
+                .is_ok_and(|to| to.tag().unwrap_or_default() == self.remote_tag)
+    }
+
     /// Whether `message` is a request of either side in this dialog, of which the Call-ID is known to be right.
     pub(crate) fn has(&self, message: &Message) -> bool {
         let tag = |address: Result<NameAddr<'_>, _>| {

@@ -3,6 +3,7 @@
 mod bearer;
 mod farewell;
 mod flows;
+mod lost_invite;
 mod purpose;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bearer::{Bearer, Demand};
 pub(crate) use farewell::Farewell;
 use flows::Flows;
+pub(crate) use lost_invite::KeptCancel;
 pub(crate) use purpose::Purpose;
 
 use crate::census::Census;

@@ -195,11 +195,6 @@ impl Lines {
             can_be_reached && !line.connection.is_moving()
         })
     }
-
-    /// What the far ends have to be told, if this side can be reached.
-    fn take_refresh(&mut self, endpoint: &Endpoint) -> Option<Refresh> {
-        self.is_reachable(endpoint).then(|| self.refresh.take()).flatten()
-    }
 }
 
 impl Line {
@@ -400,16 +395,16 @@ impl UserAgent {
 
     /// The far ends are told where this side is as soon as this side can be reached there.
     fn refresh_calls(&mut self) {
-        if self.lines.is_reachable(&self.endpoint) {
-            self.subscriptions.reachable(&mut self.endpoint);
-        }
-        let Some(refresh) = self.lines.take_refresh(&self.endpoint) else {
+        if !self.lines.is_reachable(&self.endpoint) {
             return;
-        };
-        for call in self.calls.values_mut() {
-            call.reconnected(refresh.network_changed);
         }
-        self.subscriptions.regained(&mut self.endpoint);
+        self.subscriptions.reachable(&mut self.endpoint);
+        if let Some(refresh) = self.lines.refresh.take() {
+            for call in self.calls.values_mut() {
+                call.reconnected(refresh.network_changed);
+            }
+            self.subscriptions.regained(&mut self.endpoint);
+        }
         self.endpoint.say_farewells();
     }
 }

@@ -34,12 +34,30 @@ impl UserAgent {
                 transaction,
                 response,
             } => self.response(transaction, &response),
-            Received::StrayResponse { .. } => {
-                self.report_dropped(flow.connection, "a response nobody waits for")
-            }
+            Received::StrayResponse { response } => self.stray_response(flow, &response),
             Received::Unusable(_) => self.report_dropped(flow.connection, "no usable Via or CSeq"),
             Received::Absorbed => {}
         }
+    }
+
+    /// The ACK for a 2xx is the agent's, not its transaction's (RFC 3261 section 13.2.2.4): a far end that repeats its
+    /// answer, because its first or our ACK was lost with a connection or a restart, is helped even now.
+    fn stray_response(&mut self, flow: Flow, response: &Message) {
+        let is_answer = matches!(response.status(), Some(200..=299))
+            && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let mut calls = self.calls.values();
+        let owner = calls.find(|call| is_answer && call.is_answered_by(response));
+        if let Some(call) = owner {
+            return call.acknowledge_stray(&mut self.endpoint, response);
+        }
+        let own = &self.endpoint.config.address_of_record;
+        let is_ours = response
+            .from()
+            .is_ok_and(|from| from.uri.equivalent(&own.as_uri()));
+        if is_answer && is_ours {
+            Call::release_stray(&mut self.endpoint, response);
+        }
+        self.report_dropped(flow.connection, "a response nobody waits for");
     }
 
     /// A request that is wrong is told so, if it can be answered at all; a wrong response is dropped (RFC 4475).

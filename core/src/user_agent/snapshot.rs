@@ -6,7 +6,7 @@ use super::UserAgent;
 use super::platform::Lines;
 use crate::call::{Call, Restored, UNSEEN_REQUESTS};
 use crate::config::Config;
-use crate::endpoint::{Endpoint, Farewell};
+use crate::endpoint::{Endpoint, Farewell, KeptCancel};
 use crate::registration::Numbers;
 use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
@@ -31,6 +31,8 @@ pub struct Snapshot {
     calls: Vec<Restored>,
     #[serde(default)]
     farewells: Vec<Farewell>,
+    #[serde(default)]
+    cancels: Vec<KeptCancel>,
 }
 
 impl UserAgent {
@@ -46,6 +48,7 @@ impl UserAgent {
             public_gruu: identity.public_gruu.clone(),
             calls: self.calls.values().filter_map(Call::to_snapshot).collect(),
             farewells: self.endpoint.farewells.clone(),
+            cancels: self.endpoint.kept_cancels(),
         }
     }
 
@@ -76,6 +79,7 @@ impl UserAgent {
         let farewells = snapshot.farewells.into_iter();
         agent.endpoint.farewells = farewells.map(|it| it.moved(moved, UNSEEN_REQUESTS)).collect();
         if asleep <= LONGEST_ABSENCE {
+            agent.endpoint.restore_cancels(snapshot.cancels);
             for restored in snapshot.calls {
                 let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);
                 agent.calls.insert(call.id(), call);

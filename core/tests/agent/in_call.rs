@@ -491,6 +491,20 @@ fn an_offer_that_repeats_our_hold_resumes_nothing() {
     assert!(!ladder.info(CALL).local_hold);
 }
 
+/// The wish came while glare was being rolled back, and asks for what is so.
+#[test]
+fn a_wish_for_what_is_negotiated_ends() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.media.held_back = true;
+    ladder.receive(&far.response(&reinvite, 491).build());
+    let resume = ladder.resume(CALL);
+    assert_eq!(ladder.outcome(resume), None, "the offer is being taken back");
+    ladder.media_goes_on();
+    assert!(ladder.succeeded(resume));
+}
+
 #[test]
 fn glare_does_not_forget_an_ice_restart() {
     let (mut ladder, far) = Ladder::in_outgoing_call();

@@ -21,6 +21,16 @@ fn body_direction(message: &Message) -> Direction {
 }
 
 #[test]
+fn nobody_rings_for_ever() {
+    let mut ladder = Ladder::registered();
+    let (call, _, _) = ladder.ring("bob");
+    ladder.pass(299.0);
+    assert_eq!(ladder.state(call), CallState::Incoming);
+    ladder.pass(2.0);
+    assert_eq!(ladder.cause(call), EndCause::Missed);
+}
+
+#[test]
 fn a_call_rings_and_is_answered() {
     let mut ladder = Ladder::registered();
     let mut far = bob();

@@ -1,6 +1,7 @@
 //! The agent's ladders: at a time, this in, that out; with a platform and a media backend played by the test.
 #![cfg(test)]
 
+mod back;
 mod bearer;
 mod connected_identity;
 mod connection;
