@@ -16,6 +16,7 @@ mod exec;
 mod fail;
 mod fuzz;
 mod interop;
+mod model;
 mod needs;
 mod replay;
 mod setup;
@@ -49,6 +50,9 @@ cargo xtask COMMAND [OPTIONS]
                                      libFuzzer on message, session-description, header and agent, a minute
                                      each; --keep adds what was found to the corpus
   replay FILE                        a session again, from the log that `clearline --record-log` has written
+  model [--minutes N] [--seed S]     random transitions beside a reference model, on every kind of platform
+  interleave [--depth N] [--states N]
+                                     all orders in which two agents can act, from prepared states
   size                               bytes a browser downloads, and the budget
   build                              everything that `run` starts, and the terminal program
   wasm                               the WebAssembly module and its bindings only
@@ -84,6 +88,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         "size" => size::command(&Workspace::find()?),
         "test" => suites::command(&Workspace::find()?, rest),
         "e2e" => end_to_end::command(&Workspace::find()?, rest),
+        "model" | "interleave" => model::command(&Workspace::find()?, command, rest),
         "interop" => interop::command(&Workspace::find()?, rest),
         "bench" => bench::command(&Workspace::find()?, rest),
         "fuzz" => fuzz::command(&Workspace::find()?, rest),

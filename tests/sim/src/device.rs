@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clearline_core::{CallId, CallInfo, Config, Event, Instant, OperationError, OperationId, UserAgent};
+use clearline_core::{
+    CallId, CallInfo, Config, Event, Instant, MediaSessionId, OperationError, OperationId, UserAgent,
+};
 
 use crate::link::Link;
 use crate::media::Media;
@@ -20,6 +22,8 @@ pub(crate) struct Device {
     pub(crate) deadline: Option<Instant>,
     pub(crate) link: Link,
     pub(crate) media: Media,
+    /// Whose the media sessions are.
+    pub(crate) sessions: BTreeMap<MediaSessionId, CallId>,
     /// The last state of every call there was, ended ones too.
     pub(crate) calls: BTreeMap<CallId, CallInfo>,
     /// Accepted commands that have not ended.
@@ -45,6 +49,7 @@ impl Device {
             deadline: None,
             link: Link::office(),
             media,
+            sessions: BTreeMap::new(),
             calls: BTreeMap::new(),
             pending: BTreeSet::new(),
             operations: BTreeMap::new(),

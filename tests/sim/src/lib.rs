@@ -35,4 +35,4 @@ pub use device::DeviceId;
 pub use link::{Effect, Hop, Link, Opening, Way};
 pub use media::Media;
 pub use platform::PlatformKind;
-pub use world::World;
+pub use world::{Microphone, World};

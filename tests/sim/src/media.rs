@@ -9,6 +9,7 @@ use clearline_core::session_description::{MediaDescription, SessionDescription};
 use clearline_core::{Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaSessionId, Rng};
 
 /// All media sessions of a device.
+#[derive(Clone, Debug)]
 pub struct Media {
     device: usize,
     rng: Rng,
@@ -68,6 +69,16 @@ impl Media {
             muted_before: BTreeSet::new(),
             failure: None,
         }
+    }
+
+    /// Whether a microphone is let through, whatever has been negotiated.
+    pub fn is_anything_live(&self) -> bool {
+        self.sessions.values().any(Session::is_live)
+    }
+
+    /// Whether a session is not closed.
+    pub fn is_anything_open(&self) -> bool {
+        self.sessions.values().any(|session| !session.is_closed)
     }
 
     /// Does what an agent asks for.

@@ -66,7 +66,6 @@ pub(super) struct Leg {
 
 #[derive(Clone, Debug)]
 pub(super) struct Unacknowledged {
-    pub(super) transaction: TransactionId,
     pub(super) response: Message,
     pub(super) interval: Duration,
     pub(super) give_up_at: Instant,
@@ -81,6 +80,15 @@ impl Leg {
         request.call_id().is_ok_and(|id| id == self.call_id)
             && has_tag(request.to(), &self.local_tag)
             && has_tag(request.from(), &self.remote_tag)
+    }
+
+    /// Whether a response is one to a request of ours in this dialog.
+    pub(super) fn is_answered_by(&self, response: &Message) -> bool {
+        response.call_id().is_ok_and(|id| id == self.call_id)
+            && response
+                .from()
+                .is_ok_and(|from| from.tag() == Some(&self.local_tag))
+            && response.to().is_ok_and(|to| to.tag() == Some(&self.remote_tag))
     }
 
     /// No INVITE is under way in either direction.

@@ -87,6 +87,8 @@ enum Alarm {
     Unanswered(CallNumber),
     /// When the platform negotiates after the answer.
     AfterAnswer(CallNumber),
+    /// When a leg is asked for an offer again, as the other side could not be asked.
+    AskAgain(LegId),
     /// When a leg is refreshed, and again after each interval.
     Refresh(LegId),
     /// When a leg that was busy or refused is asked again, once.
@@ -202,6 +204,7 @@ impl B2bua {
             Alarm::CancelIneffective(leg) => self.cancel_was_ineffective(leg),
             Alarm::Unanswered(call) => self.give_up_ringing(call),
             Alarm::AfterAnswer(call) => self.negotiate_after_answer(call),
+            Alarm::AskAgain(leg) => self.ask_for_offer(leg),
             Alarm::Refresh(leg) => self.refresh_is_due(leg),
             Alarm::Retry(leg) => self.refresh(leg),
             Alarm::KeepAlive => {
@@ -274,8 +277,15 @@ impl B2bua {
             Received::Response {
                 transaction,
                 response,
-            } => self.answered(transaction, &response),
-            Received::StrayResponse { .. } | Received::Absorbed | Received::Unusable(_) => {}
+            } => {
+                self.note_where(connection, &response);
+                self.answered(transaction, &response);
+            }
+            Received::StrayResponse { response } => {
+                self.note_where(connection, &response);
+                self.stray_response(&response);
+            }
+            Received::Absorbed | Received::Unusable(_) => {}
         }
     }
 
@@ -340,6 +350,14 @@ impl B2bua {
                 self.purposes.remove(&transaction);
                 self.failed(purpose, &request, status, Some(response));
             }
+        }
+    }
+
+    /// A telephone that answers from elsewhere is there now.
+    fn note_where(&mut self, connection: ConnectionId, response: &Message) {
+        let mut legs = self.legs.values_mut();
+        if let Some(leg) = legs.find(|leg| leg.stage == Stage::Confirmed && leg.is_answered_by(response)) {
+            leg.connection = connection;
         }
     }
 
@@ -444,6 +462,18 @@ impl B2bua {
                 true
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// An answer that comes again when its INVITE is forgotten.
+    fn stray_response(&mut self, response: &Message) {
+        let number = response.cseq().map_or(0, |cseq| cseq.number);
+        let is_answer = matches!(response.status(), Some(200..=299))
+            && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let mut legs = self.legs.iter();
+        let leg = legs.find(|(_, leg)| is_answer && leg.is_answered_by(response));
+        if let Some((id, _)) = leg {
+            self.send_ack(*id, number, None);
         }
     }
 

@@ -89,7 +89,7 @@ impl B2bua {
     fn answer_here(&mut self, id: LegId, transaction: TransactionId, request: &Message, offer: &str) {
         if let Some(ok) = self.answer_to(id, request, offer) {
             self.respond(transaction, ok.clone());
-            self.await_ack(id, transaction, ok);
+            self.await_ack(id, ok);
         }
     }
 
@@ -131,7 +131,7 @@ impl B2bua {
             request: request.clone(),
         };
         if !self.reinvite(to, Some(&offer), purpose) {
-            return self.reject(transaction, request, 480);
+            return self.reject_for_now(transaction, request);
         }
         if let Some(leg) = self.legs.get_mut(&from) {
             leg.serving = Some(transaction);
@@ -159,7 +159,7 @@ impl B2bua {
         leg.ours = Some(told.clone());
         let ok = self.ok_with(reinvite, &told);
         self.respond(transaction, ok.clone());
-        self.await_ack(from, transaction, ok);
+        self.await_ack(from, ok);
     }
 
     pub(super) fn relay_failed(
@@ -179,13 +179,15 @@ impl B2bua {
         };
         leg.serving = None;
         let is_gone = status == 481;
+        // The other side cannot be asked just now.
+        let waits = matches!(status, 481 | 503 | 408).then_some(2);
         let status = match status {
-            481 | 503 | 408 => 480,
+            481 | 503 | 408 => 500,
             401 | 407 => 403,
             status => status,
         };
         let mut refusal = self.response(reinvite, status).to_tag("x");
-        if let Some(wait) = response.and_then(Message::retry_after) {
+        if let Some(wait) = waits.or(response.and_then(Message::retry_after)) {
             refusal = refusal.header(HeaderName::RetryAfter, wait);
         }
         self.respond(transaction, refusal.build());
@@ -282,10 +284,12 @@ impl B2bua {
         self.reinvite(id, Some(&offer), Purpose::Refresh(id));
     }
 
-    fn ask_for_offer(&mut self, id: LegId) {
+    pub(super) fn ask_for_offer(&mut self, id: LegId) {
+        let Some(peer) = self.peer(id) else { return };
         let is_quiet = |id: &LegId| self.legs.get(id).is_some_and(Leg::is_quiet);
-        if is_quiet(&id) && self.peer(id).as_ref().is_some_and(is_quiet) {
-            self.reinvite(id, None, Purpose::AskForOffer(id));
+        let is_sent = is_quiet(&id) && is_quiet(&peer) && self.reinvite(id, None, Purpose::AskForOffer(id));
+        if !is_sent {
+            self.plan(RETRY_TIME.1, Alarm::AskAgain(id));
         }
     }
 
@@ -353,6 +357,9 @@ impl B2bua {
         let answer = match answer {
             Some(answer) => answer.to_owned(),
             None => {
+                self.last_id += 1;
+                let at = self.now + RETRY_TIME.1;
+                self.alarms.insert((at, self.last_id), Alarm::AskAgain(asked));
                 let known = leg.ours.clone().unwrap_or_default();
                 description::with_direction(&known, offered.unwrap_or_default().reversed())
             }

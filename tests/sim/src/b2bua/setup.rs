@@ -38,6 +38,14 @@ impl B2bua {
         transaction: TransactionId,
         request: &Message,
     ) {
+        let required: Vec<_> = request.header_list(HeaderName::Require).collect();
+        if !required.is_empty() {
+            // RFC 3261 section 8.2.2.3.
+            let refusal = self
+                .response(request, 420)
+                .header(HeaderName::Unsupported, required.join(", "));
+            return self.respond(transaction, refusal.to_tag("x").build());
+        }
         let kind = self.caller_kind();
         let Some(caller) = self.authenticated(request, kind) else {
             return self.challenge(transaction, request, kind);
@@ -248,16 +256,15 @@ impl B2bua {
             if let Some(leg) = self.legs.get_mut(&id) {
                 leg.stage = Stage::Confirmed;
             }
-            self.await_ack(id, transaction, response);
+            self.await_ack(id, response);
         }
     }
 
     /// A 2xx is repeated until its ACK is there (RFC 3261 section 13.3.1.4).
-    pub(super) fn await_ack(&mut self, id: LegId, transaction: TransactionId, response: Message) {
+    pub(super) fn await_ack(&mut self, id: LegId, response: Message) {
         let give_up_at = self.now + TRANSACTION_TIMEOUT;
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.unacknowledged = Some(Unacknowledged {
-            transaction,
             response,
             interval: T1,
             give_up_at,

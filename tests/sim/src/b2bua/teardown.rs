@@ -83,8 +83,9 @@ impl B2bua {
             return self.hang_up(id);
         }
         sent.interval = (sent.interval * 2).min(T2);
-        let (interval, transaction, response) = (sent.interval, sent.transaction, sent.response.clone());
-        self.respond(transaction, response);
+        let (interval, response) = (sent.interval, sent.response.clone());
+        // To where the telephone is now.
+        self.outbox.push((leg.connection, response));
         self.plan(interval, Alarm::Repeat2xx(id));
     }
 

@@ -1,6 +1,6 @@
 //! Who hears whom.
 
-use clearline_core::{Duration, MediaEvent, MediaSessionId, MediaTransport};
+use clearline_core::{CallId, Duration, MediaEvent, MediaSessionId, MediaTransport};
 
 use super::World;
 use super::delivery::Delivery;
@@ -10,6 +10,15 @@ use crate::media::Session;
 
 /// ICE and DTLS.
 const MEDIA_SETUP_TIME: Duration = Duration::from_millis(60);
+
+/// What a call's microphone does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Microphone {
+    /// It is let through, whatever has been negotiated.
+    pub is_live: bool,
+    /// What it picks up leaves.
+    pub is_heard: bool,
+}
 
 impl World {
     /// Whether sound from `speaker` reaches `listener`, directly or through the platform.
@@ -39,6 +48,54 @@ impl World {
             .sessions
             .values()
             .any(Session::is_live)
+    }
+
+    /// The microphone of a call that has media.
+    pub fn microphone(&self, device: DeviceId, call: CallId) -> Option<Microphone> {
+        let session = self.session(device, call)?;
+        Some(Microphone {
+            is_live: session.is_live(),
+            is_heard: session.sends(),
+        })
+    }
+
+    /// Whether a device's media backend has been asked for something that is not done.
+    pub fn media_is_busy(&self, device: DeviceId) -> bool {
+        self.queue.is_media_busy(device)
+    }
+
+    /// The call at another device whose media are joined with those of this call.
+    pub fn partner(&self, device: DeviceId, call: CallId) -> Option<(DeviceId, CallId)> {
+        let session = self.session(device, call)?;
+        let devices = self.devices.iter().enumerate();
+        let mut calls = devices.flat_map(|(at, other)| {
+            let ids = other.sessions.values();
+            ids.map(move |id| (DeviceId(at), *id))
+        });
+        calls.find(|(other, id)| {
+            let is_same = (*other, *id) == (device, call);
+            let other = self.session(*other, *id);
+            !is_same && other.is_some_and(|other| self.are_joined(session, other))
+        })
+    }
+
+    /// Whether sound of the one call reaches the other.
+    pub fn hears_in(&self, listener: (DeviceId, CallId), speaker: (DeviceId, CallId)) -> bool {
+        let (a, b) = (
+            self.session(listener.0, listener.1),
+            self.session(speaker.0, speaker.1),
+        );
+        a.zip(b)
+            .is_some_and(|(a, b)| a.receives() && b.sends() && self.are_joined(a, b))
+    }
+
+    /// A call may have a second session on trial beside the one that carries its sound.
+    fn session(&self, device: DeviceId, call: CallId) -> Option<&Session> {
+        let device = &self.devices[device.0];
+        let own = device.sessions.iter().filter(|(_, owner)| **owner == call);
+        let sessions = own.filter_map(|(id, _)| device.media.sessions.get(id));
+        let open = sessions.filter(|session| !session.is_closed);
+        open.max_by_key(|session| session.is_connected)
     }
 
     /// All tones a device has sent.

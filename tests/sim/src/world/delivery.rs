@@ -68,6 +68,13 @@ impl Queue {
             .map(|((at, _), _)| *at)
     }
 
+    /// Whether the media backend of a device has been asked for something that is not done.
+    pub(crate) fn is_media_busy(&self, device: DeviceId) -> bool {
+        self.waiting
+            .values()
+            .any(|delivery| matches!(delivery, Delivery::Media { device: d, .. } if *d == device))
+    }
+
     /// Takes out what is on its way inside a device.
     pub(crate) fn forget_media_of(&mut self, device: DeviceId) {
         self.waiting.retain(|_, delivery| {

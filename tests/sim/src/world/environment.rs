@@ -71,6 +71,11 @@ impl World {
         self.devices[device.0].is_asleep = true;
     }
 
+    /// Whether the machine sleeps.
+    pub fn is_asleep(&self, device: DeviceId) -> bool {
+        self.devices[device.0].is_asleep
+    }
+
     /// The machine wakes up.
     pub fn wake_up(&mut self, device: DeviceId) {
         self.devices[device.0].is_asleep = false;
@@ -95,6 +100,7 @@ impl World {
         machine.runs = machine.runs.wrapping_add(1);
         let fresh = [seed.wrapping_mul(7).wrapping_add(machine.runs); 32];
         machine.media = Media::new(device.0, fresh);
+        machine.sessions.clear();
         machine.pending.clear();
         machine.postponed.clear();
         machine.is_asleep = false;

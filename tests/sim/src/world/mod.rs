@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use clearline_core::sip::Message;
 use clearline_core::{ConnectionId, Duration, Input, Instant, Rng};
 
+pub use self::audio::Microphone;
 pub(crate) use self::delivery::Delivery;
 use crate::device::{Device, DeviceId};
 use crate::link::Wire;

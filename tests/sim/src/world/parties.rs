@@ -68,10 +68,13 @@ impl World {
                 }
                 Output::Media {
                     request,
+                    call,
                     session,
                     action,
-                    ..
-                } => self.ask_media(id, request, session, action),
+                } => {
+                    device.sessions.insert(session, call);
+                    self.ask_media(id, request, session, action);
+                }
                 Output::Event(event) => device.take(event),
                 Output::Idle(deadline) => {
                     device.deadline = deadline.map(|deadline| deadline.at);

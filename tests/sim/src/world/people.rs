@@ -43,13 +43,23 @@ impl World {
 
     /// Calls a target and returns at once.
     pub fn call(&mut self, device: DeviceId, target: &str) -> CallId {
+        match self.try_call(device, target) {
+            Ok(id) => id,
+            Err(error) => self.fail(&format!("the call is accepted, not {error}")),
+        }
+    }
+
+    /// Calls a target, if the agent takes the command.
+    ///
+    /// # Errors
+    /// Those of [`UserAgent::call`].
+    pub fn try_call(&mut self, device: DeviceId, target: &str) -> Result<CallId, CommandError> {
         self.last_call += 1;
         let id = CallId(self.last_call);
-        let result = self.command(device, |agent, now| {
+        self.command(device, |agent, now| {
             agent.call(now, id, target, CallOptions::default())
-        });
-        self.expect("the call is accepted", result == Ok(()));
-        id
+        })?;
+        Ok(id)
     }
 
     /// Waits for a call to come in that has not been answered.
@@ -80,7 +90,9 @@ impl World {
         let incoming = self.incoming(callee);
         self.answer(callee, incoming);
         self.until("both hear each other", |w| {
-            w.hears(caller, callee) && w.hears(callee, caller)
+            let is_active = |device, call| w.state(device, call) == CallState::Active;
+            let answered = is_active(caller, call) && is_active(callee, incoming);
+            answered && w.hears(caller, callee) && w.hears(callee, caller)
         });
         (call, incoming)
     }
@@ -174,6 +186,16 @@ impl World {
     /// Calls, or requests on their way, that have not come to an end at the platform.
     pub fn open_at_platform(&self) -> usize {
         self.platform.as_ref().map_or(0, Platform::open_calls)
+    }
+
+    /// How a command has ended.
+    pub fn result(&self, device: DeviceId, operation: OperationId) -> Option<&Result<(), OperationError>> {
+        self.devices[device.0].operations.get(&operation)
+    }
+
+    /// How much an agent keeps: the length of its `Debug` text, which grows with every map in it.
+    pub fn agent_size(&self, device: DeviceId) -> usize {
+        format!("{:?}", self.devices[device.0].agent).len()
     }
 
     /// How many accepted commands of a device have not ended.

@@ -1,0 +1,197 @@
+//! What is always so, and what is so once everything has come to rest.
+
+use clearline_core::{CallId, CallInfo, CallState};
+use clearline_sim::DeviceId;
+
+use crate::model::Model;
+
+/// An agent in the worst of weathers fits in this (its `Debug` text, which grows with all it keeps).
+const LARGEST_AGENT: usize = 400_000;
+/// An agent with nothing to do.
+const RESTING_AGENT: usize = 30_000;
+
+impl Model {
+    /// Holds after every transition.
+    ///
+    /// That an operation ends once, that no deadline lies in the past after a wake, and that an input leads to a
+    /// bounded number of outputs, the world sees to itself.
+    pub(crate) fn check_always(&self) {
+        for device in self.devices.iter().copied() {
+            for call in self.world.agent(device).calls() {
+                self.check_silence(device, call);
+            }
+            let size = self.world.agent_size(device);
+            self.expect(
+                device,
+                &format!("memory is bounded, not {size}"),
+                size < LARGEST_AGENT,
+            );
+        }
+    }
+
+    /// Who is shown as muted or holding is not heard.
+    fn check_silence(&self, device: DeviceId, call: &CallInfo) {
+        if self.world.media_is_busy(device) {
+            return;
+        }
+        let Some(microphone) = self.world.microphone(device, call.id) else {
+            return;
+        };
+        if call.muted {
+            self.expect(device, "a muted microphone is silent", !microphone.is_live);
+        }
+        let wish = self.wishes.get(&(device, call.id)).and_then(|wish| wish.hold);
+        if call.local_hold && wish.is_some_and(|(_, hold)| hold) {
+            self.expect(device, "a microphone on hold is silent", !microphone.is_live);
+        }
+    }
+
+    /// Holds when everything is mended and nothing is under way any more.
+    pub(crate) fn check_rest(&self) {
+        for device in self.devices.iter().copied() {
+            self.expect(device, "it is registered", self.world.is_registered(device));
+            let pending = self.world.pending_operations(device);
+            self.expect(
+                device,
+                &format!("every command has ended, not {pending}"),
+                pending == 0,
+            );
+            for call in self.world.agent(device).calls() {
+                self.check_call(device, call);
+            }
+            let is_idle = self.world.agent(device).calls().next().is_none();
+            let size = self.world.agent_size(device);
+            if is_idle {
+                self.expect(
+                    device,
+                    &format!("it has forgotten, not {size}"),
+                    size < RESTING_AGENT,
+                );
+                self.expect(
+                    device,
+                    "its microphone is closed",
+                    !self.world.has_open_media(device),
+                );
+            }
+            for call in self
+                .world
+                .calls(device)
+                .filter(|call| call.state == CallState::Ended)
+            {
+                self.expect(device, "an ended call has a reason", call.end.is_some());
+            }
+        }
+        for (user, count) in [("alice", 1), ("bob", 2), ("carol", 1)] {
+            let bindings = self.world.bindings(user);
+            let what = format!("{user} has {count} bindings, not {bindings}");
+            self.world.expect(&what, bindings == count);
+        }
+    }
+
+    fn check_call(&self, device: DeviceId, call: &CallInfo) {
+        let what = format!("a call that is left is answered, not {:?}", call.state);
+        self.expect(device, &what, call.state == CallState::Active);
+        self.expect(device, "nothing is being negotiated", !call.negotiating);
+        self.check_wishes(device, call);
+        let partner = self.world.partner(device, call.id);
+        let Some((other, id)) = partner else {
+            return self.expect(device, "the far end is in the call too", false);
+        };
+        let mut others = self.world.agent(other).calls();
+        let Some(far) = others.find(|far| far.id == id) else {
+            return self.expect(device, "the far end's call is alive", false);
+        };
+        self.expect(
+            device,
+            "the far end is in this call",
+            self.world.partner(other, id) == Some((device, call.id)),
+        );
+        if self.world.kind().tells_hold() {
+            let what = format!(
+                "held {} as the far end holds {}",
+                call.remote_hold, far.local_hold
+            );
+            // An answer of `inactive` to one's own hold does not tell whether the other side holds too.
+            let agrees = call.local_hold || call.remote_hold == far.local_hold;
+            self.expect(device, &what, agrees);
+        }
+        self.check_hearing((device, call), (other, far));
+    }
+
+    fn check_wishes(&self, device: DeviceId, call: &CallInfo) {
+        let Some(wish) = self.wishes.get(&(device, call.id)) else {
+            return;
+        };
+        self.expect(device, "muted as it was asked to be", call.muted == wish.muted);
+        if let Some((operation, hold)) = wish.hold
+            && self.world.result(device, operation) == Some(&Ok(()))
+        {
+            let what = format!("hold is {} as it was asked to be", hold);
+            self.expect(device, &what, call.local_hold == hold);
+        }
+    }
+
+    /// One hears the other unless somebody holds or the other is muted.
+    fn check_hearing(&self, (device, call): (DeviceId, &CallInfo), (other, far): (DeviceId, &CallInfo)) {
+        let expected = !call.local_hold && !far.local_hold && !far.muted;
+        let hears = self.world.hears_in((device, call.id), (other, far.id));
+        let what = format!("hears the far end: {expected}, not {hears}");
+        self.expect(device, &what, hears == expected);
+    }
+
+    fn expect(&self, device: DeviceId, what: &str, is_so: bool) {
+        if !is_so {
+            self.world
+                .expect(&format!("{}: {what}", self.name(device)), false);
+        }
+    }
+
+    /// A number for what a user could see of the whole system just now.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut text = String::new();
+        for device in self.devices.iter().copied() {
+            let agent = self.world.agent(device);
+            let connection = std::mem::discriminant(agent.connection());
+            let registration = std::mem::discriminant(agent.registration());
+            text.push_str(&format!("{device:?} {connection:?} {registration:?} "));
+            let calls: Vec<_> = agent.calls().map(summary).collect();
+            text.push_str(&format!(
+                "{calls:?} {}\n",
+                self.world.bindings(user_of(device, &self.devices))
+            ));
+        }
+        text.push_str(&format!("{}", self.world.open_at_platform()));
+        fnv(text.as_bytes())
+    }
+}
+
+fn user_of(device: DeviceId, devices: &[DeviceId]) -> &'static str {
+    match devices.iter().position(|it| *it == device) {
+        Some(0) => "alice",
+        Some(1 | 2) => "bob",
+        _ => "carol",
+    }
+}
+
+fn summary(call: &CallInfo) -> impl std::fmt::Debug {
+    let CallId(_) = call.id;
+    (
+        call.state,
+        call.direction,
+        (
+            call.muted,
+            call.local_hold,
+            call.remote_hold,
+            call.negotiating,
+            call.early_media,
+        ),
+        call.media,
+    )
+}
+
+/// FNV-1a, the same everywhere.
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

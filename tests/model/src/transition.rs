@@ -1,0 +1,159 @@
+//! What can happen: people, programs, machines, networks, and time.
+
+use clearline_core::{Duration, Rng};
+
+/// One thing that happens. Devices and calls are chosen by number, modulo those there are, so that a transition still
+/// means something when others before it are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// A device calls a user.
+    Dial(u8, u8),
+    /// A device answers the call that comes in.
+    Answer(u8),
+    /// It answers that one and holds the others.
+    HoldAndAnswer(u8),
+    /// It answers that one and ends the others.
+    EndAndAnswer(u8),
+    /// It declines: busy or for all devices.
+    Decline(u8, bool),
+    /// A call is ended, whatever its state.
+    HangUp(u8, u8),
+    /// A call is held.
+    Hold(u8, u8),
+    /// A call is resumed.
+    Resume(u8, u8),
+    /// The microphone of a call is switched off or on.
+    Mute(u8, u8, bool),
+    /// Tones are sent.
+    Dtmf(u8, u8),
+    /// A call's media move to another window.
+    MoveMedia(u8, u8),
+    /// The network of a device goes away.
+    Cut(u8),
+    /// Its connections break, and new ones can be opened.
+    Drop(u8),
+    /// Everything it sends is lost.
+    HalfOpenUp(u8),
+    /// Everything sent to it is lost.
+    HalfOpenDown(u8),
+    /// Both.
+    BlackHole(u8),
+    /// Its next message gets half-way.
+    Tear(u8),
+    /// Its network becomes slow, and loses so many of a hundred segments.
+    Bad(u8, u8),
+    /// Its network is good again.
+    Mend(u8),
+    /// The operating system speaks of another network.
+    NetworkChanged(u8),
+    /// The window is hidden or shown.
+    Visible(u8, bool),
+    /// The machine falls asleep.
+    Sleep(u8),
+    /// It wakes up.
+    WakeUp(u8),
+    /// The program is started again, with its snapshot.
+    Restart(u8),
+    /// The next description cannot be made.
+    FailMedia(u8),
+    /// The password has expired.
+    WrongPassword(u8),
+    /// There is a new one.
+    RightPassword(u8),
+    /// The platform's process ends.
+    StopPlatform,
+    /// It starts.
+    StartPlatform,
+    /// So many milliseconds pass.
+    Millis(u16),
+    /// So many seconds pass.
+    Seconds(u16),
+    /// Everything is mended and comes to rest.
+    Rest,
+}
+
+impl Transition {
+    /// Draws one. Ordinary things happen more often than disasters.
+    pub fn draw(rng: &mut Rng) -> Self {
+        let byte = |rng: &mut Rng| u8::try_from(rng.next_u64() % 256).unwrap_or(0);
+        let (a, b, c) = (byte(rng), byte(rng), byte(rng));
+        let flag = c.is_multiple_of(2);
+        match rng.next_u64() % 100 {
+            0..=11 => Self::Dial(a, b),
+            12..=21 => Self::Answer(a),
+            22..=24 => Self::HoldAndAnswer(a),
+            25 => Self::EndAndAnswer(a),
+            26..=27 => Self::Decline(a, flag),
+            28..=33 => Self::HangUp(a, b),
+            34..=41 => Self::Hold(a, b),
+            42..=48 => Self::Resume(a, b),
+            49..=51 => Self::Mute(a, b, flag),
+            52 => Self::Dtmf(a, b),
+            53..=54 => Self::MoveMedia(a, b),
+            55..=57 => Self::Cut(a),
+            58..=60 => Self::Drop(a),
+            61 => Self::HalfOpenUp(a),
+            62 => Self::HalfOpenDown(a),
+            63 => Self::BlackHole(a),
+            64 => Self::Tear(a),
+            65..=66 => Self::Bad(a, b % 12),
+            67..=71 => Self::Mend(a),
+            72 => Self::NetworkChanged(a),
+            73 => Self::Visible(a, flag),
+            74 => Self::Sleep(a),
+            75..=76 => Self::WakeUp(a),
+            77..=78 => Self::Restart(a),
+            79 => Self::FailMedia(a),
+            80 => Self::WrongPassword(a),
+            81 => Self::RightPassword(a),
+            82 => Self::StopPlatform,
+            83..=84 => Self::StartPlatform,
+            85..=92 => Self::Millis(u16::from(a) * 4),
+            93..=96 => Self::Seconds(u16::from(a) % 40),
+            97 => Self::Seconds(u16::from(a) * 30),
+            _ => Self::Rest,
+        }
+    }
+
+    /// How long a user takes before the next thing: often no time at all.
+    pub(crate) fn pause(self) -> Duration {
+        match self {
+            Self::Millis(count) => Duration::from_millis(u64::from(count)),
+            Self::Seconds(count) => Duration::from_secs(u64::from(count)),
+            Self::Dial(a, b) | Self::HangUp(a, b) | Self::Hold(a, b) | Self::Resume(a, b) => hurry(a ^ b),
+            Self::Answer(a)
+            | Self::HoldAndAnswer(a)
+            | Self::EndAndAnswer(a)
+            | Self::Decline(a, _)
+            | Self::Mute(a, ..)
+            | Self::Dtmf(a, _)
+            | Self::MoveMedia(a, _)
+            | Self::Cut(a)
+            | Self::Drop(a)
+            | Self::HalfOpenUp(a)
+            | Self::HalfOpenDown(a)
+            | Self::BlackHole(a)
+            | Self::Tear(a)
+            | Self::Bad(a, _)
+            | Self::Mend(a)
+            | Self::NetworkChanged(a)
+            | Self::Visible(a, _)
+            | Self::Sleep(a)
+            | Self::WakeUp(a)
+            | Self::Restart(a)
+            | Self::FailMedia(a)
+            | Self::WrongPassword(a)
+            | Self::RightPassword(a) => hurry(a),
+            Self::StopPlatform | Self::StartPlatform | Self::Rest => Duration::ZERO,
+        }
+    }
+}
+
+fn hurry(dice: u8) -> Duration {
+    match dice % 4 {
+        0 => Duration::ZERO,
+        1 => Duration::from_millis(u64::from(dice) / 4),
+        2 => Duration::from_millis(u64::from(dice)),
+        _ => Duration::from_millis(u64::from(dice) * 8),
+    }
+}

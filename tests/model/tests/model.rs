@@ -1,0 +1,50 @@
+//! A short run of the model with fixed seeds on every platform. `MODEL_SEED=n` runs that case alone, and shows it.
+#![expect(clippy::print_stdout, reason = "the figures are part of what the run shows")]
+
+use std::time::Duration;
+
+use clearline_model::{Budget, explore};
+use clearline_sim::PlatformKind;
+
+/// In case the machine is slow; the number of cases is what counts.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn run(kind: usize) {
+    let seed = std::env::var("MODEL_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let budget = Budget {
+        seed: seed.unwrap_or(1),
+        cases: if seed.is_some() { 1 } else { 30 },
+        time: PATIENCE,
+    };
+    let report = explore(&[PlatformKind::ALL[kind]], budget);
+    println!("{}: {report}", PlatformKind::ALL[kind].name());
+    if let Some((case, why)) = &report.failure {
+        panic!("{case}\n{why}");
+    }
+    assert!(
+        report.accepted > 5 * report.cases as u64,
+        "the model does next to nothing"
+    );
+}
+
+#[test]
+fn proxy() {
+    run(0);
+}
+
+#[test]
+fn asterisk() {
+    run(1);
+}
+
+#[test]
+fn freeswitch() {
+    run(2);
+}
+
+#[test]
+fn openscape() {
+    run(3);
+}
