@@ -6,6 +6,7 @@ use super::{
     Call, CallInfo, CallState, Endpoint, Established, MediaTransport, RemoteMedia, SessionTimer, Stage,
 };
 use crate::dialog::Dialog;
+use crate::endpoint::Farewell;
 use crate::time::{Duration, Instant};
 
 /// More requests than can have been sent in the time after a snapshot in which a call is restored; their numbers are
@@ -37,6 +38,21 @@ impl Call {
             hold: established.wanted.hold,
             session_timer: self.session_timer,
         })
+    }
+
+    /// What is owed to the far end of a call that has been answered and cannot be brought back: one whose ACK is still
+    /// to come, or that is being left.
+    pub(crate) fn farewell_after_restart(&self, now: Instant) -> Option<Farewell> {
+        let dialog = match &self.stage {
+            Stage::Established(established) if self.info.state != CallState::Active => &established.dialog,
+            Stage::Leaving(leaving) => &leaving.dialog,
+            Stage::Established(_)
+            | Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Over => return None,
+        };
+        Some(Farewell::new(dialog.clone(), now))
     }
 
     pub(crate) fn restore(

@@ -29,6 +29,16 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
+    /// A BYE that is owed in `dialog`.
+    pub(crate) fn new(dialog: Dialog, since: Instant) -> Self {
+        Self {
+            dialog,
+            reason: None,
+            since,
+            transaction: None,
+        }
+    }
+
     /// The same after a restart, on a clock with another origin.
     pub(crate) fn moved(self, moved: impl Fn(Instant) -> Instant, unseen_requests: u32) -> Self {
         let mut dialog = self.dialog;

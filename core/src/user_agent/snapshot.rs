@@ -47,9 +47,16 @@ impl UserAgent {
             contact_user: identity.user.clone(),
             public_gruu: identity.public_gruu.clone(),
             calls: self.calls.values().filter_map(Call::to_snapshot).collect(),
-            farewells: self.endpoint.farewells.clone(),
+            farewells: self.farewells_after_restart(now),
             cancels: self.endpoint.kept_cancels(),
         }
+    }
+
+    /// The far ends of calls that cannot be brought back are told so.
+    fn farewells_after_restart(&self, now: Instant) -> Vec<Farewell> {
+        let calls = self.calls.values();
+        let owed = calls.filter_map(|call| call.farewell_after_restart(now));
+        self.endpoint.farewells.iter().cloned().chain(owed).collect()
     }
 
     /// An agent that goes on where another stopped `asleep` ago. It has to be started; once registered, it brings each

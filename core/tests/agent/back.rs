@@ -180,3 +180,15 @@ fn tones_wait_for_the_media_of_a_restarted_call() {
     restored.pass(1.0);
     assert!(restored.succeeded(sent));
 }
+
+/// Its ACK is still to come: it cannot be brought back, and the caller would be left alone in it.
+#[test]
+fn a_call_that_has_just_been_answered_is_ended_after_a_restart() {
+    let mut ladder = Ladder::registered();
+    let (call, _, _) = ladder.ring("bob");
+    ladder.answer(call);
+    ladder.expect_response(200, Method::Invite);
+    let mut restored = restarted(&ladder);
+    let bye = restored.expect(Method::Bye);
+    assert_eq!(bye.to().unwrap().tag(), Some("bob-tag"));
+}
