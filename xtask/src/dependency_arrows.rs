@@ -38,7 +38,7 @@ const CORE: &[(&str, &[&str])] = &[
             "cti",
         ],
     ),
-    ("recording", &["sip", "user_agent"]),
+    ("recording", &["sip", "session_description", "call", "user_agent"]),
 ];
 
 /// The crates of this workspace a crate may depend on; those under `tests/` may use all.
