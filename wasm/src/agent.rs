@@ -403,6 +403,10 @@ fn refusal(error: CommandError) -> JsValue {
         CommandError::InvalidTone => "invalid-tone",
         CommandError::NotConnected => "not-connected",
         CommandError::TooManyCalls => "too-many-calls",
-        _ => "refused",
+        // Subscriptions are not bound yet.
+        CommandError::NoSuchSubscription
+        | CommandError::TooManySubscriptions
+        | CommandError::InvalidPackage
+        | _ => "refused",
     })
 }
