@@ -162,7 +162,8 @@ impl UserAgent {
             return output;
         }
         let deadline = self.deadline();
-        self.last_deadline = deadline.map(|deadline| deadline.at);
+        // One that has passed already says nothing about how long the machine may sleep from here on.
+        self.last_deadline = deadline.map(|deadline| deadline.at.max(self.endpoint.now));
         Output::Idle(deadline)
     }
 

@@ -343,3 +343,27 @@ fn an_error_430_from_the_platform_does_not_end_a_call() {
     ladder.receive_on(first, &ResponseBuilder::for_request(&reinvite, 430).build());
     assert_eq!(ladder.state(CALL), CallState::Active);
 }
+
+/// The retry at one server falls due while another is tried in its place. When that one fails too, a deadline long past
+/// comes to light, which is no sign that the machine has slept: nothing is probed.
+#[test]
+fn a_retry_that_is_long_due_is_no_sleep() {
+    let mut config = two_flows();
+    config.servers = Server::in_order(["wss://one/sip", "wss://two/sip", "ws://three/sip"]);
+    let mut ladder = Ladder::new(config);
+    ladder.start();
+    ladder.connect();
+    ladder.register();
+    ladder.connect();
+    let second = ladder.newest_connection();
+    let register = ladder.expect(Method::Register);
+    ladder.respond(&register, 408);
+    ladder.connect();
+    let register = ladder.expect(Method::Register);
+    ladder.pass(20.5);
+    ladder.respond(&register, 302);
+    ladder.forget();
+    ladder.lose(second);
+    let probes = |(_, message): &(_, Message)| message.method() == Method::Options;
+    assert!(!ladder.take_sent().iter().any(probes));
+}
