@@ -115,6 +115,18 @@ impl Negotiation {
         }
     }
 
+    /// Our offer that a re-INVITE carries, or will.
+    pub(super) fn own_offer(&self) -> Option<Offer> {
+        match self {
+            Self::MakingOffer(_, offer) | Self::OfferOut(_, offer) | Self::Applying(_, offer) => Some(*offer),
+            Self::Idle
+            | Self::RollingBack(_)
+            | Self::MakingAnswer { .. }
+            | Self::MakingLateOffer { .. }
+            | Self::AwaitingAnswerInAck(_) => None,
+        }
+    }
+
     /// When a re-INVITE of ours is given up.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {

@@ -409,6 +409,10 @@ impl Call {
         if !possible {
             return false;
         }
+        // Should the old dialog turn out to live, what it was asked for is still to be negotiated there.
+        if let Some(offer) = self.negotiation.own_offer() {
+            self.want_again(offer);
+        }
         self.abandon_negotiation(endpoint);
         self.recovery = Some(Box::new(Recovery {
             phase: Phase::Waiting(endpoint.now),

@@ -506,6 +506,41 @@ fn a_far_end_that_comes_back_by_itself_is_not_asked_again() {
     assert_eq!(ladder.media.open_sessions().len(), 1);
 }
 
+/// The far end's UPDATE shows that the old dialog lives, and brings no media: the offer that was lost is made again.
+#[test]
+fn what_was_to_be_negotiated_still_is_when_the_old_dialog_turns_out_to_live() {
+    let (ladder, mut far) = Ladder::in_call_with_update();
+    let now = Instant::from_secs(50_000);
+    let agent = UserAgent::restore(
+        config(),
+        ladder.agent.snapshot(ladder.now),
+        [9; 32],
+        now,
+        secs(3.0),
+    );
+    let mut restored = Ladder::of(agent, now);
+    restored.drain();
+    restored.start();
+    restored.connect();
+    restored.register();
+    let reinvite = restored.expect(Method::Invite);
+    restored.respond(&reinvite, 430);
+    restored.expect(Method::Ack);
+    let replacing = restored.expect(Method::Invite);
+    restored.respond(&replacing, 480);
+    restored.expect(Method::Ack);
+    restored.receive(&far.request(Method::Update).build());
+    restored.expect_response(200, Method::Update);
+    let again = restored.expect(Method::Invite);
+    assert_eq!(again.to().unwrap().tag(), Some("bob-tag"));
+    assert!(!body(&again).is_empty());
+    restored.receive(&far.accepts(&again, Direction::SendRecv));
+    restored.expect(Method::Ack);
+    restored.pass(90.0);
+    restored.expect_silence();
+    assert_eq!(restored.media.open_sessions().len(), 1);
+}
+
 #[test]
 fn a_silent_platform_does_not_keep_a_call_for_ever() {
     let (mut ladder, _, reinvite) = reconnected();
