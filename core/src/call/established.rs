@@ -228,7 +228,7 @@ impl Call {
         }
     }
 
-    /// BYE was answered, or was not: the call is over either way (section 15.1.1).
+    /// BYE was answered, whatever the answer: the call is over (section 15.1.1).
     pub(crate) fn bye_done(&mut self, endpoint: &mut Endpoint) {
         if let Stage::Leaving(leaving) = &self.stage {
             let cause = leaving.cause;
@@ -236,7 +236,8 @@ impl Call {
         }
     }
 
-    /// The connection broke before the BYE was answered: the user is done with the call, the far end may not be.
+    /// BYE got no answer, or its connection broke: the user is done with the call (section 15.1.1), the far end may not be.
+    /// It is told once more; a connection that is silent for a while and lives loses what was sent meanwhile.
     pub(crate) fn bye_lost(&mut self, endpoint: &mut Endpoint) {
         if let Stage::Leaving(leaving) = &self.stage {
             endpoint.owe_farewell(leaving.dialog.clone(), reason::said(leaving.cause));

@@ -493,8 +493,7 @@ impl UserAgent {
                         call.recovery_unanswered(endpoint, transaction)
                     });
                 }
-                Purpose::Bye(id) if flow_failed => self.with_call(id, Call::bye_lost),
-                Purpose::Bye(id) => self.with_call(id, Call::bye_done),
+                Purpose::Bye(id) => self.with_call(id, Call::bye_lost),
                 Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_done(transaction, None)),
                 Purpose::Farewell if flow_failed => self.endpoint.farewell_lost(transaction),
                 Purpose::Farewell => self.endpoint.farewell_done(transaction),

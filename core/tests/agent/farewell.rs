@@ -50,6 +50,23 @@ fn the_far_end_is_told_when_the_connection_is_back() {
     ladder.expect_silence();
 }
 
+/// The user does not wait for it longer than for one.
+#[test]
+fn a_bye_without_answer_is_sent_once_more() {
+    let (mut ladder, _) = Ladder::in_outgoing_call();
+    ladder.hang_up(CALL);
+    let first = ladder.expect(Method::Bye);
+    ladder.pass(32.1);
+    assert_eq!(ladder.cause(CALL), EndCause::LocalHangUp);
+    let second = ladder.expect(Method::Bye);
+    assert_eq!(number(&second), number(&first) + 1, "the first may have come");
+    ladder.pass(60.0);
+    ladder.expect_silence();
+    ladder.lose_connection();
+    back(&mut ladder);
+    ladder.expect_silence();
+}
+
 #[test]
 fn a_bye_that_is_lost_with_its_connection_is_sent_again() {
     let (mut ladder, far) = Ladder::in_outgoing_call();
