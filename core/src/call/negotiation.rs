@@ -456,8 +456,23 @@ impl Call {
             Err(error) => error,
         };
         self.negotiation = Negotiation::Idle;
-        self.break_off_move(endpoint);
+        let goes_on = self.break_off_move(endpoint);
+        if offer.fresh_media && !offer.keep_old && !goes_on {
+            return self.without_media(endpoint, offer, error);
+        }
         self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
+    }
+
+    /// The fresh media of a call are not to be had, and the old ones are gone: they are tried again, as long as there is
+    /// sense in it.
+    fn without_media(&mut self, endpoint: &mut Endpoint, offer: Offer, error: MediaError) {
+        let problem = super::outgoing::microphone_problem(&error);
+        if problem.is_none() && self.waits_for(endpoint, offer, 1) {
+            return self.want_fresh_media();
+        }
+        self.info.microphone_problem = problem;
+        self.abandon(endpoint, &OperationError::Media(error));
+        self.hang_up_because(endpoint, EndCause::MediaFailed);
     }
 
     /// Offer and answer are in force: now, and not before, the state changes.

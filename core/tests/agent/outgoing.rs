@@ -369,6 +369,57 @@ fn an_answer_of_another_media_server_than_the_one_heard_gets_fresh_media() {
     ladder.expect_silence();
 }
 
+/// The 2xx of a media server that was not heard early: fresh media are being asked for.
+fn answered_by_another_media_server() -> (Ladder, FarEnd) {
+    let (mut ladder, invite) = calling();
+    let far = FarEnd::called(&invite, "bob");
+    let early = format!("{}a=ice-ufrag:announcement\r\n", sdp(Direction::SendRecv));
+    let early = far
+        .response(&invite, 183)
+        .body("application/sdp", early.as_bytes());
+    ladder.receive(&early.build());
+    ladder.media.held_back = true;
+    let answer = format!("{}a=ice-ufrag:telephone\r\n", sdp(Direction::SendRecv));
+    let ok = far
+        .response(&invite, 200)
+        .body("application/sdp", answer.as_bytes());
+    ladder.receive(&ok.build());
+    ladder.expect(Method::Ack);
+    // The first session is closed.
+    ladder.media_answers();
+    (ladder, far)
+}
+
+/// There is no other session to fall back on.
+#[test]
+fn fresh_media_that_fail_once_are_made_again() {
+    let (mut ladder, far) = answered_by_another_media_server();
+    ladder.media_fails(MediaErrorKind::Failed);
+    ladder.media_goes_on();
+    let reinvite = ladder.wait_for(Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    assert_eq!(ladder.media.open_sessions(), [ladder.session()]);
+    assert_eq!(ladder.state(CALL), CallState::Active);
+    ladder.pass(60.0);
+    ladder.expect_silence();
+}
+
+#[test]
+fn a_call_whose_fresh_media_cannot_be_made_is_ended() {
+    let (mut ladder, far) = answered_by_another_media_server();
+    ladder.media_fails(MediaErrorKind::NoDevice);
+    ladder.media_goes_on();
+    let bye = ladder.expect(Method::Bye);
+    ladder.receive(&far.response(&bye, 200).build());
+    assert_eq!(ladder.cause(CALL), EndCause::MediaFailed);
+    assert_eq!(
+        ladder.info(CALL).microphone_problem,
+        Some(MediaErrorKind::NoDevice)
+    );
+    assert_eq!(ladder.media.open_sessions(), []);
+}
+
 #[test]
 fn a_second_fork_that_answers_is_released() {
     let (mut ladder, invite) = calling();
