@@ -465,15 +465,19 @@ impl B2bua {
         }
     }
 
-    /// An answer that comes again when its INVITE is forgotten.
+    /// An answer that comes, or comes again, when its INVITE is forgotten. One whose INVITE had been given up has changed
+    /// what the telephone takes for negotiated: it is offered what holds (RFC 3261 section 14.1).
     fn stray_response(&mut self, response: &Message) {
         let number = response.cseq().map_or(0, |cseq| cseq.number);
         let is_answer = matches!(response.status(), Some(200..=299))
             && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         let mut legs = self.legs.iter();
         let leg = legs.find(|(_, leg)| is_answer && leg.is_answered_by(response));
-        if let Some((id, _)) = leg {
-            self.send_ack(*id, number, None);
+        let Some((id, leg)) = leg else { return };
+        let (id, acknowledged) = (*id, leg.last_ack.as_ref().map(|(number, _)| *number));
+        self.send_ack(id, number, None);
+        if acknowledged.is_some_and(|acknowledged| acknowledged < number) {
+            self.offer_again(id);
         }
     }
 

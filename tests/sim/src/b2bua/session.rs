@@ -275,7 +275,7 @@ impl B2bua {
     }
 
     /// A re-INVITE even to a telephone that knows UPDATE.
-    fn offer_again(&mut self, id: LegId) {
+    pub(super) fn offer_again(&mut self, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.is_quiet()) else {
             return self.retry(id);
         };
