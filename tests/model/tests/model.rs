@@ -23,8 +23,9 @@ fn run(kind: usize) {
     if let Some((case, why)) = &report.failure {
         panic!("{case}\n{why}");
     }
+    // Of many cases, not of the one that is asked for: that may be a quiet one.
     assert!(
-        report.accepted > 5 * report.cases as u64,
+        seed.is_some() || report.accepted > 5 * report.cases as u64,
         "the model does next to nothing"
     );
 }
