@@ -33,6 +33,7 @@ export class FakePhone implements Phone {
     incoming: new Set(),
     callEnded: new Set(),
     dtmf: new Set(),
+    tokenWanted: new Set(),
   };
   readonly #calls = new Map<CallId, FakeCall>();
   #next = 1;
