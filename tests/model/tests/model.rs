@@ -49,3 +49,27 @@ fn freeswitch() {
 fn openscape() {
     run(3);
 }
+
+/// Cases that have found something once.
+#[test]
+fn what_has_been_mended_stays_so() {
+    for (kind, seed) in [
+        (0, 161),
+        (0, 1230),
+        (0, 2642),
+        (0, 4008),
+        (1, 4113),
+        (2, 3002),
+        (3, 3521),
+    ] {
+        let budget = Budget {
+            seed,
+            cases: 1,
+            time: PATIENCE,
+        };
+        let report = explore(&[PlatformKind::ALL[kind]], budget);
+        if let Some((case, why)) = &report.failure {
+            panic!("{case}\n{why}");
+        }
+    }
+}

@@ -78,9 +78,9 @@ impl B2bua {
             return;
         };
         if sent.give_up_at <= now {
+            // RFC 3261 section 13.3.1.4: BYE to that telephone too, which may only have been slow.
             leg.unacknowledged = None;
-            self.end_without(id);
-            return self.hang_up(id);
+            return self.end_all(id);
         }
         sent.interval = (sent.interval * 2).min(T2);
         let (interval, response) = (sent.interval, sent.response.clone());
@@ -190,6 +190,17 @@ impl B2bua {
         self.answer_what_is_served(gone, 487);
         self.forget_leg(gone);
         others.into_iter().for_each(|leg| self.hang_up(leg));
+    }
+
+    /// The call of this leg ends, and everybody in it is told.
+    fn end_all(&mut self, leg: LegId) {
+        let number = self.owners.get(&leg).copied();
+        let Some(call) = number.and_then(|number| self.calls.get(&number)) else {
+            return;
+        };
+        let mut legs = call.forks.clone();
+        legs.push(call.caller);
+        legs.into_iter().for_each(|leg| self.hang_up(leg));
     }
 
     /// Ends a leg in the way it needs: BYE, now or after the ACK, or CANCEL.
