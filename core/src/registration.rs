@@ -50,6 +50,8 @@ pub(crate) struct Registration {
     failures: u32,
     expires: u32,
     leaving: bool,
+    /// New credentials have come while a REGISTER with the old ones was under way.
+    has_newer_credentials: bool,
     /// What the platform has said it cannot do.
     without: Without,
 }
@@ -129,6 +131,7 @@ impl Registration {
             failures: 0,
             expires,
             leaving: false,
+            has_newer_credentials: false,
             without: Without::default(),
         }
     }
@@ -235,6 +238,7 @@ impl Registration {
 
     /// New credentials: what was refused may be tried again.
     pub(crate) fn credentials_changed(&mut self, endpoint: &mut Endpoint) {
+        self.has_newer_credentials = self.transaction.is_some();
         if !matches!(self.state, RegistrationState::Failed { .. }) {
             return;
         }
@@ -294,6 +298,11 @@ impl Registration {
                 self.send(endpoint, connection, self.expires);
                 Outcome::None
             }
+            // The old ones were refused, which says nothing of the new.
+            401 | 403 | 407 if self.has_newer_credentials => {
+                self.send(endpoint, connection, self.expires);
+                Outcome::None
+            }
             status => self.failed(
                 endpoint,
                 connection,
@@ -328,6 +337,7 @@ impl Registration {
     }
 
     fn send(&mut self, endpoint: &mut Endpoint, connection: ConnectionId, expires: u32) {
+        self.has_newer_credentials = false;
         let request = self.request(endpoint, expires);
         let Ok(transaction) = endpoint.send_on(connection, Purpose::Register(self.reg_id), request) else {
             return;

@@ -205,6 +205,22 @@ fn a_new_password_is_tried_at_once() {
 }
 
 #[test]
+fn a_refusal_of_the_old_password_says_nothing_of_the_new() {
+    let mut ladder = Ladder::connected_with(config());
+    let first = ladder.expect(Method::Register);
+    ladder.agent.set_password(ladder.now, Secret::new("other"));
+    ladder.drain();
+    ladder.expect_silence();
+    ladder.respond(&first, 403);
+    let second = ladder.expect(Method::Register);
+    // Once: this is the new one's refusal.
+    ladder.respond(&second, 403);
+    assert_eq!(failed(&ladder), (Some(403), true, None));
+    ladder.pass(3_600.0);
+    ladder.expect_silence();
+}
+
+#[test]
 fn a_challenge_that_cannot_be_answered_is_a_refusal() {
     let mut ladder = Ladder::connected_with(config());
     let first = ladder.expect(Method::Register);
