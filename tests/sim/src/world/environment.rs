@@ -99,7 +99,10 @@ impl World {
         let machine = &mut self.devices[device.0];
         machine.runs = machine.runs.wrapping_add(1);
         let fresh = [seed.wrapping_mul(7).wrapping_add(machine.runs); 32];
-        machine.media = Media::new(device.0, fresh);
+        let mut of_media = fresh;
+        // Two devices that have been restarted equally often must not describe themselves alike.
+        of_media[0] = u8::try_from(device.0).unwrap_or(u8::MAX);
+        machine.media = Media::new(device.0, of_media);
         machine.sessions.clear();
         machine.pending.clear();
         machine.postponed.clear();
