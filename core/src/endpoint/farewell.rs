@@ -104,6 +104,13 @@ impl Endpoint {
         self.farewells = farewells;
     }
 
+    /// The number it gets when it is sent again with credentials; one after that must not get the same.
+    pub(crate) fn number_for_farewell(&mut self, transaction: TransactionId) -> Option<u32> {
+        let mut farewells = self.farewells.iter_mut();
+        let farewell = farewells.find(|it| it.transaction == Some(transaction))?;
+        Some(farewell.dialog.next_number())
+    }
+
     /// It was sent again with credentials.
     pub(crate) fn farewell_resent(&mut self, old: TransactionId, new: TransactionId) {
         let mut farewells = self.farewells.iter_mut();

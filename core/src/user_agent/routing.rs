@@ -444,7 +444,8 @@ impl UserAgent {
             | Purpose::Trickle(id)
             | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
             Purpose::Subscribe(id) => self.subscriptions.number_for_retry(id, transaction),
-            Purpose::KeepAlive | Purpose::Farewell | Purpose::LateFork => Some(sent + 1),
+            Purpose::Farewell => self.endpoint.number_for_farewell(transaction),
+            Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
             // Nobody wants it any more.
             Purpose::Orphan => None,
             // It has to have the branch and number of its INVITE (RFC 3261 section 22.1).

@@ -191,6 +191,25 @@ fn a_422_that_asks_for_no_more_than_it_got_ends_the_call() {
 }
 
 #[test]
+fn the_smallest_interval_of_all_need_not_be_named() {
+    let mut ladder = Ladder::registered();
+    ladder.dial(CALL, "bob");
+    for (min_se, named) in [("90", None), ("91", Some("91"))] {
+        let invite = ladder.expect(Method::Invite);
+        let refusal = FarEnd::called(&invite, "bob").response(&invite, 422).build();
+        ladder.receive(&with(&refusal, HeaderName::MinSe, min_se));
+        ladder.expect(Method::Ack);
+        let again = ladder.expect(Method::Invite);
+        assert_eq!(again.header(HeaderName::MinSe), named);
+        ladder.receive(&FarEnd::called(&again, "bob").response(&again, 486).build());
+        ladder.expect(Method::Ack);
+        ladder.forget();
+        ladder = Ladder::registered();
+        ladder.dial(CALL, "bob");
+    }
+}
+
+#[test]
 fn a_platform_that_always_wants_more_is_given_up() {
     let mut ladder = Ladder::registered();
     ladder.dial(CALL, "bob");
@@ -198,6 +217,7 @@ fn a_platform_that_always_wants_more_is_given_up() {
     while ladder.state(CALL) != CallState::Ended {
         let invite = ladder.expect(Method::Invite);
         tries += 1;
+        assert!(tries <= 5, "it is never given up");
         let refusal = FarEnd::called(&invite, "bob").response(&invite, 422).build();
         ladder.receive(&with(&refusal, HeaderName::MinSe, &format!("{}", 2_000 + tries)));
         ladder.expect(Method::Ack);
@@ -298,7 +318,8 @@ fn a_refused_refresh_is_tried_again_until_time_is_up() {
     let (mut ladder, far) = call_with("120;refresher=uac", "INVITE, ACK, BYE, UPDATE");
     let began = ladder.now;
     let mut refreshes = Vec::new();
-    while ladder.state(CALL) == CallState::Active {
+    // No longer than the interval: a session that does not end fails here instead of going on for ever.
+    while ladder.state(CALL) == CallState::Active && (ladder.now - began).as_secs() < 120 {
         for (at, message) in wait(&mut ladder, 1.0) {
             if message.method() == Method::Update {
                 refreshes.push((at - began).as_secs());
@@ -374,6 +395,22 @@ fn a_lost_connection_puts_the_end_off() {
     assert_eq!(expires(&update), Some("120;refresher=uas"));
     ladder.receive(&timed(&far.response(&update, 200).build(), "120;refresher=uas"));
     wait_in_silence(&mut ladder, 87.0);
+    next(&mut ladder, Method::Bye);
+}
+
+#[test]
+fn a_refresh_refused_to_the_side_that_need_not_refresh_is_not_tried_again() {
+    let (mut ladder, far) = call_with("120;refresher=uas", "INVITE, ACK, BYE, UPDATE");
+    ladder.transport(MediaTransport::Connected);
+    ladder.lose_connection();
+    ladder.pass(600.0);
+    ladder.reconnect();
+    ladder.register();
+    let update = ladder.expect(Method::Update);
+    ladder.receive(&far.response(&update, 488).build());
+    // The far end has the time of an unanswered request and the margin to refresh it.
+    wait_in_silence(&mut ladder, 63.0);
+    assert_eq!(ladder.state(CALL), CallState::Active);
     next(&mut ladder, Method::Bye);
 }
 
@@ -493,6 +530,11 @@ fn too_small_an_interval_is_refused_before_it_rings_and_inside_the_call() {
     }
     assert_eq!(ladder.state(CALL), CallState::Active);
 
+    let mut ladder = Ladder::registered();
+    let smallest = [TIMER, (HeaderName::SessionExpires, "90")];
+    let (_, _, ok) = answer_to(&mut ladder, &smallest);
+    assert_eq!(expires(&ok), Some("90;refresher=uac"), "the smallest is enough");
+
     let mut ladder = ladder_with(|config| config.min_session_expires = secs(600.0));
     let mut far = FarEnd::calling("bob", "sip:alice@alice.invalid");
     far.supported = "timer";
@@ -526,5 +568,26 @@ fn the_agreement_survives_a_restart_and_so_does_the_call() {
     ));
     restored.expect(Method::Ack);
     wait_in_silence(&mut restored, 87.0);
+    next(&mut restored, Method::Bye);
+}
+
+#[test]
+fn a_restart_does_not_put_the_end_off() {
+    let (mut ladder, far) = call_with("120;refresher=uas", "");
+    wait_in_silence(&mut ladder, 10.0);
+    let stored = serde_json::to_string(&ladder.agent.snapshot(ladder.now)).unwrap();
+    let snapshot = serde_json::from_str(&stored).unwrap();
+    let now = Instant::from_secs(50_000);
+    let agent = UserAgent::restore(config(), snapshot, [9; 32], now, secs(20.0));
+    let mut restored = Ladder::of(agent, now);
+    restored.drain();
+    restored.start();
+    restored.connect();
+    restored.register();
+    let reinvite = restored.expect(Method::Invite);
+    restored.receive(&far.response(&reinvite, 488).build());
+    restored.expect(Method::Ack);
+    // 88 seconds after the agreement, of which 30 have passed.
+    wait_in_silence(&mut restored, 57.0);
     next(&mut restored, Method::Bye);
 }
