@@ -49,6 +49,15 @@ class Uplink {
     ip(`-n ${router} addr add 10.226.${subnet}.1/24 dev ${this.plug}`);
     ip(`-n ${router} link set ${this.plug} up`);
     this.connect();
+    this.#wait();
+  }
+
+  /** Until the kernel has noticed the carrier: a browser started before would see the network change once more. */
+  #wait() {
+    const end = Date.now() + 5_000;
+    while (!String(ip(`-n ${this.namespace} link show dev ${this.name}`)).includes("state UP")) {
+      if (Date.now() > end) throw new Error(`${this.namespace}/${this.name} has no carrier`);
+    }
   }
 
   get address() {
@@ -119,6 +128,10 @@ export class Network {
   #namespace(name) {
     ip(`netns add ${name}`);
     this.#namespaces.push(name);
+    // IPv6 would give each uplink a link-local address a second or two after it came up, and Chromium would then end
+    // the requests it has open with ERR_NETWORK_CHANGED.
+    const off = ["all", "default"].map((which) => `net.ipv6.conf.${which}.disable_ipv6=1`);
+    execFileSync("nsenter", [`--net=/run/netns/${name}`, "sysctl", "-qe", "-w", ...off]);
     ip(`-n ${name} link set lo up`);
     return name;
   }
