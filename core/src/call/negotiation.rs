@@ -32,6 +32,8 @@ pub(super) enum Negotiation {
     Applying(MediaRequestId, Offer),
     /// Our offer is being taken back.
     RollingBack(MediaRequestId),
+    /// Our offer is being made, and is to be taken back.
+    DroppingOffer(MediaRequestId),
     /// The answer to the far end's offer is being made.
     MakingAnswer {
         request: MediaRequestId,
@@ -109,6 +111,7 @@ impl Negotiation {
             | Self::MakingOffer(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
+            | Self::DroppingOffer(_)
             | Self::MakingAnswer { .. }
             | Self::MakingLateOffer { .. }
             | Self::AwaitingAnswerInAck(_) => None,
@@ -121,6 +124,7 @@ impl Negotiation {
             Self::MakingOffer(_, offer) | Self::OfferOut(_, offer) | Self::Applying(_, offer) => Some(*offer),
             Self::Idle
             | Self::RollingBack(_)
+            | Self::DroppingOffer(_)
             | Self::MakingAnswer { .. }
             | Self::MakingLateOffer { .. }
             | Self::AwaitingAnswerInAck(_) => None,
@@ -135,6 +139,7 @@ impl Negotiation {
             | Self::MakingOffer(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
+            | Self::DroppingOffer(_)
             | Self::MakingAnswer { .. }
             | Self::MakingLateOffer { .. }
             | Self::AwaitingAnswerInAck(_) => None,
@@ -150,6 +155,7 @@ impl Negotiation {
             | Self::OfferOut(..)
             | Self::Applying(..)
             | Self::RollingBack(_)
+            | Self::DroppingOffer(_)
             | Self::AwaitingAnswerInAck(_) => None,
         }
     }
@@ -301,15 +307,33 @@ impl Call {
 
     /// Nothing more is negotiated in this dialog; what was negotiated before stands.
     pub(super) fn abandon_negotiation(&mut self, endpoint: &mut Endpoint) {
+        let negotiation = self.negotiation.clone();
         self.answer_what_is_owed(endpoint, 487);
-        let negotiation = std::mem::take(&mut self.negotiation);
-        if let Negotiation::OfferOut(sent, _) = negotiation {
-            endpoint.abandon(sent.transaction);
-            if self.candidate.is_none() {
-                self.request_media(endpoint, MediaAction::Rollback);
+        match negotiation {
+            Negotiation::MakingOffer(request, _) | Negotiation::MakingLateOffer { request, .. } => {
+                self.drop_offer(endpoint, request);
+            }
+            Negotiation::OfferOut(sent, _) => {
+                endpoint.abandon(sent.transaction);
+                self.roll_back(endpoint);
+            }
+            Negotiation::AwaitingAnswerInAck(_) => self.roll_back(endpoint),
+            Negotiation::Idle
+            | Negotiation::Applying(..)
+            | Negotiation::RollingBack(_)
+            | Negotiation::DroppingOffer(_)
+            | Negotiation::MakingAnswer { .. } => {
+                self.break_off_move(endpoint);
             }
         }
-        self.break_off_move(endpoint);
+    }
+
+    /// Nobody wants the offer any more that is being made: it is taken back when it is there.
+    pub(super) fn drop_offer(&mut self, endpoint: &mut Endpoint, request: MediaRequestId) {
+        self.negotiation = match self.break_off_move(endpoint) {
+            true => Negotiation::Idle,
+            false => Negotiation::DroppingOffer(request),
+        };
     }
 
     /// What is owed is not to be had: the far end's request is refused. A 2xx gets its ACK all the same.
@@ -411,6 +435,10 @@ impl Call {
             Negotiation::RollingBack(expected) if expected == request => {
                 self.negotiation = Negotiation::Idle;
             }
+            Negotiation::DroppingOffer(expected) if expected == request => match result {
+                Ok(_) => self.roll_back(endpoint),
+                Err(_) => self.negotiation = Negotiation::Idle,
+            },
             Negotiation::MakingAnswer {
                 request: expected,
                 owed,
@@ -435,6 +463,7 @@ impl Call {
             | Negotiation::OfferOut(..)
             | Negotiation::Applying(..)
             | Negotiation::RollingBack(_)
+            | Negotiation::DroppingOffer(_)
             | Negotiation::MakingAnswer { .. }
             | Negotiation::MakingLateOffer { .. }
             | Negotiation::AwaitingAnswerInAck(_) => {}

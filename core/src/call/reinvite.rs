@@ -118,7 +118,7 @@ impl Call {
                 self.roll_back(endpoint);
             }
             (491, _) => self.glare(endpoint, offer),
-            (503, _) if self.losses.is_any() => {
+            (status, _) if self.losses.outlast(status) => {
                 self.try_again_when_served(endpoint, offer, response);
                 self.roll_back(endpoint);
             }
@@ -185,6 +185,7 @@ impl Call {
             | Negotiation::MakingOffer(..)
             | Negotiation::Applying(..)
             | Negotiation::RollingBack(_)
+            | Negotiation::DroppingOffer(_)
             | Negotiation::MakingAnswer { .. }
             | Negotiation::MakingLateOffer { .. }
             | Negotiation::AwaitingAnswerInAck(_) => None,
@@ -231,6 +232,7 @@ impl Call {
             | Negotiation::OfferOut(..)
             | Negotiation::Applying(..)
             | Negotiation::RollingBack(_)
+            | Negotiation::DroppingOffer(_)
             | Negotiation::AwaitingAnswerInAck(_) => endpoint.reject(transaction, invite, 491),
         }
     }
@@ -240,12 +242,22 @@ impl Call {
         if !self.negotiation.answers(reinvite) {
             return;
         }
-        let answering = matches!(self.negotiation, Negotiation::MakingAnswer { .. });
+        let offering = match &self.negotiation {
+            Negotiation::MakingLateOffer { request, .. } => Some(*request),
+            Negotiation::MakingAnswer { .. }
+            | Negotiation::Idle
+            | Negotiation::MakingOffer(..)
+            | Negotiation::OfferOut(..)
+            | Negotiation::Applying(..)
+            | Negotiation::RollingBack(_)
+            | Negotiation::DroppingOffer(_)
+            | Negotiation::AwaitingAnswerInAck(_) => None,
+        };
         self.answer_what_is_owed(endpoint, 487);
-        if !answering {
-            return self.roll_back(endpoint);
+        match offering {
+            Some(request) => self.drop_offer(endpoint, request),
+            // The answer may have been applied already: make the media what was negotiated before.
+            None => self.want_renegotiation(),
         }
-        // The answer may have been applied already: make the media what was negotiated before.
-        self.want_renegotiation();
     }
 }

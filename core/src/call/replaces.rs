@@ -18,7 +18,7 @@
 //! Who may: the party the call is with, as the platform asserts it, and this account's own other devices. Whoever knows a
 //! dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
 
-use super::negotiation::direction;
+use super::negotiation::{Negotiation, direction};
 use super::{
     Call, CallDirection, CallState, EndCause, Endpoint, Established, HeaderName, MediaAction, MediaError,
     MediaErrorKind, MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport, Message, OperationError,
@@ -291,6 +291,7 @@ impl Call {
             | Stage::Over => super::wishes::Wanted::default(),
         };
         self.close_media(endpoint);
+        self.negotiation = Negotiation::Idle;
         self.session = session;
         self.session_open = true;
         self.trickle = super::Trickle::default();

@@ -38,10 +38,11 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// Those of a call that is brought back after a restart.
+    /// Those of a call that is brought back after a restart: its media are gone too.
     pub(super) fn of_restored(now: Instant) -> Self {
         Self {
             platform: true,
+            media: true,
             silent_since: Some(now),
             ..Self::default()
         }
@@ -54,6 +55,16 @@ impl Losses {
 
     pub(super) fn is_any(&self) -> bool {
         self.platform || self.media
+    }
+
+    /// Whether a refusal of `status` is worth another try: the platform cannot serve just now, or the far end failed
+    /// (RFC 3261 section 21.5.1) while there is no audio to lose. Without audio the call is given up in time anyway.
+    pub(super) fn outlast(&self, status: u16) -> bool {
+        match status {
+            503 => self.is_any(),
+            500 => self.media,
+            _ => false,
+        }
     }
 }
 

@@ -156,6 +156,7 @@ impl Call {
                 | Negotiation::OfferOut(..)
                 | Negotiation::Applying(..)
                 | Negotiation::RollingBack(_)
+                | Negotiation::DroppingOffer(_)
                 | Negotiation::MakingLateOffer { .. }
                 | Negotiation::AwaitingAnswerInAck(_),
             ) => Room::Glare,

@@ -4,7 +4,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method};
-use clearline_core::{CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, UserAgent};
+use clearline_core::{
+    CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, MediaTransport, UserAgent,
+};
 
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder, config, secs};
@@ -536,9 +538,34 @@ fn what_was_to_be_negotiated_still_is_when_the_old_dialog_turns_out_to_live() {
     assert!(!body(&again).is_empty());
     restored.receive(&far.accepts(&again, Direction::SendRecv));
     restored.expect(Method::Ack);
+    restored.transport(MediaTransport::Connected);
     restored.pass(90.0);
     restored.expect_silence();
     assert_eq!(restored.media.open_sessions().len(), 1);
+}
+
+/// A hold was being described when the dialog turned out to be dead; then it turns out to live, and takes an offer.
+#[test]
+fn an_offer_that_was_being_made_is_taken_back() {
+    let (mut ladder, mut far) = Ladder::in_call_with_update();
+    ladder.lose_connection();
+    ladder.reconnect();
+    ladder.register();
+    let update = ladder.expect(Method::Update);
+    let session = ladder.session();
+    ladder.media.held_back = true;
+    ladder.hold(CALL);
+    ladder.respond(&update, 430);
+    ladder.media_goes_on();
+    let replacing = ladder.expect(Method::Invite);
+    assert!(ladder.media.is_stable(session));
+    ladder.respond(&replacing, 480);
+    ladder.expect(Method::Ack);
+    ladder.receive(&far.invite(Direction::SendRecv));
+    ladder.expect(Method::Update);
+    ladder.media_goes_on();
+    ladder.expect_response(200, Method::Invite);
+    assert!(ladder.media.is_stable(session));
 }
 
 #[test]

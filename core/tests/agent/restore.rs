@@ -4,7 +4,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method};
-use clearline_core::{CallState, Direction, Duration, EndCause, Instant, MediaAction, Snapshot, UserAgent};
+use clearline_core::{
+    CallState, Direction, Duration, EndCause, Instant, MediaAction, MediaTransport, Snapshot, UserAgent,
+};
 
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder, config, secs};
@@ -190,6 +192,39 @@ fn a_call_that_cannot_be_brought_back_is_given_up() {
     restored.start();
     restored.pass(61.0);
     assert_eq!(restored.cause(CALL), EndCause::NetworkFailed);
+    assert_eq!(restored.media.open_sessions(), []);
+}
+
+/// A far end that fails for a moment does not leave the call without audio.
+#[test]
+fn a_far_end_that_fails_is_asked_again_for_the_media() {
+    let (ladder, far) = Ladder::in_outgoing_call();
+    let mut restored = restarted_and_registered(&ladder);
+    for _ in 0..3 {
+        let reinvite = restored.wait_for(Method::Invite);
+        restored.respond(&reinvite, 500);
+        restored.expect(Method::Ack);
+        assert!(restored.info(CALL).reconnecting);
+    }
+    let reinvite = restored.wait_for(Method::Invite);
+    restored.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    restored.expect(Method::Ack);
+    restored.transport(MediaTransport::Connected);
+    assert!(!restored.info(CALL).reconnecting);
+    restored.pass(90.0);
+    restored.expect_silence();
+    assert_eq!(restored.state(CALL), CallState::Active);
+}
+
+#[test]
+fn a_call_whose_new_media_are_refused_is_given_up() {
+    let (ladder, _) = Ladder::in_outgoing_call();
+    let mut restored = restarted_and_registered(&ladder);
+    let reinvite = restored.expect(Method::Invite);
+    restored.respond(&reinvite, 488);
+    restored.expect(Method::Ack);
+    restored.pass(61.0);
+    restored.expect(Method::Bye);
     assert_eq!(restored.media.open_sessions(), []);
 }
 

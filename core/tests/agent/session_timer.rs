@@ -567,6 +567,7 @@ fn the_agreement_survives_a_restart_and_so_does_the_call() {
         "120;refresher=uas",
     ));
     restored.expect(Method::Ack);
+    restored.transport(MediaTransport::Connected);
     wait_in_silence(&mut restored, 87.0);
     next(&mut restored, Method::Bye);
 }

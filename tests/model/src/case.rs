@@ -52,14 +52,18 @@ impl Case {
     /// Runs it, to the first thing that is wrong.
     pub fn run(&self) -> Outcome {
         let mut outcome = Outcome::default();
-        let result = quietly(|| self.run_in(&mut outcome));
-        outcome.failure = result.err();
+        let seed = self.seed.to_le_bytes().into_iter().fold(0, u8::wrapping_add);
+        let mut model = Model::new(self.kind, seed);
+        let result = quietly(|| self.run_in(&mut model, &mut outcome));
+        outcome.failure = result.err().map(|why| match why.contains('\n') {
+            true => why,
+            // A part of the world has stopped it, which does not know the ladder.
+            false => format!("{why}\n{}", model.world.ladder().join("\n")),
+        });
         outcome
     }
 
-    fn run_in(&self, outcome: &mut Outcome) {
-        let seed = self.seed.to_le_bytes().into_iter().fold(0, u8::wrapping_add);
-        let mut model = Model::new(self.kind, seed);
+    fn run_in(&self, model: &mut Model, outcome: &mut Outcome) {
         for transition in &self.transitions {
             model.apply(*transition);
             outcome.transitions += 1;

@@ -1,5 +1,6 @@
-//! The long runs: `clearline-model model [--minutes N] [--seed S]` and `clearline-model interleave [--depth N]
-//! [--states N]`. `cargo xtask model` and `cargo xtask interleave` build this with optimisation and run it.
+//! The long runs: `clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on]` and
+//! `clearline-model interleave [--depth N] [--states N]`. `cargo xtask model` and `cargo xtask interleave` build this
+//! with optimisation and run it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its terminal")]
 
 use std::process::ExitCode;
@@ -17,30 +18,41 @@ fn main() -> ExitCode {
             .unwrap_or(usual)
     };
     match arguments.first().map(String::as_str) {
-        Some("model") => model(number("--minutes", 1), number("--seed", 1)),
+        Some("model") => model(&arguments, number),
         Some("interleave") => interleave(number("--depth", 8), number("--states", 400_000)),
         _ => {
-            println!("clearline-model model [--minutes N] [--seed S] | interleave [--depth N] [--states N]");
+            println!(
+                "clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on] \
+                 | interleave [--depth N] [--states N]"
+            );
             ExitCode::FAILURE
         }
     }
 }
 
-fn model(minutes: u64, seed: u64) -> ExitCode {
+fn model(arguments: &[String], number: impl Fn(&str, u64) -> u64) -> ExitCode {
     let start = Instant::now();
+    let seed = number("--seed", 1);
     let budget = Budget {
         seed,
-        cases: usize::MAX,
-        time: Duration::from_secs(60 * minutes),
+        cases: usize::try_from(number("--cases", u64::MAX)).unwrap_or(usize::MAX),
+        time: Duration::from_secs(60 * number("--minutes", 1)),
+        goes_on: arguments.iter().any(|argument| argument == "--go-on"),
     };
-    let report = explore(&PlatformKind::ALL, budget);
+    let wanted = arguments
+        .iter()
+        .position(|argument| argument == "--platform")
+        .and_then(|at| arguments.get(at + 1));
+    let mut kinds = PlatformKind::ALL.to_vec();
+    kinds.retain(|kind| wanted.is_none_or(|wanted| wanted == kind.name()));
+    let report = explore(&kinds, budget);
+    for (case, why) in &report.failures {
+        println!("{case}\n{why}\n");
+    }
     println!("{report}, from seed {seed} in {:.0?}", start.elapsed());
-    match report.failure {
-        Some((case, why)) => {
-            println!("\n{case}\n{why}");
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
+    match report.failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

@@ -20,9 +20,11 @@ pub struct Budget {
     pub cases: usize,
     /// No longer than this.
     pub time: Duration,
+    /// Whether the run goes on past cases that fail.
+    pub goes_on: bool,
 }
 
-/// What was run, and the first case that failed, shrunk.
+/// What was run, and the cases that failed: the first one shrunk, those after it as they were drawn.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// How many cases.
@@ -33,8 +35,8 @@ pub struct Report {
     pub accepted: u64,
     /// Different states of the whole system, as a user sees it.
     pub states: BTreeSet<u64>,
-    /// The shortest case found that fails, and why it does.
-    pub failure: Option<(String, String)>,
+    /// The cases that fail, and why they do.
+    pub failures: Vec<(String, String)>,
 }
 
 /// Runs cases on these platforms in turn, until the budget is spent or one fails.
@@ -48,7 +50,7 @@ pub fn explore(kinds: &[PlatformKind], budget: Budget) -> Report {
         let seed = budget.seed.wrapping_add(number as u64);
         let case = Case::draw(kinds[number % kinds.len()], seed, LENGTH);
         report.take(&case);
-        if report.failure.is_some() {
+        if !report.failures.is_empty() && !budget.goes_on {
             break;
         }
     }
@@ -62,10 +64,13 @@ impl Report {
         self.transitions += outcome.transitions;
         self.accepted += outcome.accepted;
         self.states.extend(outcome.states);
-        if outcome.failure.is_some() {
+        let Some(why) = outcome.failure else { return };
+        if self.failures.is_empty() {
             let shrunk = case.shrunk();
             let why = shrunk.run().failure.unwrap_or_default();
-            self.failure = Some((shrunk.to_string(), why));
+            self.failures.push((shrunk.to_string(), why));
+        } else {
+            self.failures.push((case.to_string(), why));
         }
     }
 }
@@ -77,12 +82,13 @@ impl fmt::Display for Report {
             transitions,
             accepted,
             states,
-            ..
+            failures,
         } = self;
-        let states = states.len();
+        let (states, failures) = (states.len(), failures.len());
         write!(
             f,
-            "{cases} cases, {transitions} transitions, {accepted} commands accepted, {states} distinct states"
+            "{cases} cases, {transitions} transitions, {accepted} commands accepted, {states} distinct states, \
+             {failures} violations"
         )
     }
 }

@@ -151,6 +151,22 @@ impl Platform {
         }
     }
 
+    /// Whether `anchor` is a media address of the platform.
+    pub(crate) fn has_anchor(&self, anchor: &str) -> bool {
+        match self {
+            Self::Proxy(_) => false,
+            Self::B2bua(b2bua) => b2bua.has_anchor(anchor),
+        }
+    }
+
+    /// How many media addresses the platform has.
+    pub(crate) fn anchors(&self) -> usize {
+        match self {
+            Self::Proxy(_) => 0,
+            Self::B2bua(b2bua) => b2bua.anchors(),
+        }
+    }
+
     /// Whom audio sent to the platform's `anchor` reaches.
     pub(crate) fn bridged(&self, anchor: &str) -> Option<String> {
         match self {

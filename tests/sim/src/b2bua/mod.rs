@@ -166,6 +166,16 @@ impl B2bua {
         leg.is_some_and(|leg| leg.remote_ufrag().as_deref() == Some(ufrag))
     }
 
+    /// Whether a leg has this media address.
+    pub(crate) fn has_anchor(&self, anchor: &str) -> bool {
+        self.legs.values().any(|leg| leg.anchor.ufrag == anchor)
+    }
+
+    /// How many media addresses there are: one a leg.
+    pub(crate) fn anchors(&self) -> usize {
+        self.legs.len()
+    }
+
     /// The telephone that audio sent to `anchor` reaches.
     pub(crate) fn bridged(&self, anchor: &str) -> Option<String> {
         let (id, _) = self.legs.iter().find(|(_, leg)| leg.anchor.ufrag == anchor)?;

@@ -11,6 +11,9 @@ use crate::media::Session;
 /// ICE and DTLS.
 const MEDIA_SETUP_TIME: Duration = Duration::from_millis(60);
 
+/// Until it is noticed that nothing comes any more.
+const SILENCE_NOTICED: Duration = Duration::from_secs(1);
+
 /// What a call's microphone does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Microphone {
@@ -61,7 +64,8 @@ impl World {
 
     /// Whether a device's media backend has been asked for something that is not done.
     pub fn media_is_busy(&self, device: DeviceId) -> bool {
-        self.queue.is_media_busy(device)
+        let mut postponed = self.devices[device.0].postponed.iter();
+        self.queue.is_media_busy(device) || postponed.any(|delivery| delivery.is_media_job_of(device))
     }
 
     /// The call at another device whose media are joined with those of this call.
@@ -115,18 +119,29 @@ impl World {
         }
     }
 
-    /// Those that sent their audio to the platform have nobody to talk to any more.
-    pub(super) fn disconnect_anchored_media(&mut self) {
+    /// Those whose far end has closed its session, or whose platform knows them no more, notice it after a while.
+    pub(super) fn disconnect_media(&mut self) {
         let open = self.open_sessions();
         for (device, id, session) in &open {
-            let has_peer = open.iter().any(|(_, _, other)| session.is_peer_of(other));
-            if session.is_connected && !has_peer {
+            if session.is_connected && !self.has_far_end(session, &open) {
                 if let Some(session) = self.devices[device.0].media.sessions.get_mut(id) {
                     session.is_connected = false;
                 }
-                self.media_transport(*device, *id, Duration::from_secs(1), MediaTransport::Disconnected);
+                self.media_transport(*device, *id, SILENCE_NOTICED, MediaTransport::Disconnected);
             }
         }
+    }
+
+    /// Whether somebody still takes part: a far end that is about to change its credentials knows this one's.
+    fn has_far_end(&self, session: &Session, open: &[(DeviceId, MediaSessionId, Session)]) -> bool {
+        let Some(remote) = session.remote_ufrag() else {
+            return false;
+        };
+        let knows =
+            |other: &Session| other.ufrag() == remote || other.remote_ufrag() == Some(session.ufrag());
+        let has_peer = open.iter().any(|(_, _, other)| knows(other));
+        let platform = self.platform.as_ref();
+        has_peer || platform.is_some_and(|platform| platform.has_anchor(remote))
     }
 
     fn open_sessions(&self) -> Vec<(DeviceId, MediaSessionId, Session)> {
@@ -160,6 +175,18 @@ impl World {
             event,
         };
         self.schedule(after, delivery);
+    }
+
+    /// Whether what was seen of a session has been overtaken by a new connection.
+    pub(super) fn is_overtaken(&self, device: DeviceId, session: MediaSessionId, event: &MediaEvent) -> bool {
+        let is_loss = matches!(
+            event,
+            MediaEvent::Transport {
+                state: MediaTransport::Disconnected
+            }
+        );
+        let session = self.devices[device.0].media.sessions.get(&session);
+        is_loss && session.is_some_and(|session| session.is_connected)
     }
 
     fn is_anchored(&self, session: &Session) -> bool {

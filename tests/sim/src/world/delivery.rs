@@ -37,6 +37,13 @@ pub(crate) enum Delivery {
     },
 }
 
+impl Delivery {
+    /// Whether the media backend of a device has still to do it.
+    pub(crate) fn is_media_job_of(&self, device: DeviceId) -> bool {
+        matches!(self, Self::Media { device: d, .. } if *d == device)
+    }
+}
+
 /// What is on its way, in the order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -72,7 +79,7 @@ impl Queue {
     pub(crate) fn is_media_busy(&self, device: DeviceId) -> bool {
         self.waiting
             .values()
-            .any(|delivery| matches!(delivery, Delivery::Media { device: d, .. } if *d == device))
+            .any(|delivery| delivery.is_media_job_of(device))
     }
 
     /// Takes out what is on its way inside a device.
@@ -108,7 +115,13 @@ impl World {
                 let result = self.devices[device.0].media.execute(session, action);
                 self.tell_device(device, Input::MediaDone { request, result });
                 self.connect_media();
+                self.disconnect_media();
             }
+            Delivery::MediaEvent {
+                device,
+                session,
+                event,
+            } if self.is_overtaken(device, session, &event) => {}
             Delivery::MediaEvent {
                 device,
                 session,

@@ -113,6 +113,7 @@ impl World {
         let alive: Vec<_> = machine.agent.calls().map(|call| call.id).collect();
         machine.calls.retain(|id, _| alive.contains(id));
         self.command(device, UserAgent::start);
+        self.disconnect_media();
     }
 
     /// [`Self::restart_from`] what there is to be kept at this moment.
@@ -137,7 +138,7 @@ impl World {
             }
             self.break_wire(id, self.now, "1001 going away");
         }
-        self.disconnect_anchored_media();
+        self.disconnect_media();
     }
 
     /// The platform's process starts, with the key and users it had, and nothing else.

@@ -19,7 +19,11 @@ impl World {
         let Some(platform) = &mut self.platform else {
             return;
         };
+        let legs = platform.anchors();
         platform.handle_input(self.now, input);
+        if platform.anchors() < legs {
+            self.disconnect_media();
+        }
         for _ in 0..MOST_OUTPUTS {
             let Some(platform) = &mut self.platform else {
                 return;
