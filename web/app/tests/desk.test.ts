@@ -3,10 +3,10 @@ import { useLanguage } from '../src/i18n/i18n.js';
 import { perform } from '../src/model/actions.js';
 import { Announcer } from '../src/model/announcer.js';
 import { Contacts } from '../src/model/contacts.js';
-import { Dial } from '../src/model/dial.js';
 import { History } from '../src/model/history.js';
 import { Notices } from '../src/model/notices.js';
 import { Notifier, type WorkerPort } from '../src/model/notifier.js';
+import { PartySearch } from '../src/model/party-search.js';
 import { PhoneStore } from '../src/model/phone-store.js';
 import { parseRoute, pathOf } from '../src/model/route.js';
 import { wishOf } from '../src/model/launch.js';
@@ -36,6 +36,12 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+/** What commands see of a desk. */
+function deskOf(say: (text: string) => void, line: string | null = null): Desk {
+  const state = { value: { line } };
+  return { calls: store, contacts, state, announcer: { say }, forgetLine: () => (state.value.line = null) } as unknown as Desk;
+}
+
 test('contacts leave out oneself and know people by number and by id', () => {
   expect(contacts.state.value.contacts.map((c) => c.id)).toEqual(['bob', 'carol', 'echo']);
   expect(contacts.person({ displayName: 'spoofed', user: 'bob', uri: 'sip:bob@x' })).toEqual({ name: 'Bob Kramer', number: '102', target: '102' });
@@ -64,7 +70,7 @@ test('favourites are kept', async () => {
 });
 
 test('arrows go round the results', () => {
-  const dial = new Dial(contacts.state, new History(new MemoryRecords()).state);
+  const dial = new PartySearch(contacts.state, new History(new MemoryRecords()).state);
   dial.type('c');
   expect(dial.chosen?.target).toBe('103');
   dial.move(-1);
@@ -73,6 +79,19 @@ test('arrows go round the results', () => {
   expect(dial.chosen?.target).toBe('103');
   dial.backspace();
   expect(dial.state.value.suggestions).toEqual([]);
+});
+
+test('a picker offers somebody before anything is typed, but chooses nobody by itself', async () => {
+  await contacts.toggleFavourite('carol');
+  await contacts.toggleFavourite('bob');
+  const search = new PartySearch(contacts.state, new History(new MemoryRecords()).state, { starters: true, leaveOut: (number) => number === '102' });
+  expect(search.state.value.suggestions.map((s) => s.name)).toEqual(['Carol Souza']);
+  expect(search.chosen).toBeUndefined();
+  search.move(-1);
+  expect(search.chosen?.name).toBe('Carol Souza');
+  search.type('bob');
+  expect(search.state.value.suggestions).toEqual([]);
+  search.dispose();
 });
 
 test('each change of a call is announced once', () => {
@@ -98,7 +117,7 @@ test('each change of a call is announced once', () => {
 
 test('commands only do what makes sense now', () => {
   const said = vi.fn();
-  const desk = { calls: store, announcer: { say: said } } as unknown as Desk;
+  const desk = deskOf(said);
   expect(perform(desk, 'answer', 'key')).toBe(false);
   expect(perform(desk, 'end', 'key')).toBe(false);
   const talking = phone.add({});
@@ -110,9 +129,42 @@ test('commands only do what makes sense now', () => {
   expect(perform(desk, 'decline', 'notification', ringing.id)).toBe(false);
 });
 
+test('with several calls keys mean the one that was chosen, once', () => {
+  const held = phone.add({ localHold: true });
+  const talking = phone.add({});
+  const desk = deskOf(() => undefined, held.id);
+  perform(desk, 'mute', 'key');
+  perform(desk, 'mute', 'key');
+  expect(phone.commands).toEqual([`mute ${held.id}`, `mute ${talking.id}`]);
+});
+
+test('swapping takes two calls', () => {
+  const desk = deskOf(() => undefined);
+  expect(perform(desk, 'swap', 'key')).toBe(false);
+  const talking = phone.add({});
+  expect(perform(desk, 'swap', 'key')).toBe(false);
+  const swapped: string[] = [];
+  Object.assign(desk, { switchboard: { swap: (id: string) => swapped.push(id) } });
+  const held = phone.add({ localHold: true });
+  expect(perform(desk, 'swap', 'key')).toBe(true);
+  phone.change(talking.id, { negotiating: true });
+  expect(perform(desk, 'swap', 'key')).toBe(false);
+  expect(swapped).toEqual([held.id]);
+});
+
+test('a conversation that is connected on is announced once', () => {
+  const announcer = new Announcer(store.state, contacts);
+  const said: string[] = [];
+  announcer.state.subscribe(() => said.push(announcer.state.value!.text));
+  const call = phone.add({});
+  phone.change(call.id, { remote: { displayName: '', user: '103', uri: 'sip:103@example.test' } });
+  phone.change(call.id, { muted: true });
+  expect(said).toEqual(['Connected to Bob Kramer', 'You are now talking to Carol Souza']);
+});
+
 test('muting by key is announced, by button the button tells', () => {
   const said = vi.fn();
-  const desk = { calls: store, announcer: { say: said } } as unknown as Desk;
+  const desk = deskOf(said);
   phone.add({});
   perform(desk, 'mute', 'button');
   expect(said).not.toHaveBeenCalled();

@@ -18,6 +18,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const BOB = { target: '102', postDial: '', isNumber: true };
+
 const ended = () => store.state.value.ended.map(({ call }) => call.id);
 const shown = () => notices.state.value.map((notice) => notice.text);
 
@@ -40,58 +42,22 @@ test('an ended call stays for ten seconds and then leaves', () => {
   expect(ended()).toEqual([]);
 });
 
-test('calling the same party again takes the ended card away', () => {
-  phone.end(phone.add({}).id);
-  expect(ended()).toHaveLength(1);
-  store.call('102');
-  expect(ended()).toEqual([]);
-});
-
 test('at most two ended cards, the newest first', () => {
   const ids = ['101', '102', '103'].map((user) => phone.add({ remote: { displayName: '', user, uri: `sip:${user}@x` } }).id);
   for (const id of ids) phone.end(id);
   expect(ended()).toEqual([ids[2], ids[1]]);
 });
 
-test('what is typed is dialled as a number; text that is no address is refused', () => {
-  expect(store.call('+49 (0)89 1234-56')).toBe(true);
-  expect(store.call('Bob Kramer')).toBe(false);
-  expect(phone.commands).toEqual(['call +4989123456']);
-});
-
-test('digits after a pause are sent once answered', async () => {
-  store.call('600,,12');
-  phone.callById(phone.state.calls[0]!.id)!.accept();
-  await vi.advanceTimersByTimeAsync(0);
-  expect(phone.commands.at(-1)).toMatch(/^dtmf \d+ ,,12$/);
-});
-
-test('resuming one call holds the other first', async () => {
-  const held = phone.add({ localHold: true });
-  const talking = phone.add({});
-  await store.setHeld(held.id, false);
-  expect(phone.commands).toEqual([`hold ${talking.id}`, `resume ${held.id}`]);
-});
-
-test('when the other call cannot be held, nothing is resumed and the person is told', async () => {
-  const held = phone.add({ localHold: true });
-  phone.add({});
-  phone.refuseWith = { code: 'timed-out' };
-  await store.setHeld(held.id, false);
-  expect(phone.commands).toHaveLength(1);
-  expect(shown()).toEqual(['problem.hold']);
-});
-
 test('a call that never began says why', async () => {
   phone.refuseWith = { code: 'not-connected' };
-  store.call('102');
+  store.place(BOB);
   await vi.advanceTimersByTimeAsync(0);
   expect(shown()).toEqual(['problem.notConnected']);
 });
 
 test('a refused microphone names itself', async () => {
   phone.refuseWith = { code: 'media', microphone: 'permission-denied' };
-  store.call('102');
+  store.place(BOB);
   await vi.advanceTimersByTimeAsync(0);
   expect(shown()).toEqual(['microphone.denied']);
 });
@@ -99,7 +65,23 @@ test('a refused microphone names itself', async () => {
 test('a command that loses against the end of the call is no problem', async () => {
   const call = phone.add({});
   phone.refuseWith = { code: 'call-ended' };
-  await store.setHeld(call.id, true);
+  await store.hold(call.id);
   await vi.advanceTimersByTimeAsync(0);
   expect(shown()).toEqual([]);
+});
+
+test('a conversation that the network connects on remembers whom it was with', () => {
+  const call = phone.add({});
+  phone.change(call.id, { remote: { displayName: 'Bob K.', user: '102', uri: 'sip:102@other.test' } });
+  expect(store.state.value.formerly.size).toBe(0);
+  phone.change(call.id, { remote: { displayName: 'Carol', user: '103', uri: 'sip:103@example.test' } });
+  expect(store.state.value.formerly.get(call.id)?.user).toBe('102');
+  phone.end(call.id);
+  expect(store.state.value.formerly.size).toBe(0);
+});
+
+test('the answer may name the callee in another way than was dialled', () => {
+  const call = phone.add({ state: 'ringing' });
+  phone.change(call.id, { state: 'active', answeredAt: 1, remote: { displayName: 'Bob', user: 'bob', uri: 'sip:bob@example.test' } });
+  expect(store.state.value.formerly.size).toBe(0);
 });

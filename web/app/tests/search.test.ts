@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Contact } from '../src/model/contacts.js';
-import { search } from '../src/model/search.js';
+import { search, starters } from '../src/model/search.js';
 
 const contact = (number: string, name: string, favourite = false): Contact => ({ id: name.split(' ')[0]!.toLowerCase(), number, name, favourite });
 
@@ -55,4 +55,17 @@ test('an unknown single word can still be called, last', () => {
 
 test('nothing typed, nothing found', () => {
   expect(kinds('   ')).toEqual([]);
+});
+
+const LINES = [{ call: '1', name: 'Bob Kramer', number: '102' }];
+
+test('whoever is on the line is found as such, even by the exact extension', () => {
+  const [found] = search('102', CONTACTS, RECENT, LINES);
+  expect(found).toMatchObject({ kind: 'line', call: '1' });
+  expect(search('bo', CONTACTS, RECENT, LINES).map((s) => `${s.kind} ${s.target}`)).toEqual(['line 102', 'dial bo']);
+  expect(search('x', CONTACTS, RECENT, LINES).map((s) => s.kind)).toEqual(['dial']);
+});
+
+test('before anything is typed: the line, favourites, then the latest parties by their names', () => {
+  expect(starters(CONTACTS, RECENT, LINES).map((s) => `${s.kind} ${s.name}`)).toEqual(['line Bob Kramer', 'favourite Carol Souza', 'recent Nordbau GmbH', 'recent Carla Brunner']);
 });

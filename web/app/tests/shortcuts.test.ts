@@ -8,7 +8,8 @@ const IDLE: KeyContext = {
   incomingAge: null,
   otherCall: false,
   takesTones: false,
-  callKeypadOpen: false,
+  panelOpen: null,
+  line: 'none',
   shortcutsOpen: false,
   dialText: '',
 };
@@ -34,7 +35,7 @@ test('Esc declines, closes, and never ends a call', () => {
   expect(press('Escape', { incomingAge: 900 })).toEqual(action('decline'));
   expect(press('Escape', { incomingAge: 100 })).toBeNull();
   expect(press('Escape', { shortcutsOpen: true, incomingAge: 900 })).toEqual(action('shortcuts'));
-  expect(press('Escape', { otherCall: true, takesTones: true, callKeypadOpen: true })).toEqual(action('keypad'));
+  expect(press('Escape', { otherCall: true, takesTones: true, panelOpen: 'keypad' })).toEqual(action('keypad'));
   expect(press('Escape', { otherCall: true, takesTones: true })).toBeNull();
 });
 
@@ -44,6 +45,11 @@ test.each([
   ['m', 'mute'],
   ['h', 'hold'],
   ['k', 'keypad'],
+  ['s', 'swap'],
+  ['l', 'nextLine'],
+  ['a', 'add'],
+  ['r', 'redial'],
+  ['b', 'callBack'],
   ['/', 'search'],
   ['?', 'shortcuts'],
 ])('%s is %s', (key, name) => {
@@ -66,4 +72,19 @@ test('Enter calls what was typed', () => {
 
 test('a held key repeats nothing', () => {
   expect(resolveKey({ key: '5', modified: false, repeat: true }, IDLE)).toBeNull();
+});
+
+test('with a chosen call the arrows choose on, Enter brings a held one to the ear, Esc lets go', () => {
+  expect(press('ArrowDown', { line: 'held' })).toEqual({ type: 'line', step: 1 });
+  expect(press('ArrowUp', { line: 'talking' })).toEqual({ type: 'line', step: -1 });
+  expect(press('ArrowDown')).toBeNull();
+  expect(press('Enter', { line: 'held' })).toEqual(action('hold'));
+  expect(press('Enter', { line: 'talking' })).toBeNull();
+  expect(press('Escape', { line: 'held', panelOpen: 'add' })).toEqual({ type: 'no-line' });
+});
+
+test('pauses can be dialled behind a number', () => {
+  expect(press(',', { dialText: '600' })).toEqual({ type: 'dial', text: ',' });
+  expect(press(';', { dialText: 'bob' })).toBeNull();
+  expect(press(',')).toBeNull();
 });

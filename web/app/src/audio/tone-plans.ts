@@ -79,6 +79,11 @@ export function guessCountry(language: string, timeZone: string): string | null 
   return BY_LANGUAGE[base.toLowerCase()] ?? null;
 }
 
+/** The country this machine most likely stands in. */
+export function homeCountry(): string | null {
+  return guessCountry(navigator.language, Intl.DateTimeFormat().resolvedOptions().timeZone);
+}
+
 export function planFor(country: string | null): TonePlan {
   return (country && PLANS[country]) || GENERIC;
 }

@@ -4,16 +4,18 @@ import type { CallState } from '@clearline/phone';
 import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform, type ActionId } from '../model/actions.js';
 import { audioIsLost, stateText } from '../model/call-text.js';
-import { redirectedText } from '../model/diversion-text.js';
-import type { Desk } from '../model/desk.js';
+import { divertedText, redirectedText } from '../model/diversion-text.js';
+import type { CallPanel, Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
 import type { Quality } from '../model/quality.js';
 import { base, buttons } from '../styles/shared.js';
 import { cards } from '../styles/cards.js';
 import { callCard } from '../styles/call-card.js';
 import { Component } from './component.js';
+import { focusLost } from './focus.js';
 import { icon, type IconName } from './icons.js';
 import './avatar.js';
+import './call-picker.js';
 import './call-timer.js';
 import './device-select.js';
 import './keypad.js';
@@ -28,8 +30,12 @@ export class CallCard extends Component {
   @property({ attribute: false }) call!: CallState;
   /** One row: name, time and the three commonest actions. */
   @property({ type: Boolean, reflect: true }) compact = false;
-  @state() private panel: 'none' | 'audio' | 'quality' = 'none';
+  /** Other calls need room too: no second line of names, no picture of the voices. */
+  @property({ type: Boolean, reflect: true }) tight = false;
+  @state() private detail: 'none' | 'audio' | 'quality' = 'none';
   @state() private askHint = false;
+  #panelWas: CallPanel['kind'] | null = null;
+  #chosenWas = false;
   #hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   static override styles = [base, buttons, cards, callCard];
@@ -51,17 +57,30 @@ export class CallCard extends Component {
 
   override updated(): void {
     this.#watchForMicrophoneQuestion();
+    this.#moveFocus();
+  }
+
+  /** To the card that the keyboard has chosen, and back to the card when what was open in it closes. */
+  #moveFocus(): void {
+    const panel = this.desk.panelOf(this.call.id);
+    const chosen = this.desk.state.value.line === this.call.id;
+    const closed = this.#panelWas !== null && panel === null && focusLost();
+    if (closed || (chosen && !this.#chosenWas)) this.renderRoot.querySelector<HTMLElement>('section')?.focus();
+    this.#panelWas = panel;
+    this.#chosenWas = chosen;
   }
 
   override render(): unknown {
     const { call } = this;
     const person = this.desk.contacts.person(call.remote);
-    const redirected = redirectedText(call, this.desk.contacts);
     const held = call.localHold;
     const short = this.compact || held;
-    const keypad = !short && this.desk.state.value.callKeypad === call.id;
+    const panel = short ? null : this.desk.panelOf(call.id);
+    const small = short || panel !== null || this.tight;
+    const way = short || panel ? null : this.#way();
+    const chosen = this.desk.state.value.line === call.id;
     return html`<section
-      class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''}"
+      class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''} ${chosen ? 'chosen' : ''}"
       role="region" tabindex="-1"
       aria-label=${person.name}
       data-testid="call-card"
@@ -71,26 +90,39 @@ export class CallCard extends Component {
       data-muted=${call.muted ? 'true' : 'false'}
     >
       <div class="who">
-        <cl-avatar size=${short || keypad ? 'm' : 'l'} name=${person.name}></cl-avatar>
+        <cl-avatar size=${small ? 'm' : 'l'} name=${person.name}></cl-avatar>
         <div class="names">
           <h2>${person.name}</h2>
-          ${short || keypad ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
-          ${redirected && !short ? html`<p class="sub truncate" data-testid="redirected-to">${redirected}</p>` : nothing}
+          ${small ? this.#status() : html`<p class="sub tabular truncate">${person.number === person.name ? '' : person.number}</p>`}
+          ${way}
         </div>
-        ${short ? this.#shortControls() : nothing} ${keypad ? this.#qualityMark() : nothing}
+        ${short ? this.#shortControls() : nothing} ${small && !short ? this.#qualityMark() : nothing}
       </div>
-      ${short ? this.#problems() : this.#body(keypad)}
+      ${short ? this.#problems() : this.#body(panel)}
     </section>`;
   }
 
-  #body(open: boolean): unknown {
+  /** By which way the two came together, where it was not the straight one. */
+  #way(): unknown {
+    const { call, desk } = this;
+    const before = desk.calls.state.value.formerly.get(call.id);
+    const person = before && desk.contacts.person(before);
+    const passedOn = person && person.name !== desk.contacts.person(call.remote).name ? t('call.passedOn', { name: person.name }) : null;
+    const text = passedOn ?? redirectedText(call, desk.contacts) ?? divertedText(call, desk.contacts);
+    return text ? html`<p class="sub truncate" data-testid="way">${text}</p>` : nothing;
+  }
+
+  #body(panel: CallPanel['kind'] | null): unknown {
     const { call } = this;
+    const open = panel !== null;
     return html`
-      ${open ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
-      ${this.panel === 'quality' ? this.#qualityNumbers() : nothing}
-      ${this.#problems() ?? (call.state === 'active' && !open ? this.#voices() : nothing)}
-      ${open ? this.#keypad() : nothing} ${this.panel === 'audio' ? this.#audio() : nothing}
-      <div class="bottom ${open ? 'keypad-open' : ''}">
+      ${open || this.tight ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
+      ${this.detail === 'quality' ? this.#qualityNumbers() : nothing}
+      ${this.#problems() ?? (call.state === 'active' && !open && !this.tight ? this.#voices() : nothing)}
+      ${panel === 'keypad' ? this.#keypad() : nothing}
+      ${panel === 'add' ? html`<cl-call-picker .desk=${this.desk} .call=${call}></cl-call-picker>` : nothing}
+      ${this.detail === 'audio' ? this.#audio() : nothing}
+      <div class="bottom ${open ? `${panel}-open` : ''}">
         <div class="controls">${this.#controls()}</div>
         ${this.#endButton()}
       </div>
@@ -110,9 +142,11 @@ export class CallCard extends Component {
     const text = t(stateText(call));
     const trouble = audioIsLost(call);
     const plain = call.state === 'active' && stateText(call) === 'call.active';
+    const since = this.desk.calls.state.value.heldSince.get(call.id) ?? call.answeredAt;
+    const timer = since !== null ? html`<cl-call-timer since=${since}></cl-call-timer>` : nothing;
+    const words = plain ? nothing : html`<span>${text}</span>`;
     return html`<p class="status ${trouble ? 'trouble' : ''}">
-      ${call.answeredAt !== null ? html`<cl-call-timer since=${call.answeredAt}></cl-call-timer>` : nothing}
-      ${plain ? nothing : html`<span>${text}</span>`}
+      ${call.localHold ? html`${words}${call.answeredAt !== null ? html`<span aria-hidden="true">·</span>` : nothing}${timer}` : html`${timer} ${words}`}
       ${call.muted && (this.compact || call.localHold) ? html`<span class="muted-mark">${icon('micOff')}${t('call.muted')}</span>` : nothing}
     </p>`;
   }
@@ -136,13 +170,14 @@ export class CallCard extends Component {
 
   #controls(): unknown {
     const { call } = this;
-    const keypadOpen = this.desk.state.value.callKeypad === call.id;
+    const panel = this.desk.panelOf(call.id);
     const active = call.state === 'active';
     return html`
       ${this.#control(call.muted ? 'action.unmute' : 'action.mute', call.muted ? 'micOff' : 'mic', 'mute', call.muted)}
       ${active ? this.#control('action.hold', 'pause', 'hold', false) : nothing}
-      ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', keypadOpen, keypadOpen) : nothing}
-      <button type="button" class="control ${this.panel === 'audio' ? 'on' : ''}" aria-expanded=${this.panel === 'audio'} @click=${() => this.#toggle('audio')}>
+      ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', panel === 'keypad', panel === 'keypad') : nothing}
+      ${active ? this.#control('action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
+      <button type="button" class="control ${this.detail === 'audio' ? 'on' : ''}" aria-expanded=${this.detail === 'audio'} @click=${() => this.#toggle('audio')}>
         ${icon('speaker')}<span>${t('action.audio')}</span>
       </button>
     `;
@@ -213,7 +248,7 @@ export class CallCard extends Component {
   #qualityMark(): unknown {
     const quality = this.#quality;
     if (!quality) return nothing;
-    return html`<button type="button" class="quality ${quality.grade}" aria-expanded=${this.panel === 'quality'} aria-label=${t('quality.open', { grade: t(`quality.${quality.grade}`) })} @click=${() => this.#toggle('quality')}>
+    return html`<button type="button" class="quality ${quality.grade}" aria-expanded=${this.detail === 'quality'} aria-label=${t('quality.open', { grade: t(`quality.${quality.grade}`) })} @click=${() => this.#toggle('quality')}>
       <span class="bars" aria-hidden="true"><i></i><i></i><i></i></span>${t(`quality.${quality.grade}`)}
     </button>`;
   }
@@ -236,8 +271,8 @@ export class CallCard extends Component {
     return call.media === 'connected' ? this.desk.quality.state.value.get(call.id) : undefined;
   }
 
-  #toggle(panel: 'audio' | 'quality'): void {
-    this.panel = this.panel === panel ? 'none' : panel;
+  #toggle(detail: 'audio' | 'quality'): void {
+    this.detail = this.detail === detail ? 'none' : detail;
   }
 
   #act(action: ActionId): void {

@@ -1,9 +1,14 @@
-import { css, html } from 'lit';
+import { css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
+import type { CallState } from '@clearline/phone';
+import { t } from '../i18n/i18n.js';
+import { ACTIONS, perform } from '../model/actions.js';
 import type { Desk } from '../model/desk.js';
-import { base } from '../styles/shared.js';
+import { base, buttons } from '../styles/shared.js';
 import { Component } from './component.js';
+import { focusLost } from './focus.js';
+import { icon } from './icons.js';
 import './incoming-card.js';
 import './call-card.js';
 import './ended-card.js';
@@ -16,11 +21,34 @@ export class CallStack extends Component {
 
   static override styles = [
     base,
+    buttons,
     css`
       :host {
         display: flex;
         flex-direction: column;
         gap: 10px;
+      }
+      .between {
+        display: flex;
+        gap: 10px;
+      }
+      .between .button {
+        flex: 1;
+        background: var(--surface);
+        border-color: var(--hair);
+      }
+      .between .button:hover {
+        background: linear-gradient(var(--hover), var(--hover)), var(--surface);
+      }
+      .between svg {
+        inline-size: 18px;
+        block-size: 18px;
+      }
+      .waiting {
+        margin-block-start: 4px;
+        color: var(--ink-2);
+        font-size: var(--text-s);
+        font-weight: 600;
       }
     `,
   ];
@@ -32,11 +60,31 @@ export class CallStack extends Component {
   override render(): unknown {
     const { incoming, current, ended } = this.desk.calls.state.value;
     const busy = current.length > 0;
+    const held = current.filter((call) => call.localHold);
+    const talking = current.filter((call) => !call.localHold);
     return html`
       ${repeat(incoming, (call) => call.id, (call) => html`<cl-incoming-card .desk=${this.desk} .call=${call} ?busy=${busy}></cl-incoming-card>`)}
-      ${repeat(current, (call) => call.id, (call, index) => html`<cl-call-card .desk=${this.desk} .call=${call} ?compact=${this.compact || index > 0 || incoming.length > 0}></cl-call-card>`)}
+      ${this.#cards(talking, (index) => index > 0 || incoming.length > 0)}
+      ${talking.length > 0 && held.length > 0 && !this.compact && incoming.length === 0 ? this.#between() : nothing}
+      ${held.length > 1 && !this.compact ? html`<h3 class="waiting">${t('call.heldCount', { count: held.length })}</h3>` : nothing}
+      ${this.#cards(held, () => incoming.length > 0)}
       ${repeat(ended, ({ call }) => call.id, ({ call }) => html`<cl-ended-card .desk=${this.desk} .call=${call}></cl-ended-card>`)}
     `;
+  }
+
+  #cards(calls: readonly CallState[], compact: (index: number) => boolean): unknown {
+    const tight = this.desk.calls.state.value.current.length > 1;
+    return repeat(calls, (call) => call.id, (call, index) => html`<cl-call-card .desk=${this.desk} .call=${call} ?compact=${this.compact || compact(index)} ?tight=${tight}></cl-call-card>`);
+  }
+
+  /** What two calls can do with each other. */
+  #between(): unknown {
+    const { swap } = ACTIONS;
+    return html`<div class="between">
+      <button type="button" class="button" title=${`${t(swap.label)} (${swap.key})`} ?disabled=${!swap.enabled(this.desk, this.desk.calls.foreground)} @click=${() => perform(this.desk, 'swap', 'button')}>
+        ${icon('swap')}<span>${t(swap.label)}</span>
+      </button>
+    </div>`;
   }
 
   override updated(): void {
@@ -74,13 +122,6 @@ export class CallStack extends Component {
       if (event.relatedTarget) this.#hadFocus = false;
     });
   }
-}
-
-/** Whether nothing has the focus: the element that had it is gone. */
-function focusLost(): boolean {
-  let active = document.activeElement;
-  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-  return active === null || active === document.body || active.localName.startsWith('cl-');
 }
 
 declare global {

@@ -129,13 +129,13 @@ export class DeskElement extends Component {
 
   override render(): unknown {
     this.toggleAttribute('wide', this.wide);
-    const { view, callKeypad } = this.desk.state.value;
+    const { view, panel } = this.desk.state.value;
     const { incoming, current, ended } = this.desk.calls.state.value;
     const live = incoming.length + current.length > 0;
     const cards = live || ended.length > 0;
     const compact = !this.wide && view !== 'phone';
-    // The keypad of a call needs the room of the view on a small window.
-    const covered = !this.wide && callKeypad !== null && !compact;
+    // What is open in a call's card needs the room of the view on a small window.
+    const covered = !this.wide && panel !== null && !compact;
     return html`
       <cl-app-header .desk=${this.desk}></cl-app-header>
       <div class="banners">

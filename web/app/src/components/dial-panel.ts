@@ -62,7 +62,7 @@ export class DialPanel extends Component {
   ];
 
   protected override watched() {
-    return [this.desk.dial.state];
+    return [this.desk.dial.state, this.desk.history.state];
   }
 
   override render(): unknown {
@@ -77,7 +77,7 @@ export class DialPanel extends Component {
         : nothing}
       <cl-keypad @key=${(event: CustomEvent<string>) => this.desk.dialKey(event.detail)}></cl-keypad>
       <div class=${this.display ? '' : 'bottom'}>
-        <button type="button" class="button go large" ?disabled=${!text} @click=${() => this.desk.callChosen()}>${icon('phone')}<span>${t('action.call')}</span></button>
+        <button type="button" class="button go large" ?disabled=${!text && !this.desk.lastDialled} @click=${() => this.desk.callChosen()}>${icon('phone')}<span>${t('action.call')}</span></button>
         ${this.display ? nothing : backspace}
       </div>
     `;

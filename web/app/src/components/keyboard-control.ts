@@ -24,6 +24,7 @@ export class KeyboardControl {
 
   readonly #pointer = (): void => {
     this.#tabbed = false;
+    this.desk.forgetLine();
   };
 
   readonly #key = (event: KeyboardEvent): void => {
@@ -58,15 +59,22 @@ export class KeyboardControl {
       case 'call':
         desk.callChosen();
         return true;
+      case 'line':
+        desk.chooseLine(command.step);
+        return true;
+      case 'no-line':
+        desk.forgetLine();
+        return true;
     }
   }
 
   #context(event: KeyboardEvent): KeyContext {
     const target = event.composedPath()[0];
     const { incoming, current } = this.desk.calls.state.value;
-    const { view, callKeypad, shortcutsOpen } = this.desk.state.value;
+    const { view, line, shortcutsOpen } = this.desk.state.value;
     const oldest = incoming[0];
     const foreground = this.desk.calls.foreground;
+    const chosen = current.find((call) => call.id === line);
     return {
       typing: isTextField(target),
       onControl: this.#tabbed && target instanceof HTMLElement && target.matches('button, a, select, input'),
@@ -74,7 +82,8 @@ export class KeyboardControl {
       incomingAge: oldest ? Date.now() - (this.#cardsSince.get(oldest.id) ?? Date.now()) : null,
       otherCall: current.length > 0,
       takesTones: foreground !== undefined && (foreground.state === 'active' || foreground.earlyMedia) && !foreground.localHold,
-      callKeypadOpen: callKeypad !== null && callKeypad === foreground?.id,
+      panelOpen: foreground ? this.desk.panelOf(foreground.id) : null,
+      line: chosen === undefined ? 'none' : chosen.localHold ? 'held' : 'talking',
       shortcutsOpen,
       dialText: this.desk.dial.state.value.text,
     };

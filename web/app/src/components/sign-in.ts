@@ -147,6 +147,7 @@ export class SignIn extends Component {
       ${problem ? html`<p class="problem" id="problem" role="alert" data-testid="sign-in-problem">${icon('warning')}<span>${this.#text(problem, wait)}</span></p>` : nothing}
       <button type="submit" class="button primary large" ?disabled=${busy || wait > 0}>${busy ? t('signIn.busy') : t('signIn.submit')}</button>
       <p class="hint">${t('signIn.hint')}</p>
+      ${problem ? html`<p class="hint">${t('emergency.signedOut')}</p>` : nothing}
     </form>`;
   }
 

@@ -17,6 +17,16 @@ export interface Action {
 const isIncoming = (call: CallState | undefined): boolean => call?.state === 'incoming';
 const isActive = (call: CallState | undefined): boolean => call?.state === 'active';
 
+const lastEnded = (desk: Desk): CallState | undefined => desk.calls.state.value.ended[0]?.call;
+
+/** The held call that changes places with `call`, or `call` itself if it is held and somebody else talks. */
+function swapPartner(desk: Desk, call: CallState | undefined): CallState | undefined {
+  const { talking } = desk.calls;
+  if (talking?.state !== 'active' || talking.negotiating) return undefined;
+  const held = call?.localHold ? call : desk.calls.state.value.current.find((other) => other.localHold);
+  return held?.negotiating ? undefined : held;
+}
+
 export const ACTIONS = {
   answer: {
     label: 'action.answer',
@@ -61,13 +71,50 @@ export const ACTIONS = {
     label: 'action.hold',
     key: 'H',
     enabled: (_desk, call) => isActive(call) && call?.negotiating === false,
-    run: (desk, call) => call && void desk.calls.setHeld(call.id, !call.localHold),
+    run: (desk, call) => call && void (call.localHold ? desk.switchboard.swap(call.id) : desk.calls.hold(call.id)),
+  },
+  swap: {
+    label: 'action.swap',
+    key: 'S',
+    enabled: (desk, call) => swapPartner(desk, call) !== undefined,
+    run(desk, call) {
+      const partner = swapPartner(desk, call);
+      if (partner) void desk.switchboard.swap(partner.id);
+    },
+  },
+  nextLine: {
+    label: 'action.nextLine',
+    key: 'L',
+    enabled: (desk) => desk.calls.state.value.current.length > 1,
+    run: (desk) => desk.chooseLine(),
+  },
+  add: {
+    label: 'action.add',
+    key: 'A',
+    enabled: (_desk, call) => isActive(call),
+    run: (desk, call) => call && desk.togglePanel(call.id, 'add'),
   },
   keypad: {
     label: 'action.keypad',
     key: 'K',
     enabled: (_desk, call) => call === undefined || isActive(call) || call.earlyMedia,
-    run: (desk, call) => (call ? desk.toggleCallKeypad(call.id) : desk.toggleDialKeypad()),
+    run: (desk, call) => (call ? desk.togglePanel(call.id, 'keypad') : desk.toggleDialKeypad()),
+  },
+  redial: {
+    label: 'action.redialLast',
+    key: 'R',
+    enabled: (desk) => desk.lastDialled !== undefined,
+    run: (desk) => desk.redial(),
+  },
+  callBack: {
+    label: 'action.callBack',
+    key: 'B',
+    enabled: (desk) => lastEnded(desk) !== undefined,
+    run(desk) {
+      const ended = lastEnded(desk);
+      const person = ended && desk.contacts.person(ended.remote);
+      if (person?.target) desk.call(person.target, person.name);
+    },
   },
   search: {
     label: 'action.search',
@@ -93,6 +140,7 @@ export function perform(desk: Desk, id: ActionId, source: Source, callId?: CallI
   if (callId !== undefined && !call) return false;
   if (!action.enabled(desk, call)) return false;
   action.run(desk, call, source);
+  if (id !== 'nextLine') desk.forgetLine();
   return true;
 }
 
@@ -105,6 +153,6 @@ function implied(desk: Desk, id: ActionId): CallState | undefined {
     case 'decline':
       return incoming[0];
     default:
-      return desk.calls.foreground;
+      return desk.calls.state.value.current.find((call) => call.id === desk.state.value.line) ?? desk.calls.foreground;
   }
 }

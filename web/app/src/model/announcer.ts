@@ -18,6 +18,7 @@ export interface Announcement {
 export class Announcer {
   readonly #state = new Store<Announcement | null>(null);
   readonly #said = new Map<string, string>();
+  readonly #names = new Map<string, string>();
   #connection: ConnectionView['state'];
   #serial = 0;
 
@@ -38,8 +39,15 @@ export class Announcer {
     this.#state.set({ text, urgent, serial: this.#serial });
   }
 
+  /** Which call the keyboard has chosen. */
+  line(call: CallState, place: number, count: number): void {
+    const key = call.localHold ? 'announce.lineHeld' : 'announce.line';
+    this.say(t(key, { name: this.#name(call), place, count }));
+  }
+
   callEnded(call: CallState): void {
     this.#said.delete(call.id);
+    this.#names.delete(call.id);
     this.say(t('announce.ended', { name: this.#name(call), text: t(endText(call)) }));
   }
 
@@ -57,9 +65,13 @@ export class Announcer {
   #call(call: CallState): void {
     const phase = phaseOf(call);
     const before = this.#said.get(call.id);
-    if (before === phase) return;
-    this.#said.set(call.id, phase);
     const name = this.#name(call);
+    if (before === phase) {
+      this.#connectedOn(call, name);
+      return;
+    }
+    this.#said.set(call.id, phase);
+    this.#names.set(call.id, name);
     switch (phase) {
       case 'incoming':
         this.say(t('announce.incoming', { name }), true);
@@ -79,6 +91,13 @@ export class Announcer {
       case 'other':
         return;
     }
+  }
+
+  /** The network has connected an answered call to somebody else (RFC 4916). */
+  #connectedOn(call: CallState, name: string): void {
+    if (call.answeredAt === null || this.#names.get(call.id) === name) return;
+    this.#names.set(call.id, name);
+    this.say(t('announce.connectedOn', { name }));
   }
 
   #name(call: CallState): string {

@@ -1,17 +1,19 @@
 import type { CallId, CallState, Phone } from '@clearline/phone';
 import { WebAudioPlayer } from '../audio/player.js';
+import { homeCountry } from '../audio/tone-plans.js';
 import { Database, type KeyValue, type Records } from '../storage/database.js';
 import type { CallAction } from '../service-worker/protocol.js';
 import { perform } from './actions.js';
 import { Announcer } from './announcer.js';
 import { Contacts } from './contacts.js';
 import { Devices } from './devices.js';
-import { Dial } from './dial.js';
 import { History, type HistoryEntry } from './history.js';
 import { MicrophoneTest } from './microphone-test.js';
 import { Notices } from './notices.js';
+import { isEmergencyNumber } from './emergency.js';
 import { parseTarget } from './number.js';
 import { Notifier, type WorkerPort } from './notifier.js';
+import { PartySearch } from './party-search.js';
 import { PhoneStore } from './phone-store.js';
 import { QualityWatch } from './quality-watch.js';
 import { Ringer } from './ringer.js';
@@ -19,12 +21,21 @@ import { pathOf, type Route, type View } from './route.js';
 import type { Account, ServerApi } from './server.js';
 import type { Settings } from './settings.js';
 import { Store, type Readable } from './store.js';
+import { Switchboard } from './switchboard.js';
 import { windowRight } from './window-right.js';
+
+/** Something in a call's card that takes the place of its other contents. */
+export interface CallPanel {
+  readonly call: CallId;
+  readonly kind: 'keypad' | 'add';
+}
 
 export interface DeskState {
   readonly view: View;
-  /** The call whose keypad is open. */
-  readonly callKeypad: CallId | null;
+  /** What is open in which call's card. */
+  readonly panel: CallPanel | null;
+  /** The call that the keyboard has chosen among several; keys mean this one. */
+  readonly line: CallId | null;
   readonly shortcutsOpen: boolean;
   /** Digits sent in each live call, to look back at. */
   readonly tones: ReadonlyMap<CallId, string>;
@@ -51,7 +62,8 @@ export class Desk {
   readonly calls: PhoneStore;
   readonly contacts: Contacts;
   readonly history: History;
-  readonly dial: Dial;
+  readonly dial: PartySearch;
+  readonly switchboard: Switchboard;
   readonly devices: Devices;
   readonly player = new WebAudioPlayer();
   readonly ringer: Ringer;
@@ -71,12 +83,13 @@ export class Desk {
     this.settings = settings;
     this.notices = parts.notices;
     this.#base = parts.route.base;
-    this.#state = new Store<DeskState>({ view: parts.route.view, callKeypad: null, shortcutsOpen: false, tones: new Map(), fieldFocus: 0 });
+    this.#state = new Store<DeskState>({ view: parts.route.view, panel: null, line: null, shortcutsOpen: false, tones: new Map(), fieldFocus: 0 });
     this.#channel = new BroadcastChannel(`clearline-app:${account.id}`);
     this.calls = new PhoneStore(phone, parts.notices);
     this.contacts = new Contacts(parts.server, parts.storage.values, account.id);
     this.history = new History(parts.storage.history, () => this.#channel.postMessage('history'));
-    this.dial = new Dial(this.contacts.state, this.history.state);
+    this.dial = new PartySearch(this.contacts.state, this.history.state);
+    this.switchboard = new Switchboard(this.calls, parts.notices, this.contacts, (target) => this.#isEmergency(target));
     this.devices = new Devices(phone, (output, id) => this.player.setDevice(output, id));
     this.microphoneTest = new MicrophoneTest(this.player);
     this.announcer = new Announcer(this.calls.state, this.contacts);
@@ -104,18 +117,36 @@ export class Desk {
   /** Calls the address; what cannot be dialled becomes a notice. */
   call(target: string, name?: string): void {
     void this.player.unlock();
-    if (this.calls.call(target, name)) {
+    if (this.switchboard.call(target, name)) {
       this.dial.clear();
+      this.closePanel();
     } else {
       this.notices.show({ id: 'call', tone: 'warning', text: 'problem.invalidTarget' });
     }
   }
 
-  /** What Enter and the Call button do: the chosen result of the field. */
+  /** What Enter and the Call button do: the chosen result of the field, or, if it is empty, the last number once more. */
   callChosen(): void {
     const { chosen } = this.dial;
     if (chosen) this.call(chosen.target, chosen.kind === 'dial' ? undefined : chosen.name);
     else if (this.dial.state.value.text) this.notices.show({ id: 'call', tone: 'warning', text: 'dial.nothingFound' });
+    else this.redial();
+  }
+
+  /** Who was dialled last on this device. */
+  get lastDialled(): HistoryEntry | undefined {
+    return this.history.state.value.entries.find((entry) => entry.outcome === 'dialled');
+  }
+
+  /** Puts the last dialled number into the field, to be looked at and called with one more key. */
+  redial(): void {
+    const last = this.lastDialled;
+    if (last) this.prefill(last.user || last.uri);
+  }
+
+  /** A search of its own for a call's card. */
+  newSearch(leaveOut: (number: string) => boolean): PartySearch {
+    return new PartySearch(this.contacts.state, this.history.state, { starters: true, leaveOut });
   }
 
   /** A digit in a call: sent, kept for the eye, and heard. */
@@ -124,7 +155,7 @@ export class Desk {
     this.ringer.key(tone);
     const tones = new Map(this.#state.value.tones);
     tones.set(id, (tones.get(id) ?? '') + tone);
-    this.#patch({ tones, callKeypad: id });
+    this.#patch({ tones, panel: { call: id, kind: 'keypad' } });
   }
 
   /** A key of the dial keypad. */
@@ -156,8 +187,31 @@ export class Desk {
     this.focusField();
   }
 
-  toggleCallKeypad(id: CallId): void {
-    this.#patch({ callKeypad: this.#state.value.callKeypad === id ? null : id });
+  /** The panel of a call's card, if it is the one of that kind. */
+  panelOf(id: CallId): CallPanel['kind'] | null {
+    const { panel } = this.#state.value;
+    return panel?.call === id ? panel.kind : null;
+  }
+
+  togglePanel(call: CallId, kind: CallPanel['kind']): void {
+    this.#patch({ panel: this.panelOf(call) === kind ? null : { call, kind } });
+  }
+
+  closePanel(): void {
+    if (this.#state.value.panel) this.#patch({ panel: null });
+  }
+
+  /** Chooses the next call, around the end; the first time the one that one could swap to. */
+  chooseLine(step = 1): void {
+    const { current } = this.calls.state.value;
+    const at = current.findIndex((call) => call.id === this.#state.value.line);
+    const next = current[(Math.max(at, 0) + step + current.length) % current.length];
+    this.#patch({ line: next?.id ?? null });
+    if (next) this.announcer.line(next, current.indexOf(next) + 1, current.length);
+  }
+
+  forgetLine(): void {
+    if (this.#state.value.line) this.#patch({ line: null });
   }
 
   toggleDialKeypad(): void {
@@ -194,7 +248,7 @@ export class Desk {
     this.#channel.onmessage = () => void this.history.load();
     this.#release.push(
       phone.on('callEnded', (call) => this.#ended(call)),
-      this.calls.state.subscribe(() => this.#forgetKeypad()),
+      this.calls.state.subscribe(() => this.#forgetEnded()),
       this.history.state.subscribe(() => this.#unseen.set(this.history.state.value.unseen)),
       () => {
         removeEventListener('online', online);
@@ -210,12 +264,20 @@ export class Desk {
     this.announcer.callEnded(call);
   }
 
-  #forgetKeypad(): void {
+  /** What was open or chosen of calls that are over. */
+  #forgetEnded(): void {
     const live = new Set(this.calls.state.value.phone.calls.map((call) => call.id));
-    const { callKeypad, tones } = this.#state.value;
+    const { panel, line, tones } = this.#state.value;
     const kept = new Map([...tones].filter(([id]) => live.has(id)));
-    const open = callKeypad !== null && live.has(callKeypad) ? callKeypad : null;
-    if (kept.size !== tones.size || open !== callKeypad) this.#patch({ callKeypad: open, tones: kept });
+    const open = panel && live.has(panel.call) ? panel : null;
+    const chosen = line && live.has(line) ? line : null;
+    if (kept.size !== tones.size || open !== panel || chosen !== line) this.#patch({ panel: open, line: chosen, tones: kept });
+  }
+
+  /** An extension of the tenant is that extension, whatever the country dials. */
+  #isEmergency(target: string): boolean {
+    const extension = this.contacts.state.value.contacts.some((contact) => contact.number === target);
+    return !extension && target !== this.account.number && isEmergencyNumber(target, this.settings.state.value.toneCountry ?? homeCountry());
   }
 
   #notified({ action, callId }: CallAction): void {

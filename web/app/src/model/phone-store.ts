@@ -1,10 +1,10 @@
-import type { Call, CallId, CallState, MicrophoneProblem, Phone, PhoneErrorCode, PhoneState } from '@clearline/phone';
+import type { Call, CallId, CallState, Identity, MicrophoneProblem, Phone, PhoneErrorCode, PhoneState } from '@clearline/phone';
 import { Store, type Readable } from './store.js';
 import { connectionView, type ConnectionView } from './connection.js';
 import type { Notices } from './notices.js';
-import { parseTarget } from './number.js';
+import { sameNumber, type DialTarget } from './number.js';
 import { microphoneText } from './microphone.js';
-import type { MessageKey } from '../i18n/i18n.js';
+import type { MessageKey, Params } from '../i18n/i18n.js';
 
 /** An ended call that is still on screen. */
 export interface EndedCall {
@@ -17,8 +17,12 @@ export interface PhoneView {
   readonly connection: ConnectionView;
   /** Calls still to be answered by this user, oldest first. */
   readonly incoming: readonly CallState[];
-  /** All other live calls; the one in the foreground first. */
+  /** All other live calls; the one in the foreground first, then those on hold, the latest first. */
   readonly current: readonly CallState[];
+  /** Since when each call on hold waits, as far as this window has seen it. */
+  readonly heldSince: ReadonlyMap<CallId, number>;
+  /** Whom a conversation was with before the network connected it on to somebody else. */
+  readonly formerly: ReadonlyMap<CallId, Identity>;
   readonly ended: readonly EndedCall[];
 }
 
@@ -32,6 +36,9 @@ export class PhoneStore {
   readonly #release: Array<() => void> = [];
   readonly #endedTimers = new Map<CallId, ReturnType<typeof setTimeout>>();
   #ended: readonly EndedCall[] = [];
+  #heldSince: ReadonlyMap<CallId, number> = new Map();
+  #formerly: ReadonlyMap<CallId, Identity> = new Map();
+  #known: readonly CallState[] = [];
   #wasRegistered = false;
 
   constructor(
@@ -44,6 +51,7 @@ export class PhoneStore {
       phone.subscribe(() => this.refresh()),
       phone.on('callEnded', (call) => this.#keepEnded(call)),
     );
+    this.refresh();
   }
 
   get state(): Readable<PhoneView> {
@@ -55,58 +63,61 @@ export class PhoneStore {
     return this.#state.value.current[0];
   }
 
+  /** The call that one speaks in, or is about to. */
+  get talking(): CallState | undefined {
+    return this.#state.value.current.find((call) => !call.localHold && call.state !== 'ending');
+  }
+
   /** Looks again, for example because the network came or went. */
   refresh(): void {
     if (this.phone.state.registration.type === 'registered') this.#wasRegistered = true;
+    this.#observe(this.phone.state.calls.filter((call) => call.state !== 'ended'));
     this.#state.set(this.#view());
   }
 
-  /** Calls what was typed. `false` when that is no address. */
-  call(text: string, displayName?: string): boolean {
-    const address = parseTarget(text);
-    if (!address) return false;
+  /** Calls an address. What is refused, or fails in an emergency, is told. */
+  place(address: DialTarget, displayName?: string, emergency = false): Call {
     const call = this.phone.call(address.target, displayName ? { displayName } : {});
     this.#dropEnded((ended) => ended.remote.user === address.target);
     call.answered.then(
-      () => (address.postDial ? this.#run(call.sendDtmf(address.postDial), 'problem.dtmf') : undefined),
-      (error: unknown) => this.#callRefused(error),
+      () => (address.postDial ? this.attempt(call.sendDtmf(address.postDial), 'problem.dtmf') : undefined),
+      (error: unknown) => {
+        if (!emergency) this.#callRefused(error);
+        else if (call.state.end?.cause !== 'cancelled') this.notices.show({ id: 'call', tone: 'error', text: 'emergency.failed', detail: describe(error).detail }, true);
+      },
     );
-    return true;
+    return call;
   }
 
   answer(id: CallId, others?: 'hold' | 'end'): void {
     const call = this.phone.callById(id);
-    if (call) this.#run(call.answer(others ? { others } : {}), 'problem.answer');
+    if (call) void this.attempt(call.answer(others ? { others } : {}), 'problem.answer');
   }
 
   decline(id: CallId): void {
-    this.#with(id, (call) => call.reject('declined'), 'problem.end');
+    void this.#with(id, (call) => call.reject('declined'), 'problem.end');
   }
 
   end(id: CallId): void {
-    this.#with(id, (call) => call.hangUp(), 'problem.end');
+    void this.#with(id, (call) => call.hangUp(), 'problem.end');
   }
 
   setMuted(id: CallId, muted: boolean): void {
-    this.#with(id, (call) => (muted ? call.mute() : call.unmute()), 'problem.mute');
+    void this.#with(id, (call) => (muted ? call.mute() : call.unmute()), 'problem.mute');
   }
 
-  /** Resuming holds the call in the foreground first: two voices at once help nobody. */
-  async setHeld(id: CallId, held: boolean): Promise<void> {
-    const call = this.phone.callById(id);
-    if (!call) return;
-    if (held) {
-      this.#run(call.hold(), 'problem.hold');
-      return;
-    }
-    const talking = this.#state.value.current.find((c) => c.id !== id && c.state === 'active' && !c.localHold);
-    const other = talking && this.phone.callById(talking.id);
-    if (other && !(await this.#run(other.hold(), 'problem.hold'))) return;
-    this.#run(call.resume(), 'problem.resume');
+  /** `true` when the far end is on hold; else the problem is told. */
+  hold(id: CallId, problem: MessageKey = 'problem.hold', params?: Params): Promise<boolean> {
+    return this.#with(id, (call) => call.hold(), problem, params);
+  }
+
+  /** `true` when the call is back; else the problem is told. */
+  resume(id: CallId, problem: MessageKey = 'problem.resume', params?: Params): Promise<boolean> {
+    return this.#with(id, (call) => call.resume(), problem, params);
   }
 
   sendDtmf(id: CallId, tones: string): void {
-    this.#with(id, (call) => call.sendDtmf(tones), 'problem.dtmf');
+    void this.#with(id, (call) => call.sendDtmf(tones), 'problem.dtmf');
   }
 
   dismissEnded(id: CallId): void {
@@ -123,14 +134,27 @@ export class PhoneStore {
     const phone = this.phone.state;
     const live = phone.calls.filter((call) => call.state !== 'ended');
     const incoming = live.filter((call) => call.state === 'incoming');
-    const current = live.filter((call) => call.state !== 'incoming').sort(foregroundFirst);
+    const heldSince = this.#heldSince;
+    const current = live.filter((call) => call.state !== 'incoming').sort(foregroundFirst(heldSince));
     return {
       phone,
       connection: connectionView(phone, this.#wasRegistered, this.online()),
       incoming,
       current,
+      heldSince,
+      formerly: this.#formerly,
       ended: this.#ended,
     };
+  }
+
+  /** Notes what the snapshots alone do not tell: how long a call waits, and whom it was with before. */
+  #observe(live: readonly CallState[]): void {
+    const now = Date.now();
+    this.#heldSince = new Map(live.filter((call) => call.localHold).map((call) => [call.id, this.#heldSince.get(call.id) ?? now]));
+    const before = new Map(this.#known.map((call) => [call.id, call]));
+    const formerly = live.map((call) => [call.id, connectedOn(before.get(call.id), call) ?? this.#formerly.get(call.id)] as const);
+    this.#formerly = new Map(formerly.filter((entry): entry is [CallId, Identity] => entry[1] !== undefined));
+    this.#known = live;
   }
 
   #keepEnded(call: CallState): void {
@@ -152,20 +176,20 @@ export class PhoneStore {
     this.refresh();
   }
 
-  #with(id: CallId, command: (call: Call) => Promise<void>, problem: MessageKey): void {
+  async #with(id: CallId, command: (call: Call) => Promise<void>, problem: MessageKey, params?: Params): Promise<boolean> {
     const call = this.phone.callById(id);
-    if (call) this.#run(command(call), problem);
+    return call !== undefined && (await this.attempt(command(call), problem, params));
   }
 
   /** `true` when the command succeeded; a failure becomes a notice unless the call is over anyway. */
-  async #run(command: Promise<void>, problem: MessageKey): Promise<boolean> {
+  async attempt(command: Promise<void>, problem: MessageKey, params: Params = {}): Promise<boolean> {
     try {
       await command;
       return true;
     } catch (error) {
       const { code, detail } = describe(error);
       if (code !== 'call-ended' && code !== 'no-such-call' && code !== 'superseded') {
-        this.notices.show({ id: problem, tone: 'error', text: problem, detail });
+        this.notices.show({ id: problem, tone: 'error', text: problem, params, detail });
       }
       return false;
     }
@@ -202,9 +226,16 @@ function describe(error: unknown): { code: PhoneErrorCode; detail: string; micro
   };
 }
 
-/** Talking before held, then the younger one. */
-function foregroundFirst(a: CallState, b: CallState): number {
-  return Number(a.localHold) - Number(b.localHold) || b.createdAt - a.createdAt;
+/** Talking before held, the younger one first, the one put on hold last first. */
+function foregroundFirst(heldSince: ReadonlyMap<CallId, number>): (a: CallState, b: CallState) => number {
+  const since = (call: CallState): number => heldSince.get(call.id) ?? 0;
+  return (a, b) => Number(a.localHold) - Number(b.localHold) || since(b) - since(a) || b.createdAt - a.createdAt;
+}
+
+/** Whom an answered call was with before, if it is with somebody else now (RFC 4916). */
+function connectedOn(before: CallState | undefined, now: CallState): Identity | undefined {
+  if (before === undefined || before.answeredAt === null) return undefined;
+  return sameNumber(before.remote.user || before.remote.uri, now.remote.user || now.remote.uri) ? undefined : before.remote;
 }
 
 function samePeer(a: CallState, b: CallState): boolean {

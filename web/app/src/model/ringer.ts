@@ -1,7 +1,7 @@
 import type { CallState, EndCause } from '@clearline/phone';
 import type { Output, Player, Playing } from '../audio/player.js';
 import type { Pattern } from '../audio/pattern.js';
-import { callTone, guessCountry, planFor, type TonePlan } from '../audio/tone-plans.js';
+import { callTone, homeCountry, planFor, type TonePlan } from '../audio/tone-plans.js';
 import { CONNECT_TICK, END_TICK, keyTone, ringPattern } from '../audio/sounds.js';
 import type { Preferences } from './settings.js';
 import type { PhoneView } from './phone-store.js';
@@ -152,8 +152,4 @@ export class Ringer {
 
 function outputOf(loop: Loop): Output {
   return loop === 'ring' ? 'ring' : 'ear';
-}
-
-function homeCountry(): string | null {
-  return guessCountry(navigator.language, Intl.DateTimeFormat().resolvedOptions().timeZone);
 }

@@ -1,7 +1,8 @@
+import type { CallId } from '@clearline/phone';
 import type { Contact } from './contacts.js';
 import { normalizeNumber, parseTarget, sameNumber } from './number.js';
 
-export type SuggestionKind = 'extension' | 'dial' | 'favourite' | 'recent' | 'directory';
+export type SuggestionKind = 'line' | 'extension' | 'dial' | 'favourite' | 'recent' | 'directory';
 
 /** Half-open range of matching characters, for emphasis. */
 export type Mark = readonly [from: number, to: number] | null;
@@ -14,6 +15,15 @@ export interface Suggestion {
   readonly target: string;
   readonly nameMark: Mark;
   readonly numberMark: Mark;
+  /** The call, where the party is on the line already. */
+  readonly call?: CallId;
+}
+
+/** A party of a call of the moment. */
+export interface LineParty {
+  readonly call: CallId;
+  readonly name: string;
+  readonly number: string;
 }
 
 /** A party of an earlier call that the directory does not know. */
@@ -27,10 +37,10 @@ const LIMIT = 8;
 
 /**
  * Ranked results for what was typed: the exact extension, then a number exactly as typed (so that Enter never
- * calls something longer than what is on screen), favourites, recent parties, the directory; an unknown name that
+ * calls something longer than what is on screen), parties on the line, favourites, recent parties, the directory; an unknown name that
  * could be an address comes last. Digits match names by the keypad's letters too.
  */
-export function search(text: string, contacts: readonly Contact[], recent: readonly RecentParty[]): Suggestion[] {
+export function search(text: string, contacts: readonly Contact[], recent: readonly RecentParty[], lines: readonly LineParty[] = []): Suggestion[] {
   const query = text.trim();
   if (!query) return [];
   const address = parseTarget(query);
@@ -41,9 +51,15 @@ export function search(text: string, contacts: readonly Contact[], recent: reado
   };
 
   const exact = contacts.find((c) => isExtension(c, query));
-  if (exact) push({ ...plain('extension', exact.name, exact.number), numberMark: [0, exact.number.length] });
+  const exactLine = exact && lines.find((line) => sameNumber(line.number, exact.number));
+  if (exactLine) push(onTheLine(exactLine));
+  else if (exact) push({ ...plain('extension', exact.name, exact.number), numberMark: [0, exact.number.length] });
   const dial = address && { ...plain('dial', query, address.target), target: query };
   if (address?.isNumber && !exact) push(dial);
+  for (const line of lines) {
+    const hit = match(query, line.name, line.number);
+    if (hit && line !== exactLine) found.push({ ...onTheLine(line), ...hit });
+  }
   const recentIs = (c: Contact): boolean => recent.some((r) => sameNumber(r.number, c.number));
   const matching = contacts.map((c) => ({ contact: c, hit: match(query, c.name, c.number) })).filter(({ hit }) => hit);
   for (const { contact, hit } of matching) if (contact.favourite) push({ ...plain('favourite', contact.name, contact.number), ...hit });
@@ -55,6 +71,21 @@ export function search(text: string, contacts: readonly Contact[], recent: reado
   for (const { contact, hit } of matching) push({ ...plain('directory', contact.name, contact.number), ...hit });
   if (address && !address.isNumber && !exact) push(dial);
   return found.slice(0, LIMIT);
+}
+
+/** Whom to offer before anything is typed: parties on the line, favourites, recent parties. */
+export function starters(contacts: readonly Contact[], recent: readonly RecentParty[], lines: readonly LineParty[]): Suggestion[] {
+  const found = lines.map(onTheLine);
+  const push = (suggestion: Suggestion): void => {
+    if (!found.some((s) => sameNumber(s.number, suggestion.number))) found.push(suggestion);
+  };
+  for (const c of contacts) if (c.favourite) push(plain('favourite', c.name, c.number));
+  for (const r of recent) push(plain('recent', contacts.find((c) => sameNumber(c.number, r.number))?.name ?? r.name, r.number));
+  return found.slice(0, LIMIT);
+}
+
+function onTheLine(line: LineParty): Suggestion {
+  return { ...plain('line', line.name, line.number), call: line.call };
 }
 
 function plain(kind: SuggestionKind, name: string, number: string): Suggestion {

@@ -19,7 +19,10 @@ export interface KeyContext {
   readonly otherCall: boolean;
   /** Digits have somewhere to go in a call. */
   readonly takesTones: boolean;
-  readonly callKeypadOpen: boolean;
+  /** Something is open in the card of the call in the foreground. */
+  readonly panelOpen: 'keypad' | 'add' | null;
+  /** The keyboard has chosen a call among several. */
+  readonly line: 'none' | 'talking' | 'held';
   readonly shortcutsOpen: boolean;
   readonly dialText: string;
 }
@@ -30,12 +33,26 @@ export type KeyCommand =
   | { readonly type: 'dial'; readonly text: string }
   | { readonly type: 'backspace' }
   | { readonly type: 'clear' }
+  | { readonly type: 'line'; readonly step: 1 | -1 }
+  | { readonly type: 'no-line' }
   | { readonly type: 'call' };
 
 /** A card must have been seen before a key may act on it. */
 export const CARD_AGE_MS = 500;
 
-const LETTERS: Readonly<Record<string, ActionId>> = { e: 'end', m: 'mute', h: 'hold', k: 'keypad', '/': 'search', '?': 'shortcuts' };
+const LETTERS: Readonly<Record<string, ActionId>> = {
+  a: 'add',
+  b: 'callBack',
+  e: 'end',
+  h: 'hold',
+  k: 'keypad',
+  l: 'nextLine',
+  m: 'mute',
+  r: 'redial',
+  s: 'swap',
+  '/': 'search',
+  '?': 'shortcuts',
+};
 
 /** What a key means now; `null` leaves it to the browser. */
 export function resolveKey(press: KeyPress, context: KeyContext): KeyCommand | null {
@@ -45,9 +62,14 @@ export function resolveKey(press: KeyPress, context: KeyContext): KeyCommand | n
   if (context.shortcutsOpen && press.key !== '?') return null;
   const action = LETTERS[press.key.toLowerCase()];
   if (action) return { type: 'action', action };
+  if (context.line !== 'none' && (press.key === 'ArrowDown' || press.key === 'ArrowUp')) {
+    return { type: 'line', step: press.key === 'ArrowDown' ? 1 : -1 };
+  }
   if (/^[\d*#]$/.test(press.key) && context.takesTones) return { type: 'tone', tone: press.key };
   if (context.view !== 'phone') return null;
   if (/^[\d*#+]$/.test(press.key)) return { type: 'dial', text: press.key };
+  // A pause belongs behind a number only.
+  if (/^[,;]$/.test(press.key) && /^[\d*#+]/.test(context.dialText)) return { type: 'dial', text: press.key };
   if (press.key === 'Backspace' && context.dialText) return { type: 'backspace' };
   return null;
 }
@@ -58,6 +80,7 @@ function enter(context: KeyContext): KeyCommand | null {
     if (context.incomingAge < CARD_AGE_MS) return null;
     return { type: 'action', action: context.otherCall ? 'holdAndAnswer' : 'answer' };
   }
+  if (context.line === 'held') return { type: 'action', action: 'hold' };
   return context.view === 'phone' && context.dialText ? { type: 'call' } : null;
 }
 
@@ -67,6 +90,7 @@ function escape(context: KeyContext): KeyCommand | null {
   if (context.incomingAge !== null) {
     return context.incomingAge < CARD_AGE_MS ? null : { type: 'action', action: 'decline' };
   }
-  if (context.callKeypadOpen) return { type: 'action', action: 'keypad' };
+  if (context.line !== 'none') return { type: 'no-line' };
+  if (context.panelOpen) return { type: 'action', action: context.panelOpen };
   return context.view === 'phone' && context.dialText ? { type: 'clear' } : null;
 }

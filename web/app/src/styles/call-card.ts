@@ -97,8 +97,7 @@ export const callCard = css`
   }
   .controls {
     display: grid;
-    grid-auto-flow: column;
-    grid-auto-columns: minmax(0, 1fr);
+    grid-template-columns: repeat(auto-fit, minmax(86px, 1fr));
     gap: var(--space-2);
   }
   .bottom {
@@ -226,6 +225,31 @@ export const callCard = css`
   .held .names {
     opacity: 0.86;
   }
+  .chosen {
+    outline: 2px solid var(--accent);
+    outline-offset: 2px;
+  }
+  /* The picker needs the room: what a call cannot do without stays beside End. */
+  .add-open {
+    grid-template-columns: auto minmax(0, 1fr);
+    gap: var(--space-2);
+  }
+  .add-open .controls {
+    grid-template-columns: repeat(2, 56px);
+  }
+  .add-open .control:not(.mute, .add) {
+    display: none;
+  }
+  .add-open .control {
+    min-block-size: 52px;
+  }
+  .add-open .control span {
+    position: absolute;
+    inline-size: 1px;
+    block-size: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+  }
   .link {
     justify-self: start;
     min-block-size: 28px;
@@ -247,8 +271,8 @@ export const callCard = css`
     .keypad-open .control:not(.mute, .keypad) {
       display: none;
     }
-    .keypad-open .control {
-      inline-size: 52px;
+    .keypad-open .controls {
+      grid-template-columns: repeat(2, 52px);
     }
     .keypad-open .control span {
       position: absolute;

@@ -28,6 +28,7 @@ interface Stage {
 
 const BOB = { displayName: 'Bob Kramer', user: '102', uri: 'sip:102@clearline.localhost' };
 const CAROL = { displayName: 'Carol Souza', user: '103', uri: 'sip:103@clearline.localhost' };
+const DIETER = { displayName: 'Dieter Wolff', user: '104', uri: 'sip:104@clearline.localhost' };
 const LONG = { displayName: 'Dr. Maximiliane Freifrau von Hohenstein-Wittelsbach', user: '+4989123456789', uri: 'sip:+4989123456789@clearline.localhost' };
 
 const talking: Partial<CallState> = { remote: BOB, answeredAt: now - 267_000, createdAt: now - 275_000 };
@@ -65,6 +66,31 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
     play: ({ phone }) => {
       phone.add({ ...talking, localHold: true });
       phone.add({ remote: CAROL, answeredAt: now - 38_000 });
+    },
+  },
+  'passed-on': {
+    play: ({ phone }) => {
+      const call = phone.add({ remote: CAROL, answeredAt: now - 38_000 });
+      phone.change(call.id, { remote: BOB });
+    },
+  },
+  'active-diverted': { play: ({ phone }) => phone.add({ ...talking, direction: 'incoming', divertedBy: [{ party: CAROL, reason: 'no-answer' }] }) },
+  lines: {
+    play: ({ desk, phone }) => {
+      for (const [index, remote] of [BOB, CAROL, LONG, DIETER].entries()) {
+        phone.add({ remote, answeredAt: now - (index + 1) * 93_000, localHold: index > 0 });
+      }
+      desk.chooseLine();
+    },
+  },
+  add: {
+    play: ({ desk, phone }) => desk.togglePanel(phone.add(talking).id, 'add'),
+  },
+  'waiting-two': {
+    play: ({ phone }) => {
+      phone.add({ ...talking, localHold: true });
+      phone.add({ remote: LONG, answeredAt: now - 38_000 });
+      phone.add({ remote: CAROL, direction: 'incoming', state: 'incoming', waiting: true });
     },
   },
   held: { play: ({ phone }) => phone.add({ ...talking, localHold: true }) },

@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { isEmergencyNumber } from '../src/model/emergency.js';
+import { Notices } from '../src/model/notices.js';
+import { PhoneStore } from '../src/model/phone-store.js';
+import { Switchboard } from '../src/model/switchboard.js';
+import { FakePhone } from '../src/testing/fake-phone.js';
+
+let phone: FakePhone;
+let notices: Notices;
+let store: PhoneStore;
+let board: Switchboard;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  phone = new FakePhone();
+  notices = new Notices();
+  store = new PhoneStore(phone, notices, () => true);
+  const person = (remote: { user: string }) => ({ name: remote.user, number: remote.user, target: remote.user });
+  board = new Switchboard(store, notices, { person }, (target) => isEmergencyNumber(target, 'DE'));
+});
+afterEach(() => {
+  store.dispose();
+  vi.useRealTimers();
+});
+
+const shown = () => notices.state.value.map((notice) => notice.text);
+const settled = () => vi.advanceTimersByTimeAsync(0);
+const last = () => phone.callById(phone.state.calls.at(-1)!.id)!;
+
+test('what is typed is dialled as a number; text that is no address is refused', async () => {
+  expect(board.call('+49 (0)89 1234-56')).toBe(true);
+  await settled();
+  expect(board.call('Bob Kramer')).toBe(false);
+  expect(phone.commands).toEqual(['call +4989123456']);
+});
+
+test('digits after a pause are sent once answered', async () => {
+  board.call('600,,12');
+  await settled();
+  last().accept();
+  await settled();
+  expect(phone.commands.at(-1)).toMatch(/^dtmf \d+ ,,12$/);
+});
+
+test('calling the same party again takes the ended card away', async () => {
+  phone.end(phone.add({}).id);
+  expect(store.state.value.ended).toHaveLength(1);
+  board.call('102');
+  await settled();
+  expect(store.state.value.ended).toEqual([]);
+});
+
+test('a second call is made when the first is on hold', async () => {
+  const first = phone.add({});
+  board.call('103');
+  expect(phone.commands).toEqual([`hold ${first.id}`]);
+  await settled();
+  expect(phone.commands).toEqual([`hold ${first.id}`, 'call 103']);
+});
+
+test('when the first call cannot be held there is no second one, and the person is told', async () => {
+  phone.add({});
+  phone.refuseWith = { code: 'timed-out' };
+  board.call('103');
+  await settled();
+  expect(phone.commands).toHaveLength(1);
+  expect(shown()).toEqual(['problem.secondCall']);
+});
+
+test('Enter pressed twice makes one call', async () => {
+  phone.add({});
+  board.call('103');
+  board.call('103');
+  await settled();
+  expect(phone.commands.filter((command) => command.startsWith('call'))).toHaveLength(1);
+});
+
+test.each(['busy', 'cancelled'] as const)('a second call that ends unanswered (%s) gives the first one back', async (cause) => {
+  const first = phone.add({});
+  board.call('103');
+  await settled();
+  const second = last();
+  phone.end(second.id, { cause });
+  second.refuse({ code: 'call-ended' });
+  await settled();
+  expect(phone.commands.at(-1)).toBe(`resume ${first.id}`);
+});
+
+test('a second call that is refused at once gives the first one back', async () => {
+  const first = phone.add({});
+  const hold = first.hold.bind(first);
+  first.hold = async () => {
+    await hold();
+    phone.refuseWith = { code: 'too-many-calls' };
+  };
+  board.call('103');
+  await settled();
+  expect(phone.commands).toEqual([`hold ${first.id}`, 'call 103', `resume ${first.id}`]);
+  expect(shown()).toEqual(['problem.tooManyCalls']);
+});
+
+test('the first call stays on hold when somebody else has come to the ear meanwhile', async () => {
+  const first = phone.add({});
+  board.call('103');
+  await settled();
+  const second = last();
+  phone.add({ direction: 'incoming' });
+  phone.end(second.id, { cause: 'busy' });
+  second.refuse({ code: 'call-ended' });
+  await settled();
+  expect(phone.commands).not.toContain(`resume ${first.id}`);
+});
+
+test('while a call is still unanswered there is no second one', async () => {
+  phone.add({ state: 'ringing' });
+  board.call('103');
+  await settled();
+  expect(phone.commands).toEqual([]);
+  expect(shown()).toEqual(['problem.stillCalling']);
+});
+
+test('swapping holds the one before it retrieves the other', async () => {
+  const held = phone.add({ localHold: true });
+  const talking = phone.add({});
+  await board.swap(held.id);
+  expect(phone.commands).toEqual([`hold ${talking.id}`, `resume ${held.id}`]);
+});
+
+test('when the one cannot be held, the other is not retrieved and the person is told', async () => {
+  const held = phone.add({ localHold: true });
+  phone.add({});
+  phone.refuseWith = { code: 'timed-out' };
+  await board.swap(held.id);
+  expect(phone.commands).toHaveLength(1);
+  expect(shown()).toEqual(['problem.hold']);
+});
+
+test('when the other cannot be retrieved, the one is back', async () => {
+  const held = phone.add({ localHold: true });
+  const talking = phone.add({});
+  held.resume = () => Promise.reject({ code: 'timed-out' });
+  await board.swap(held.id);
+  expect(phone.commands).toEqual([`hold ${talking.id}`, `resume ${talking.id}`]);
+  expect(shown()).toEqual(['problem.swap']);
+});
+
+test('calls on hold stand in the order in which they are to be swapped: the latest first', async () => {
+  const [a, b, c] = [phone.add({}), phone.add({}), phone.add({})];
+  for (const call of [b, a]) {
+    vi.advanceTimersByTime(1_000);
+    phone.change(call.id, { localHold: true });
+  }
+  expect(store.state.value.current.map((call) => call.id)).toEqual([c.id, a.id, b.id]);
+  expect(store.state.value.heldSince.get(b.id)).toBe(1_001_000);
+});
+
+test('an emergency call is made although the first one cannot be held', async () => {
+  phone.add({});
+  phone.refuseWith = { code: 'timed-out' };
+  board.call('112');
+  await settled();
+  expect(phone.commands.at(-1)).toBe('call 112');
+});
+
+test('an emergency call does not wait for an answer of somebody else', async () => {
+  const first = phone.add({ state: 'ringing' });
+  board.call('0110');
+  await settled();
+  expect(phone.commands).toEqual([`hangUp ${first.id}`, 'call 0110']);
+});
+
+test('with all lines taken the one that has waited longest makes way for an emergency', async () => {
+  const oldest = phone.add({ localHold: true });
+  vi.advanceTimersByTime(1_000);
+  phone.add({ localHold: true });
+  phone.refuseWith = { code: 'too-many-calls' };
+  board.call('112');
+  await settled();
+  expect(phone.commands).toEqual(['call 112', `hangUp ${oldest.id}`, 'call 112']);
+  expect(shown()).toEqual([]);
+});
+
+test('an emergency call that fails says what to do', async () => {
+  phone.refuseWith = { code: 'not-connected' };
+  board.call('112');
+  await settled();
+  expect(shown()).toEqual(['emergency.failed']);
+});
+
+test('which numbers are for emergencies depends on the country', () => {
+  expect(['112', '0112', '110'].map((number) => isEmergencyNumber(number, 'DE'))).toEqual([true, true, true]);
+  expect(['110', '1120', '12'].map((number) => isEmergencyNumber(number, null))).toEqual([false, false, false]);
+});
