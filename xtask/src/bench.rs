@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::end_to_end;
-use crate::exec::{run, step};
+use crate::exec::{on_path, run, step};
 use crate::fail::Result;
 use crate::needs::{self, Purpose};
 use crate::workspace::Workspace;
@@ -14,6 +14,9 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
     ("agent", &[]),
     ("server", &[]),
 ];
+
+/// What is measured does not wander between processors.
+const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
 
 /// `cargo xtask bench [calls|survival|messages|agent|server]`; all without a name. What follows `calls` or `survival` is
 /// passed on.
@@ -50,6 +53,9 @@ fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Resu
         .args(*features)
         .env("CARGO_TARGET_DIR", workspace.target.join("bench"))
         .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
+    if on_path("taskset").is_some() {
+        command.args(ON_ONE_PROCESSOR);
+    }
     step(&format!("bench {name}"), || {
         run(&mut command, "read the error above")
     })

@@ -37,18 +37,29 @@ pub fn instructions_each(arguments: impl Fn(&str) -> Vec<String>) -> Option<u64>
     Some((run(MANY)?.checked_sub(run(FEW)?)?) / (MANY - FEW))
 }
 
-/// How often `work` is done in a second: the best of five tries, which the rest of the machine has disturbed least.
-pub fn per_second(mut work: impl FnMut()) -> f64 {
-    let mut best = 0.0_f64;
-    for _ in 0..5 {
-        let (start, mut done) = (Instant::now(), 0_u32);
-        while start.elapsed() < Duration::from_millis(200) {
-            (0..64).for_each(|_| work());
-            done += 64;
+/// How often each of `works` is done in a second. They take turns of two milliseconds, and the best turn of each counts:
+/// what else the machine does hits them alike, and some turns of each not at all.
+pub fn per_second(works: &mut [&mut dyn FnMut()]) -> Vec<f64> {
+    const TURNS: usize = 400;
+    let mut best = vec![0.0_f64; works.len()];
+    for _ in 0..TURNS {
+        for (work, best) in works.iter_mut().zip(&mut best) {
+            *best = best.max(turn(work));
         }
-        best = best.max(f64::from(done) / start.elapsed().as_secs_f64());
     }
     best
+}
+
+/// How often `work` was done in a second of a short while.
+fn turn(work: &mut dyn FnMut()) -> f64 {
+    // The work of the turn before has left its own code and branches in the processor's memory.
+    (0..4).for_each(|_| work());
+    let (start, mut done) = (Instant::now(), 0_u32);
+    while start.elapsed() < Duration::from_millis(2) {
+        (0..16).for_each(|_| work());
+        done += 16;
+    }
+    f64::from(done) / start.elapsed().as_secs_f64()
 }
 
 /// Writes a table whose difference is to be reviewed, if this is run by `cargo xtask bench`.
