@@ -257,17 +257,25 @@ impl Lines {
 
     /// A line whose spans lie in `data`: name and value as written there. Content-Length is left out.
     pub(super) fn keep(&mut self, data: &[u8], line: &HeaderLine) {
-        if line.known != Some(KnownHeader::ContentLength) {
+        if line.known == Some(KnownHeader::ContentLength) {
+            return;
+        }
+        let kept = if let Some(written) = line.as_written(data) {
+            let at = self.bytes.len();
+            self.bytes.extend_from_slice(written);
+            line.moved(line.name.start(), at)
+        } else {
             let name = self.span(|bytes| bytes.extend_from_slice(line.name.bytes(data)));
             self.bytes.extend_from_slice(b": ");
             let value = self.span(|bytes| bytes.extend_from_slice(line.value.bytes(data)));
             self.bytes.extend_from_slice(b"\r\n");
-            self.headers.push(HeaderLine {
+            HeaderLine {
                 known: line.known,
                 name,
                 value,
-            });
-        }
+            }
+        };
+        self.headers.push(kept);
     }
 
     /// A line with a value that holds no line end.
@@ -279,11 +287,8 @@ impl Lines {
     fn append(&mut self, other: &Self) {
         let shift = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
-        self.headers.extend(other.headers.iter().map(|line| HeaderLine {
-            known: line.known,
-            name: line.name.shifted(shift),
-            value: line.value.shifted(shift),
-        }));
+        self.headers
+            .extend(other.headers.iter().map(|line| line.moved(0, shift)));
     }
 
     pub(super) fn finish(mut self, start: StartLine, body: &[u8]) -> Message {
@@ -333,13 +338,11 @@ pub(super) fn push_clean(bytes: &mut Vec<u8>, value: impl fmt::Display) {
     // Writing to a vector cannot fail, and a Display that gives up half-way has still written text.
     let _ = write!(bytes, "{value}");
     // Bytes of characters outside ASCII are no control characters.
-    for byte in bytes
+    let is_control = |byte: &&mut u8| byte.is_ascii_control();
+    bytes[start..]
         .iter_mut()
-        .skip(start)
-        .filter(|byte| byte.is_ascii_control())
-    {
-        *byte = b' ';
-    }
+        .filter(is_control)
+        .for_each(|byte| *byte = b' ');
 }
 
 /// Writes a token: characters no token may have become `-`, as does an empty one.
@@ -359,8 +362,12 @@ fn push_token(bytes: &mut Vec<u8>, text: &str) {
 
 /// Writes a Request-URI: white space and control characters, which would end it, are percent-escaped.
 fn push_request_uri(bytes: &mut Vec<u8>, uri: &str) {
+    let must_escape = |byte: u8| byte == b' ' || byte.is_ascii_control();
+    if !uri.bytes().any(must_escape) {
+        return bytes.extend_from_slice(uri.as_bytes());
+    }
     for byte in uri.bytes() {
-        if byte == b' ' || byte.is_ascii_control() {
+        if must_escape(byte) {
             let _ = write!(bytes, "%{byte:02X}");
         } else {
             bytes.push(byte);

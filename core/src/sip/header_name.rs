@@ -142,7 +142,8 @@ impl KnownHeader {
         let mut slot = slot_of(text);
         while let Some(index) = SLOTS[slot] {
             let (known, name) = Self::ALL[usize::from(index)];
-            if name.as_bytes().eq_ignore_ascii_case(text) {
+            // Nearly all peers write names as the standards do.
+            if name.as_bytes() == text || name.as_bytes().eq_ignore_ascii_case(text) {
                 return Some(known);
             }
             slot = next_slot(slot);

@@ -85,8 +85,7 @@ pub struct DisplayName<'a>(&'a str);
 
 impl<'a> DisplayName<'a> {
     fn new(raw: &'a str) -> Option<Self> {
-        let name = Self(raw);
-        (!name.decode().is_empty()).then_some(name)
+        (!matches!(raw, "" | "\"\"")).then_some(Self(raw))
     }
 
     /// The name without quotes and escapes. May hold any character: show it, and write it only through

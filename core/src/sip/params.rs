@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::text::{is_token, quoted_end, split, trim, unquote};
+use super::text::{quoted_end, split, token_length, trim, unquote};
 
 /// The `;name=value` parameters of a header value or URI. Names are case-insensitive.
 #[derive(Clone, Copy, Default)]
@@ -77,16 +77,20 @@ fn name_and_value(param: &str) -> (&str, Option<&str>) {
 
 /// generic-param (RFC 3261 25.1), with a more liberal value: anything without white space, quotes and brackets.
 fn is_param(param: &str) -> bool {
-    let (name, Some(value)) = name_and_value(param) else {
-        return is_token(param);
+    let (name, rest) = param.split_at(token_length(param.as_bytes()));
+    if name.is_empty() {
+        return false;
+    }
+    let Some(value) = trim(rest).strip_prefix('=') else {
+        return rest.is_empty();
     };
-    let is_value = match quoted_end(value) {
+    let value = trim(value);
+    match quoted_end(value) {
         Some(end) => end == value.len(),
         None => !value
             .bytes()
             .any(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'<' | b'>')),
-    };
-    is_token(name) && is_value
+    }
 }
 
 impl std::fmt::Debug for Params<'_> {

@@ -1,11 +1,11 @@
 //! Framing: where start line, header lines and body of a message are (RFC 3261 7, 18.3).
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
 use super::error::ParseError;
 use super::header_name::{HeaderName, KnownHeader};
-use super::text::{is_token, is_token_byte, number};
+use super::text::{is_token, number, token_length};
 
 /// The longest message that is read, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 65_536;
@@ -59,6 +59,26 @@ impl HeaderLine {
         };
         self.known == known && (known.is_some() || is_same())
     }
+
+    /// The whole line, if it is written in `data` as this project writes lines.
+    pub(super) fn as_written<'d>(&self, data: &'d [u8]) -> Option<&'d [u8]> {
+        let (name_end, value_end) = (self.name.end(), self.value.end());
+        let is_usual = data.get(name_end..self.value.start()) == Some(b": ")
+            && data.get(value_end..value_end + 2) == Some(b"\r\n");
+        is_usual
+            .then(|| data.get(self.name.start()..value_end + 2))
+            .flatten()
+    }
+
+    /// The line where its text begins at `to` instead of `from`.
+    pub(super) fn moved(&self, from: usize, to: usize) -> Self {
+        let moved = |span: Span| Span::new(span.start() + to - from, span.end() + to - from);
+        Self {
+            known: self.known,
+            name: moved(self.name),
+            value: moved(self.value),
+        }
+    }
 }
 
 /// The header lines of a message. Nearly all messages have fewer than these, which cost no allocation of their own.
@@ -101,10 +121,6 @@ impl Span {
         std::str::from_utf8(self.bytes(data)).unwrap_or_default()
     }
 
-    pub(super) fn shifted(self, by: usize) -> Self {
-        Self::new(self.start() + by, self.end() + by)
-    }
-
     /// The span without spaces and tabs around it.
     pub(super) fn trimmed(self, data: &[u8]) -> Self {
         let bytes = self.bytes(data);
@@ -137,59 +153,84 @@ pub(super) fn parse(data: Vec<u8>, rule: BodyRule) -> Result<Parsed, ParseError>
         .iter()
         .position(|byte| !matches!(byte, b'\r' | b'\n'))
         .ok_or(ParseError::Empty)?;
-    let head = Head::find(&data, start)?;
-    let data = if head.is_plain {
-        data
-    } else {
-        plain(data, start..head.end)
+    // Nearly all heads can be read as they are; a folded line looks like one without a name.
+    let as_it_came = Head::read(&data, start)
+        .ok()
+        .filter(|head| std::str::from_utf8(&data[start..head.end]).is_ok());
+    let (data, head) = match as_it_came {
+        Some(head) => (data, head),
+        None => {
+            let end = head_end(&data, start)?;
+            let data = plain(data, start..end);
+            let head = Head::read(&data, start)?;
+            (data, head)
+        }
     };
-    let mut lines = Lines {
-        data: &data,
-        at: start,
-        end: head.end,
-    };
-    let start_line = start_line(&data, lines.next().ok_or(ParseError::Truncated)?)?;
-    let headers = header_lines(&data, lines)?;
     let body = match rule {
-        BodyRule::ContentLength => body(&data, &headers, head.body)?,
-        BodyRule::Ignore => Span::new(head.body, head.body),
+        BodyRule::ContentLength => body(&data, &head.headers, head.end)?,
+        BodyRule::Ignore => Span::new(head.end, head.end),
     };
     Ok(Parsed {
         data,
-        start: start_line,
-        headers,
+        start: head.start,
+        headers: head.headers,
         body,
     })
 }
 
-/// What a first pass over the lines learns.
+/// What stands before the body.
 struct Head {
-    /// Where the empty line begins.
+    start: StartLine,
+    headers: HeaderLines,
+    /// Where the body begins, behind the empty line.
     end: usize,
-    /// Where the body begins.
-    body: usize,
-    /// No folded line and nothing but UTF-8, as nearly always.
-    is_plain: bool,
 }
 
 impl Head {
-    fn find(data: &[u8], start: usize) -> Result<Self, ParseError> {
-        let mut at = start;
-        let mut is_folded = false;
+    /// Reads a head without folded lines.
+    fn read(data: &[u8], start: usize) -> Result<Self, ParseError> {
+        let (line, mut at) = line_at(data, start).ok_or(ParseError::StartLine)?;
+        let start = start_line(data, line)?;
+        let mut headers = HeaderLines::new();
         loop {
-            let rest = data.get(at..).unwrap_or_default();
-            let line = memchr(b'\n', rest).ok_or(ParseError::Truncated)?;
-            if matches!(rest[..line], [] | [b'\r']) {
-                let is_utf8 = std::str::from_utf8(&data[start..at]).is_ok();
-                return Ok(Self {
-                    end: at,
-                    body: at + line + 1,
-                    is_plain: !is_folded && is_utf8,
-                });
+            let number = headers.len() + 1;
+            let (line, next) = line_at(data, at).ok_or(ParseError::HeaderLine(number))?;
+            at = next;
+            if line.is_empty() {
+                let end = at;
+                return Ok(Self { start, headers, end });
             }
-            at += line + 1;
-            is_folded |= matches!(data.get(at), Some(b' ' | b'\t'));
+            if number > MAX_HEADER_LINES {
+                return Err(ParseError::TooManyHeaders);
+            }
+            headers.push(header_line(data, line).ok_or(ParseError::HeaderLine(number))?);
         }
+    }
+}
+
+/// The line that begins at `at`, without its end, and where the next one begins. `None` if the line has no end, or holds
+/// a bare CR: that is no line end here but may be one to whoever reads the message next, and nothing may hide behind it.
+fn line_at(data: &[u8], at: usize) -> Option<(Span, usize)> {
+    let rest = data.get(at..)?;
+    let length = memchr2(b'\r', b'\n', rest)?;
+    let line_end = match &rest[length..] {
+        [b'\n', ..] => 1,
+        [b'\r', b'\n', ..] => 2,
+        _ => return None,
+    };
+    Some((Span::new(at, at + length), at + length + line_end))
+}
+
+/// Where the empty line after the headers begins.
+fn head_end(data: &[u8], start: usize) -> Result<usize, ParseError> {
+    let mut at = start;
+    loop {
+        let rest = data.get(at..).unwrap_or_default();
+        let line = memchr(b'\n', rest).ok_or(ParseError::Truncated)?;
+        if matches!(rest[..line], [] | [b'\r']) {
+            return Ok(at);
+        }
+        at += line + 1;
     }
 }
 
@@ -213,36 +254,9 @@ fn plain(mut data: Vec<u8>, head: std::ops::Range<usize>) -> Vec<u8> {
     data
 }
 
-/// The lines of a head, without their ends.
-struct Lines<'a> {
-    data: &'a [u8],
-    at: usize,
-    end: usize,
-}
-
-impl Iterator for Lines<'_> {
-    type Item = Span;
-
-    fn next(&mut self) -> Option<Span> {
-        let rest = self.data.get(self.at..self.end)?;
-        let length = memchr(b'\n', rest)?;
-        let end = if rest[..length].ends_with(b"\r") {
-            length - 1
-        } else {
-            length
-        };
-        let line = Span::new(self.at, self.at + end);
-        self.at += length + 1;
-        Some(line)
-    }
-}
-
 fn start_line(data: &[u8], line: Span) -> Result<StartLine, ParseError> {
     let line = line.trimmed(data);
     let bytes = line.bytes(data);
-    if memchr(b'\r', bytes).is_some() {
-        return Err(ParseError::StartLine);
-    }
     let first_space = memchr(b' ', bytes).ok_or(ParseError::StartLine)?;
     if is_version(&bytes[..first_space]) {
         status_line(data, line, first_space)
@@ -290,24 +304,12 @@ fn is_version(text: &[u8]) -> bool {
         && number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
-fn header_lines(data: &[u8], lines: Lines<'_>) -> Result<HeaderLines, ParseError> {
-    let mut headers = HeaderLines::new();
-    for (index, line) in lines.enumerate() {
-        if index == MAX_HEADER_LINES {
-            return Err(ParseError::TooManyHeaders);
-        }
-        headers.push(header_line(data, line).ok_or(ParseError::HeaderLine(index + 1))?);
-    }
-    Ok(headers)
-}
-
 fn header_line(data: &[u8], line: Span) -> Option<HeaderLine> {
     let bytes = line.bytes(data);
-    // A bare CR is no line end here but may be one to whoever reads the message next: nothing may hide behind it.
-    if memchr(b'\r', bytes).is_some() {
+    let name = token_length(bytes);
+    if name == 0 {
         return None;
     }
-    let name = token_length(bytes)?;
     let white_space = bytes[name..].iter().take_while(|byte| is_space(**byte)).count();
     let value = bytes[name + white_space..].strip_prefix(b":")?;
     let name = Span::new(line.start(), line.start() + name);
@@ -316,12 +318,6 @@ fn header_line(data: &[u8], line: Span) -> Option<HeaderLine> {
         name,
         value: Span::new(line.end() - value.len(), line.end()).trimmed(data),
     })
-}
-
-/// How long the token at the start of `bytes` is; `None` if there is none.
-fn token_length(bytes: &[u8]) -> Option<usize> {
-    let length = bytes.iter().take_while(|byte| is_token_byte(**byte)).count();
-    (length > 0).then_some(length)
 }
 
 fn is_space(byte: u8) -> bool {

@@ -32,17 +32,62 @@ impl fmt::Display for Quoted<'_> {
 
 /// Whether `byte` may stand in a token (RFC 3261 25.1).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+    static TOKEN: ByteSet = ByteSet::of_names(b"-.!%*_+`'~");
+    TOKEN.has(byte)
+}
+
+/// How long the token at the start of `bytes` is; 0 if there is none.
+pub(crate) fn token_length(bytes: &[u8]) -> usize {
+    let end = bytes.iter().position(|byte| !is_token_byte(*byte));
+    end.unwrap_or(bytes.len())
 }
 
 /// Whether `text` is a token (RFC 3261 25.1).
 pub(crate) fn is_token(text: impl AsRef<[u8]>) -> bool {
     let bytes = text.as_ref();
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+    !bytes.is_empty() && token_length(bytes) == bytes.len()
+}
+
+/// A set of bytes as a table made when this is compiled: every byte of a message is looked at, and one look is cheaper
+/// than a dozen comparisons.
+pub(crate) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// ASCII letters and digits, and these bytes.
+    pub(crate) const fn of_names(others: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut byte = 0;
+        while byte < set.len() {
+            set[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        Self(set).with(others, true)
+    }
+
+    /// All bytes but control characters (also DEL), the space, and these.
+    pub(crate) const fn of_visible_except(others: &[u8]) -> Self {
+        let mut set = [true; 256];
+        let mut byte = 0;
+        while byte <= b' ' as usize {
+            set[byte] = false;
+            byte += 1;
+        }
+        set[0x7f] = false;
+        Self(set).with(others, false)
+    }
+
+    const fn with(mut self, bytes: &[u8], is_in: bool) -> Self {
+        let mut at = 0;
+        while at < bytes.len() {
+            self.0[bytes[at] as usize] = is_in;
+            at += 1;
+        }
+        self
+    }
+
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
 }
 
 /// Linear white space once lines are unfolded.
@@ -126,6 +171,10 @@ impl<'a> Iterator for Split<'a> {
 /// Where the first `separator` outside quotes and angle brackets is.
 pub(crate) fn find_separator(text: &str, separator: u8) -> Option<usize> {
     let bytes = text.as_bytes();
+    let first = memchr::memchr(separator, bytes)?;
+    if memchr::memchr2(b'"', b'<', &bytes[..first]).is_none() {
+        return Some(first);
+    }
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::UriError;
 use super::params::Params;
-use super::text::{number, percent_decode};
+use super::text::{ByteSet, number, percent_decode};
 
 mod equivalence;
 
@@ -306,17 +306,19 @@ impl Parts {
         if text.len() > usize::from(u16::MAX) {
             return Err(UriError::TooLong);
         }
-        let scheme_end = memchr::memchr(b':', text.as_bytes()).ok_or(UriError::Scheme)?;
-        if !is_scheme(&text[..scheme_end]) {
+        let mut cursor = Cursor {
+            bytes: text.as_bytes(),
+            at: 0,
+        };
+        let scheme = cursor.take_until(|byte| byte == b':');
+        if cursor.next().is_none() || !is_scheme(scheme.of(text)) {
             return Err(UriError::Scheme);
         }
         if text.bytes().any(is_forbidden) {
             return Err(UriError::Character);
         }
-        let mut cursor = Cursor { text, at: scheme_end };
-        cursor.skip();
         let mut parts = Self {
-            scheme_end: offset(scheme_end),
+            scheme_end: scheme.end,
             user: None,
             password: None,
             host: None,
@@ -325,50 +327,49 @@ impl Parts {
             headers: None,
         };
         match parts.scheme(text) {
-            Scheme::Sip | Scheme::Sips => parts.find_sip(&mut cursor)?,
+            Scheme::Sip | Scheme::Sips => parts.find_sip(text, &mut cursor)?,
             Scheme::Tel => parts.find_tel(&mut cursor)?,
             Scheme::Other(_) => {}
         }
         Ok(parts)
     }
 
-    fn find_sip(&mut self, cursor: &mut Cursor<'_>) -> Result<(), UriError> {
+    fn find_sip(&mut self, text: &str, cursor: &mut Cursor<'_>) -> Result<(), UriError> {
         // Neither parameters nor headers may hold an unescaped "@", and a user may hold ";" and "?": so "@" comes first.
-        if memchr::memchr(b'@', cursor.rest().as_bytes()).is_some() {
+        if memchr::memchr(b'@', cursor.rest()).is_some() {
             let user = cursor.take_until(|byte| matches!(byte, b':' | b'@'));
             if user.start == user.end {
                 return Err(UriError::User);
             }
             self.user = Some(user);
-            if cursor.rest().starts_with(':') {
-                cursor.skip();
+            if cursor.next() == Some(b':') {
                 self.password = Some(cursor.take_until(|byte| byte == b'@'));
+                cursor.next();
             }
-            cursor.skip();
         }
         let host = cursor.take_host();
-        if !is_host(host.of(cursor.text)) {
+        if !is_host(host.of(text)) {
             return Err(UriError::Host);
         }
         self.host = Some(host);
-        if cursor.rest().starts_with(':') {
-            cursor.skip();
+        let mut delimiter = cursor.next();
+        if delimiter == Some(b':') {
             let port = cursor.take_until(|byte| matches!(byte, b';' | b'?'));
-            self.port = Some(number(port.of(cursor.text)).ok_or(UriError::Port)?);
+            self.port = Some(number(port.of(text)).ok_or(UriError::Port)?);
+            delimiter = cursor.next();
         }
-        match cursor.rest().chars().next() {
-            None | Some(';' | '?') => {}
-            Some(_) => return Err(UriError::Host),
-        }
-        if cursor.rest().starts_with(';') {
-            cursor.skip();
+        if delimiter == Some(b';') {
             self.params = cursor.take_until(|byte| byte == b'?');
+            delimiter = cursor.next();
         }
-        if cursor.rest().starts_with('?') {
-            cursor.skip();
-            self.headers = Some(cursor.take_rest());
+        match delimiter {
+            None => Ok(()),
+            Some(b'?') => {
+                self.headers = Some(cursor.take_rest());
+                Ok(())
+            }
+            Some(_) => Err(UriError::Host),
         }
-        Ok(())
     }
 
     fn find_tel(&mut self, cursor: &mut Cursor<'_>) -> Result<(), UriError> {
@@ -377,8 +378,7 @@ impl Parts {
             return Err(UriError::User);
         }
         self.user = Some(number);
-        if cursor.rest().starts_with(';') {
-            cursor.skip();
+        if cursor.next().is_some() {
             self.params = cursor.take_rest();
         }
         Ok(())
@@ -398,36 +398,43 @@ impl Parts {
     }
 }
 
+/// Goes over a URI and stops at ASCII delimiters only, so that all its spans are text.
 struct Cursor<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.at..]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Steps over the ASCII delimiter found before.
-    fn skip(&mut self) {
-        self.at += 1;
+    /// Steps over the next byte.
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied();
+        self.at += usize::from(byte.is_some());
+        byte
     }
 
     /// Up to the first byte, an ASCII one, that is a delimiter.
     fn take_until(&mut self, is_delimiter: impl Fn(u8) -> bool) -> Span {
         let rest = self.rest();
-        self.take(rest.bytes().position(is_delimiter).unwrap_or(rest.len()))
+        let end = rest.iter().position(|byte| is_delimiter(*byte));
+        self.take(end.unwrap_or(rest.len()))
     }
 
     fn take_rest(&mut self) -> Span {
         self.take(self.rest().len())
     }
 
+    /// A name or address; an IPv6 address holds colons, but in brackets.
     fn take_host(&mut self) -> Span {
-        match memchr::memchr(b']', self.rest().as_bytes()) {
-            Some(end) if self.rest().starts_with('[') => self.take(end + 1),
-            _ => self.take_until(|byte| matches!(byte, b':' | b';' | b'?')),
+        let rest = self.rest();
+        if !rest.starts_with(b"[") {
+            return self.take_until(|byte| !is_host_byte(byte));
         }
+        let end = rest.iter().position(|byte| *byte == b']');
+        self.take(end.map_or(rest.len(), |end| end + 1))
     }
 
     fn take(&mut self, length: usize) -> Span {
@@ -455,7 +462,14 @@ fn is_scheme(text: &str) -> bool {
 
 /// What may not stand in any URI unescaped. Other characters outside the grammar are tolerated, also outside ASCII.
 fn is_forbidden(byte: u8) -> bool {
-    byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')
+    static ALLOWED: ByteSet = ByteSet::of_visible_except(b"<>\"");
+    !ALLOWED.has(byte)
+}
+
+/// What may stand in a host name. "_" is in no standard, but in many host names.
+fn is_host_byte(byte: u8) -> bool {
+    static HOST: ByteSet = ByteSet::of_names(b"-._");
+    HOST.has(byte)
 }
 
 /// Whether `text` is a host name, an IPv4 address, or an IPv6 address in brackets.
@@ -463,11 +477,7 @@ pub(crate) fn is_host(text: &str) -> bool {
     if text.starts_with('[') {
         return host_ip(text).is_some();
     }
-    // "_" is in no host name standard, but in many host names.
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    !text.is_empty() && text.bytes().all(is_host_byte)
 }
 
 /// The address that a host is, if it is one; IPv6 in brackets.

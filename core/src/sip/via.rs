@@ -1,6 +1,6 @@
 use super::error::Malformed;
 use super::params::Params;
-use super::text::{is_space, is_token, number, trim};
+use super::text::{is_space, number, token_length, trim};
 use super::uri::is_host;
 
 /// One Via value: a hop the request took, and the response takes back (RFC 3261 20.42).
@@ -56,15 +56,14 @@ impl<'a> Via<'a> {
     }
 
     fn read(text: &'a str) -> Option<Self> {
-        let (protocol, rest) = trim(text).split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
-        let rest = trim(rest);
-        let (transport, rest) = rest.split_once(is_space)?;
-        let version = trim(version);
-        if !trim(protocol).eq_ignore_ascii_case("SIP") || !is_token(version) || !is_token(transport) {
+        let (protocol, rest) = leading_token(trim(text))?;
+        let (version, rest) = leading_token(trim(rest).strip_prefix('/').map(trim)?)?;
+        let (transport, rest) = leading_token(trim(rest).strip_prefix('/').map(trim)?)?;
+        if !protocol.eq_ignore_ascii_case("SIP") || !rest.starts_with(is_space) {
             return None;
         }
-        let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let (sent_by, params) = rest.split_at(end);
         let sent_by = trim(sent_by);
         let (host, port) = split_port(sent_by)?;
         is_host(host).then_some(Self {
@@ -78,12 +77,17 @@ impl<'a> Via<'a> {
     }
 }
 
+fn leading_token(text: &str) -> Option<(&str, &str)> {
+    let length = token_length(text.as_bytes());
+    (length > 0).then(|| text.split_at(length))
+}
+
 fn split_port(sent_by: &str) -> Option<(&str, Option<u16>)> {
-    let after_address = sent_by.find(']').unwrap_or(0);
-    let Some(colon) = sent_by[after_address..].find(':') else {
+    let bytes = sent_by.as_bytes();
+    let Some(colon) = memchr::memrchr(b':', bytes).filter(|_| bytes.last() != Some(&b']')) else {
         return Some((sent_by, None));
     };
-    let (host, port) = sent_by.split_at(after_address + colon);
+    let (host, port) = sent_by.split_at(colon);
     Some((trim(host), Some(number(trim(&port[1..]))?)))
 }
 
