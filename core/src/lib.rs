@@ -11,6 +11,8 @@
 //! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
 //! | `endpoint`, `dialog`, `call`, `registration`, `subscription` | the user agent's parts | RFC 3261, 3264, 5626, 5627, 6665 |
 //! | [`recording`] | logs of a session without names and numbers, and their replay | |
+//! | [`dialog_info`], [`conference_info`] | documents of event packages | RFC 4235, 4575 |
+//! | [`xml`] | the XML of event packages | XML 1.0 |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
@@ -21,6 +23,7 @@ pub mod session_description;
 pub mod sip;
 pub mod time;
 pub mod transaction;
+pub mod xml;
 
 mod call;
 mod census;
@@ -54,5 +57,6 @@ pub use rate_limit::{Rate, RateLimit, Sampler};
 pub use rng::Rng;
 pub use secret::Secret;
 pub use session_description::Direction;
+pub use subscription::{conference_info, dialog_info};
 pub use time::{Duration, Instant};
 pub use user_agent::{CallHandle, Command, Snapshot, UserAgent};

@@ -4,6 +4,8 @@
 //! Subscriptions are kept: refreshed in time, told a new address after a reconnect, made anew when the notifier has lost
 //! them, each with a pause that grows while it fails. They end when they are no longer wanted, or are refused for good.
 
+pub mod conference_info;
+pub mod dialog_info;
 mod state_header;
 mod usage;
 
@@ -16,6 +18,21 @@ use crate::sip::{Message, UriBuf};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 use usage::{Subject, Subscription};
+
+/// Longest text and longest identifier that are taken over from a document, in bytes.
+const MAX_TEXT: usize = 256;
+const MAX_IDENTIFIER: usize = 1_024;
+
+/// What a document says at such length is not for people.
+fn bounded(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// An identifier; half of one would name something else.
+fn identifier(text: &str) -> Option<String> {
+    (!text.is_empty() && text.len() <= MAX_IDENTIFIER).then(|| text.to_owned())
+}
 
 /// Subscriptions at once; each costs a few hundred bytes.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
