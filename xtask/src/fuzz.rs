@@ -10,9 +10,10 @@ use crate::needs::{self, Purpose};
 use crate::workspace::Workspace;
 
 /// The targets, and the longest input each is fed.
-const TARGETS: [(&str, u32); 4] = [
+const TARGETS: [(&str, u32); 5] = [
     ("message", 4_096),
     ("session-description", 4_096),
+    ("xml", 4_096),
     ("header", 4_096),
     ("agent", 772),
 ];

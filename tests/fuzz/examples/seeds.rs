@@ -1,5 +1,6 @@
 //! Writes the seeds of the corpus of the agent: ladders as people know them, for the fuzzer to start from.
-//! `cargo run -p clearline-fuzz --example seeds`. The other targets start from the messages of RFC 4475.
+//! `cargo run -p clearline-fuzz --example seeds`. The other targets start from the messages of RFC 4475 and from documents
+//! in the manner of RFC 4235 and 4575.
 
 use std::error::Error;
 use std::fs;

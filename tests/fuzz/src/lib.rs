@@ -1,4 +1,4 @@
-//! Four targets for a fuzzer, each a function that takes any bytes and panics if the core breaks a promise.
+//! Five targets for a fuzzer, each a function that takes any bytes and panics if the core breaks a promise.
 //!
 //! The fuzzer (`cargo xtask fuzz`) is one program around them; what it has found worth keeping lies in `corpus` and is
 //! replayed by an ordinary test.
@@ -9,6 +9,7 @@ mod header;
 mod message;
 mod mutation;
 mod session_description;
+mod xml;
 
 pub use agent::{Script, Step, record};
 
@@ -19,6 +20,8 @@ pub enum Target {
     Message,
     /// A session description: everything there is to ask of it.
     SessionDescription,
+    /// Documents of event packages: read, written, read again, and added up.
+    Xml,
     /// Values of headers on their own: challenges and credentials with the digests made of them, addresses, URIs and
     /// how they compare, media types, targets that a user dials.
     Header,
@@ -28,13 +31,20 @@ pub enum Target {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Message, Self::SessionDescription, Self::Header, Self::Agent];
+    pub const ALL: [Self; 5] = [
+        Self::Message,
+        Self::SessionDescription,
+        Self::Xml,
+        Self::Header,
+        Self::Agent,
+    ];
 
     /// Its name on the command line, and the folder of its corpus.
     pub fn name(self) -> &'static str {
         match self {
             Self::Message => "message",
             Self::SessionDescription => "session-description",
+            Self::Xml => "xml",
             Self::Header => "header",
             Self::Agent => "agent",
         }
@@ -53,6 +63,7 @@ impl Target {
         match self {
             Self::Message => message::run(data),
             Self::SessionDescription => session_description::run(data),
+            Self::Xml => xml::run(data),
             Self::Header => header::run(data),
             Self::Agent => agent::run(data),
         }
@@ -64,6 +75,7 @@ impl Target {
         match self {
             Self::Message => mutation::lines(data, max, seed, mutation::HEADERS),
             Self::SessionDescription => mutation::lines(data, max, seed, mutation::DESCRIPTION),
+            Self::Xml => mutation::tags(data, max, seed, mutation::XML),
             Self::Header => mutation::lines(data, max, seed, mutation::VALUES),
             Self::Agent => agent::mutate(data, max, seed),
         }

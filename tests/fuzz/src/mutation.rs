@@ -1,4 +1,4 @@
-//! Mutations that keep a text made of lines a text made of lines.
+//! Mutations that keep a text made of lines a text made of lines, and one made of tags one made of tags.
 //!
 //! A blind mutation of a message mostly breaks its framing, and what lies behind is never reached. These take and place
 //! whole lines and parts of them, and put Content-Length right.
@@ -109,6 +109,51 @@ pub(crate) const VALUES: &[&str] = &[
     "*",
 ];
 
+/// Tags and texts of documents.
+pub(crate) const XML: &[&str] = &[
+    "<?xml version=\"1.0\" encoding='UTF-8' standalone=\"yes\"?>",
+    "<!DOCTYPE a [<!ENTITY b 'c'>]>",
+    "<!-- a -- b -->",
+    "<?a b?>",
+    "<![CDATA[<&]]>",
+    "<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"1\" state=\"partial\" entity=\"sip:a@h\">",
+    "<d:dialog-info xmlns:d='urn:ietf:params:xml:ns:dialog-info' version='4294967295' state='full'>",
+    "<dialog id=\"1\" call-id=\"c&amp;\" local-tag=\"l\" remote-tag=\"r\" direction=\"initiator\">",
+    "<d:dialog id='2' direction='recipient'>",
+    "<state event=\"remote-bye\" code=\"200\">terminated</state>",
+    "<d:state>early</d:state>",
+    "<duration>274</duration>",
+    "<replaces call-id='c' local-tag='l' remote-tag='r'/>",
+    "<local>",
+    "<identity display=\"&quot;A&#x20;&#66;&quot;\">sip:a@h</identity>",
+    "<target uri=\"sip:a@d\"><param pname=\"+sip.rendering\" pval=\"no\"/></target>",
+    "</local>",
+    "<remote/>",
+    "<device xmlns=\"urn:clearline:dialog-device\">D</device>",
+    "</dialog>",
+    "</d:dialog>",
+    "</dialog-info>",
+    "<conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"sip:c@h\" state=\"partial\" version=\"2\">",
+    "<conference-description><subject>S</subject><maximum-user-count>8</maximum-user-count></conference-description>",
+    "<conference-state><user-count>3</user-count><active>true</active><locked>0</locked></conference-state>",
+    "<users state=\"partial\">",
+    "<user entity=\"sip:b@h\" state=\"deleted\">",
+    "<display-text>B</display-text>",
+    "<roles><entry>moderator</entry></roles>",
+    "<endpoint entity=\"sip:b@e\" state='partial'>",
+    "<status>muted-via-focus</status>",
+    "<media id=\"1\"><type>audio</type><status>sendrecv</status></media>",
+    "</endpoint>",
+    "</user>",
+    "</users>",
+    "</conference-info>",
+    "<x xmlns='' xmlns:y='u' y:z='1'>",
+    "</x>",
+    "&lt;&#1114111;&#xd800;]]>",
+    // Between two documents.
+    "\0",
+];
+
 /// Where parts of a value begin and end.
 const SEPARATORS: &[u8] = b",;=<>\"@:/ ?&%|()";
 
@@ -121,12 +166,33 @@ pub(crate) fn lines(data: &[u8], max: usize, seed: u32, pool: &[&str]) -> Option
     let (head, body) = split_head(data);
     let mut lines: Vec<Vec<u8>> = head.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     for _ in 0..=dice.below(3) {
-        change(&mut lines, pool, &mut dice);
+        change(&mut lines, pool, b"\r", &mut dice);
     }
     if dice.below(2) == 0 {
         put_length_right(&mut lines, body.len());
     }
     let mutated = [&lines.join(&b'\n')[..], body].concat();
+    (mutated.len() <= max && !mutated.is_empty()).then_some(mutated)
+}
+
+/// The same for documents: what lies between two tags, or is one, counts as a line.
+pub(crate) fn tags(data: &[u8], max: usize, seed: u32, pool: &[&str]) -> Option<Vec<u8>> {
+    let mut dice = Dice::new(seed);
+    if dice.below(4) == 0 {
+        return None;
+    }
+    let is_edge = |one: &u8, other: &u8| *one == b'>' || *other == b'<';
+    let mut tags: Vec<Vec<u8>> = data
+        .chunk_by(|one, other| !is_edge(one, other))
+        .map(<[u8]>::to_vec)
+        .collect();
+    if tags.is_empty() {
+        tags.push(Vec::new());
+    }
+    for _ in 0..=dice.below(3) {
+        change(&mut tags, pool, b"", &mut dice);
+    }
+    let mutated = tags.concat();
     (mutated.len() <= max && !mutated.is_empty()).then_some(mutated)
 }
 
@@ -139,12 +205,12 @@ fn split_head(data: &[u8]) -> (&[u8], &[u8]) {
     data.split_at(end)
 }
 
-fn change(lines: &mut Vec<Vec<u8>>, pool: &[&str], dice: &mut Dice) {
+fn change(lines: &mut Vec<Vec<u8>>, pool: &[&str], ending: &[u8], dice: &mut Dice) {
     let at = dice.below(lines.len());
     let other = dice.below(lines.len());
     match dice.below(8) {
-        0 => lines.insert(at, [dice.of(pool).as_bytes(), b"\r"].concat()),
-        1 => lines[at] = [dice.of(pool).as_bytes(), b"\r"].concat(),
+        0 => lines.insert(at, [dice.of(pool).as_bytes(), ending].concat()),
+        1 => lines[at] = [dice.of(pool).as_bytes(), ending].concat(),
         2 if lines.len() > 1 => drop(lines.remove(at)),
         3 => lines.insert(at, lines[other].clone()),
         4 => lines.swap(at, other),

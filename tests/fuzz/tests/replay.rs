@@ -49,6 +49,11 @@ fn session_descriptions() {
 }
 
 #[test]
+fn documents() {
+    assert!(replay(Target::Xml) >= 10);
+}
+
+#[test]
 fn headers() {
     assert!(replay(Target::Header) >= 10);
 }
