@@ -509,6 +509,15 @@ pub(crate) fn escape_param(text: &str) -> String {
     escaped
 }
 
+/// Escapes all but what the value of a header in a URI may hold (RFC 3261 25.1: hvalue).
+pub(crate) fn escape_header(text: &str) -> String {
+    let may_stand =
+        |byte| is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b'?' | b':' | b'+' | b'$');
+    let mut escaped = String::with_capacity(text.len());
+    escape(text, may_stand, &mut escaped);
+    escaped
+}
+
 fn escape(text: &str, may_stand: impl Fn(u8) -> bool, escaped: &mut String) {
     for byte in text.bytes() {
         if may_stand(byte) {
