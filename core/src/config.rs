@@ -22,6 +22,35 @@ pub enum RedirectPolicy {
     Any,
 }
 
+/// How calls are transferred on this platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TransferSupport {
+    /// The far end or the platform is asked with REFER (RFC 3515).
+    #[default]
+    Refer,
+    /// Not at all.
+    None,
+}
+
+/// What is done when the far end of a call asks this side to call somebody else (REFER, RFC 3515 section 2.4.2). The new
+/// call leaves with this account's identity and at its cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferPolicy {
+    /// It is refused.
+    Never,
+    /// The user is asked.
+    Ask,
+    /// A call to somebody of the account's own domain is made; for any other the user is asked. So a colleague or the
+    /// reception connects callers without anybody being asked, as on every telephone system.
+    #[default]
+    SameDomain,
+    /// It is done.
+    Always,
+}
+
 /// The account and behaviour of one agent. Written down, it is without its secrets: password and push service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +103,12 @@ pub struct Config {
     pub follow_answer_mode: bool,
     /// Which redirects (3xx) a call of this side follows.
     pub redirect_policy: RedirectPolicy,
+    /// How calls are transferred.
+    #[serde(default)]
+    pub transfer_support: TransferSupport,
+    /// What is done when somebody else transfers this side.
+    #[serde(default)]
+    pub transfer_policy: TransferPolicy,
     /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
     /// [`CallInfo::alert`](crate::CallInfo::alert).
     pub follow_alert_info: bool,
@@ -105,6 +140,8 @@ impl Config {
             preferred_identity: None,
             follow_answer_mode: false,
             redirect_policy: RedirectPolicy::SameDomain,
+            transfer_support: TransferSupport::Refer,
+            transfer_policy: TransferPolicy::SameDomain,
             follow_alert_info: false,
         }
     }

@@ -30,6 +30,27 @@ pub enum CommandError {
     TooManySubscriptions,
     /// What is subscribed to is no event package, or its media types are none.
     InvalidPackage,
+    /// Neither the far end nor the platform offers this.
+    NotOffered,
+}
+
+impl CommandError {
+    /// The end of an operation of which a later step turned out to be impossible.
+    pub(crate) fn into_failure(self) -> OperationError {
+        match self {
+            Self::NotConnected => OperationError::Disconnected,
+            Self::NotOffered => OperationError::NotOffered,
+            Self::WrongState
+            | Self::NoSuchCall
+            | Self::DuplicateCall
+            | Self::InvalidTarget
+            | Self::InvalidTone
+            | Self::TooManyCalls
+            | Self::NoSuchSubscription
+            | Self::TooManySubscriptions
+            | Self::InvalidPackage => OperationError::CallEnded,
+        }
+    }
 }
 
 impl fmt::Display for CommandError {
@@ -45,6 +66,7 @@ impl fmt::Display for CommandError {
             Self::NoSuchSubscription => "no such subscription",
             Self::TooManySubscriptions => "too many subscriptions",
             Self::InvalidPackage => "not an event package with media types",
+            Self::NotOffered => "not offered here",
         })
     }
 }
@@ -73,6 +95,17 @@ pub enum OperationError {
     CallEnded,
     /// The user's other command overtook it.
     Superseded,
+    /// Neither the far end nor the platform offers this.
+    NotOffered,
+    /// The far end of a transfer could not reach whom it was sent to; what it heard there.
+    TargetFailed {
+        /// SIP status code.
+        status: u16,
+        /// Reason phrase.
+        reason: String,
+    },
+    /// The far end of a transfer has not said what became of it.
+    OutcomeUnknown,
 }
 
 impl fmt::Display for OperationError {
@@ -84,6 +117,11 @@ impl fmt::Display for OperationError {
             Self::Media(error) => write!(f, "audio failed: {}", error.detail),
             Self::CallEnded => f.write_str("the call has ended"),
             Self::Superseded => f.write_str("overtaken by another command"),
+            Self::NotOffered => f.write_str("not offered here"),
+            Self::TargetFailed { status, reason } => {
+                write!(f, "not reached: {status} {reason}")
+            }
+            Self::OutcomeUnknown => f.write_str("nobody has said what became of it"),
         }
     }
 }

@@ -26,6 +26,14 @@ pub enum Event {
         /// `0-9 * # A-D`.
         tone: char,
     },
+    /// The far end of a call wants this side to call somebody else, and policy leaves that to the user. It is also in
+    /// [`CallInfo::transfer_request`], until it is decided or nobody waits for it any more.
+    TransferRequested {
+        /// The call.
+        call: CallId,
+        /// What is wanted.
+        request: Box<TransferRequest>,
+    },
     /// A subscription changed.
     Subscription {
         /// Which one.
@@ -288,12 +296,73 @@ pub struct CallInfo {
     pub early_media: bool,
     /// Another call was up when this one came in: a waiting tone, not a ring.
     pub waiting: bool,
+    /// The far end can be sent to somebody else, as far as is known: it and the platform offer that.
+    #[serde(default)]
+    pub transferable: bool,
+    /// What is under way to connect the far end with somebody else.
+    #[serde(default)]
+    pub transfer: Option<TransferState>,
+    /// The far end wants this side to call somebody else, and waits for the user's consent:
+    /// [`CallHandle::accept_transfer`](crate::CallHandle::accept_transfer) or
+    /// [`decline_transfer`](crate::CallHandle::decline_transfer).
+    #[serde(default)]
+    pub transfer_request: Option<TransferRequest>,
+    /// Who has connected this side with the present far end.
+    #[serde(default)]
+    pub transferred_by: Option<Identity>,
+    /// The call this one takes the place of if it is answered: the far end of that one has sent the user here. It
+    /// belongs where that one is, its audio too.
+    #[serde(default)]
+    pub succeeds: Option<CallId>,
     /// When the call began to exist here.
     pub created_at: Instant,
     /// When it was answered.
     pub answered_at: Option<Instant>,
     /// When and how it ended; set in [`CallState::Ended`] only.
     pub end: Option<CallEnd>,
+}
+
+/// What is under way to connect the far end of a call with somebody else.
+///
+/// ```text
+/// (hold) --> Consulting --> Referring --> Proceeding --> the call ends, transferred
+///    +-----------------------^   |            |
+///                                +------------+--> Failed: the call is what it was before
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TransferState {
+    /// On hold while somebody else is asked.
+    Consulting {
+        /// In this call.
+        with: CallId,
+    },
+    /// The far end has been asked to call somebody else.
+    Referring,
+    /// It does.
+    #[serde(rename_all = "camelCase")]
+    Proceeding {
+        /// What it has heard: 100 for nothing yet, 180 when it rings there.
+        sip_status: u16,
+    },
+    /// It has not come about, and the far end is back. Stays until the next command to the call.
+    Failed {
+        /// Why.
+        error: OperationError,
+    },
+}
+
+/// The far end of a call wants this side to call somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferRequest {
+    /// Whom.
+    pub target: Identity,
+    /// Who wants it.
+    pub referred_by: Identity,
+    /// Whether the two have spoken about it: the target is in a call that this side is to take over.
+    pub attended: bool,
 }
 
 /// Who started a call.
@@ -414,6 +483,8 @@ pub enum EndCause {
     LocalHangUp,
     /// The far end hung up an answered call.
     RemoteHangUp,
+    /// It has gone over to another: this side has connected the far end with somebody else, or the far end this side.
+    Transferred,
     /// This side gave up before an answer.
     Cancelled,
     /// The caller gave up before this side answered: a missed call.

@@ -42,11 +42,12 @@ mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
 pub use census::Census;
-pub use config::{Config, Push, RedirectPolicy, Server, Token};
+pub use config::{Config, Push, RedirectPolicy, Server, Token, TransferPolicy, TransferSupport};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
     Event, Identity, Notification, RegistrationState, SubscriptionState, TerminationReason, TokenNeed,
+    TransferRequest, TransferState,
 };
 pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, SubscriptionId};
 pub use io::{

@@ -265,6 +265,7 @@ impl Driver {
             | Event::Call(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Subscription { .. }
             | Event::Notification(_) => {}
         }

@@ -75,6 +75,7 @@ impl PhoneState {
             Event::Stopped => self.stopped = true,
             Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::OperationDone { .. }

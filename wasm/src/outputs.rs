@@ -44,6 +44,8 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
             let error = result.as_ref().err().map(json).transpose()?;
             host.operation_done(&operation.to_string(), error)
         }
+        // The call has it, too.
+        Event::TransferRequested { .. } => Ok(()),
         Event::TokenWanted { need, .. } => host.token_wanted(&json(need)?),
         Event::Stopped => host.stopped(),
         Event::Dropped {

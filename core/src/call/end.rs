@@ -77,6 +77,8 @@ impl Call {
         // RFC 3891 section 3: the dialog it names is over.
         self.abort_succession(endpoint, 603);
         self.abort_recovery(endpoint);
+        self.abort_transfer(endpoint);
+        self.abort_errand(endpoint);
         self.abandon(endpoint, &OperationError::CallEnded);
         self.fail_dtmf(endpoint, &OperationError::CallEnded);
         if let Some(operation) = self.take_answer_operation() {

@@ -208,6 +208,9 @@ impl Call {
             Method::Prack => self.prack_received(endpoint, transaction, request),
             Method::Update => self.update_received(endpoint, transaction, request),
             Method::Info => self.info_received(endpoint, transaction, request),
+            Method::Notify => self.notify_received(endpoint, transaction, request),
+            Method::Refer => self.refer_received(endpoint, transaction, request, None),
+            Method::Subscribe => self.subscribe_received(endpoint, transaction, request),
             Method::Options => {
                 let response = endpoint
                     .response(request, 200)
@@ -219,12 +222,18 @@ impl Call {
             Method::Ack
             | Method::Cancel
             | Method::Register
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Refer
             | Method::Message
             | Method::Publish
             | Method::Other(_) => endpoint.reject(transaction, request, 405),
+        }
+    }
+
+    /// Whether it has ended, or is about to, for this reason.
+    pub(crate) fn ended_by(&self, cause: EndCause) -> bool {
+        match &self.stage {
+            Stage::Leaving(leaving) => leaving.cause == cause,
+            Stage::Over => self.info.end.as_ref().is_some_and(|end| end.cause == cause),
+            Stage::Offering(_) | Stage::Inviting(_) | Stage::Alerting(_) | Stage::Established(_) => false,
         }
     }
 
@@ -317,7 +326,13 @@ impl Call {
                 let cause = leaving.cause;
                 self.end_without_answer(endpoint, cause);
             }
-            Stage::Established(_) => self.end_with(endpoint, heard.why_hung_up(), heard.sip, ""),
+            Stage::Established(_) => {
+                let cause = match self.is_left_for_transfer(endpoint) {
+                    true => EndCause::Transferred,
+                    false => heard.why_hung_up(),
+                };
+                self.end_with(endpoint, cause, heard.sip, "");
+            }
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}
         }
         self.note_reason(&heard);

@@ -3,7 +3,8 @@
 //! The agent hears its own platform only, over the connection it has opened itself: that is the trust domain of
 //! RFC 3325 section 3, so what is asserted there may be believed.
 
-use super::{Call, CallDirection, Endpoint, HeaderName, Message, NameAddr};
+use super::replaces::is_same_party;
+use super::{Call, CallDirection, CallState, Endpoint, HeaderName, Message, NameAddr};
 use crate::event::Identity;
 use crate::sip::{HeaderError, RequestBuilder, Scheme, TelephoneNumber};
 
@@ -97,6 +98,19 @@ fn is_anonymous(from: &NameAddr<'_>) -> bool {
 }
 
 impl Call {
+    /// Who is at the far end now. If it is another party than before, that one has connected this side with it: so a
+    /// platform that transfers calls itself shows them (RFC 4916 section 4.4).
+    pub(super) fn speaks_with(&mut self, party: Identity) {
+        let before = std::mem::replace(&mut self.info.remote, party);
+        let now = &self.info.remote;
+        // A party may have several addresses, and keeps its name.
+        let same_name = !now.display_name.is_empty() && now.display_name == before.display_name;
+        let same = same_name || is_same_party(&before.uri, &now.uri);
+        if self.info.state == CallState::Active && !same {
+            self.info.transferred_by = Some(before);
+        }
+    }
+
     /// The Contact of this call's dialog. That of an anonymous caller names nobody (RFC 3323 section 4.1.1.3): a GRUU
     /// holds the address of record.
     pub(super) fn contact(&self, endpoint: &Endpoint) -> String {

@@ -24,6 +24,7 @@ mod outgoing;
 mod prack;
 mod reason;
 mod redirect;
+mod referee;
 mod refresh;
 mod reinvite;
 mod repetition;
@@ -31,6 +32,7 @@ mod replaces;
 mod restore;
 mod session_timer;
 mod survival;
+mod transfer;
 mod trickle;
 mod update;
 mod wishes;
@@ -56,12 +58,16 @@ use incoming::Alerting;
 use moving::Candidate;
 use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
+pub(crate) use referee::Errand;
+use referee::Referee;
 pub(crate) use replaces::Replaces;
 use replaces::{Recovery, Succession};
 pub(crate) use restore::{Restored, UNSEEN_REQUESTS};
 use session_timer::SessionTimer;
 pub(crate) use session_timer::too_small;
 use survival::Losses;
+pub(crate) use transfer::Referral;
+use transfer::{Consultation, Transfer};
 use trickle::Trickle;
 
 /// How an incoming call is declined.
@@ -116,6 +122,18 @@ pub(crate) struct Call {
     succession: Option<Box<Succession>>,
     /// The dialog is dead; another is being asked for.
     recovery: Option<Box<Recovery>>,
+    /// The far end has been sent to somebody else.
+    transfer: Option<Box<Transfer>>,
+    /// Somebody else is being asked first.
+    consultation: Option<Consultation>,
+    /// The far end wants this side to call somebody else.
+    referee: Option<Box<Referee>>,
+    /// The far end of another call has sent this side here.
+    errand: Option<Box<Errand>>,
+    /// The far end of this call is sent to take the place of this one.
+    offered_for: Option<CallId>,
+    /// The call whose place has been taken.
+    done_with: Option<CallId>,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +183,11 @@ impl Call {
                 microphone_problem: None,
                 early_media: false,
                 waiting: false,
+                transferable: false,
+                transfer: None,
+                transfer_request: None,
+                transferred_by: None,
+                succeeds: None,
                 created_at: endpoint.now,
                 answered_at: None,
                 end: None,
@@ -184,6 +207,12 @@ impl Call {
             trickle: Trickle::default(),
             succession: None,
             recovery: None,
+            transfer: None,
+            consultation: None,
+            referee: None,
+            errand: None,
+            offered_for: None,
+            done_with: None,
         }
     }
 
@@ -201,7 +230,8 @@ impl Call {
     }
 
     /// The call's view, if it differs from what was told last.
-    pub(crate) fn take_report(&mut self) -> Option<CallInfo> {
+    pub(crate) fn take_report(&mut self, endpoint: &Endpoint) -> Option<CallInfo> {
+        self.info.transferable = self.is_transferable(endpoint);
         self.info.negotiating = self.is_negotiating();
         self.info.reconnecting = self.is_reconnecting();
         if self.reported.as_ref() == Some(&self.info) {
@@ -242,10 +272,14 @@ impl Call {
         // In an early dialog the INVITE has its own limits.
         let session = self.established().and_then(|_| self.session_timer.deadline());
         let survival = self.survival_deadline(endpoint);
-        [stage, reinvite, ringing, dtmf, recovery, session, survival]
-            .into_iter()
-            .flatten()
-            .min()
+        let transfer = self.transfer_deadline().map(|at| (at, Timer::Subscription));
+        let referee = self.referee_deadline().map(|at| (at, Timer::Call));
+        [
+            stage, reinvite, ringing, dtmf, recovery, session, survival, transfer, referee,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Lets time do its work.
@@ -258,6 +292,8 @@ impl Call {
         }
         self.wake_recovery(endpoint);
         self.wake_survival(endpoint);
+        self.wake_transfer(endpoint);
+        self.wake_referee(endpoint);
         self.advance_dtmf(endpoint);
     }
 
@@ -266,6 +302,7 @@ impl Call {
         self.advance_trickle(endpoint);
         self.advance_negotiation(endpoint);
         self.advance_dtmf(endpoint);
+        self.advance_referee(endpoint);
     }
 
     /// Whether a received request inside a dialog is this call's.

@@ -547,7 +547,7 @@ impl Call {
         }
     }
 
-    pub(super) fn wants_hold(&self) -> bool {
+    pub(crate) fn wants_hold(&self) -> bool {
         self.established()
             .is_some_and(|established| established.wanted.hold)
     }

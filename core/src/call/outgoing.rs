@@ -7,9 +7,9 @@ use super::negotiation::Owed;
 use super::reason::{self, COMPLETED_ELSEWHERE, Heard};
 use super::redirect::Redirection;
 use super::{
-    Call, CallDirection, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, HeaderName, Identity,
-    MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message, Stage, asserted_identity,
-    identity, session_description,
+    Call, CallDirection, CallInfo, CallOptions, CallState, Dialog, Direction, EndCause, Endpoint, Errand,
+    HeaderName, Identity, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, Message,
+    Stage, asserted_identity, identity, session_description,
 };
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, Release, SUPPORTED};
 use crate::id::CallId;
@@ -52,6 +52,13 @@ pub(super) enum Cancel {
     /// Waits for a provisional response, before which no CANCEL may be sent (section 9.1).
     Wanted(EndCause),
     Sent(EndCause),
+}
+
+impl Offering {
+    /// Whom the call is for.
+    pub(super) fn target(&self) -> &UriBuf {
+        &self.target
+    }
 }
 
 impl Inviting {
@@ -117,6 +124,29 @@ impl Call {
         call
     }
 
+    /// Starts a call that the far end of `first` has asked for.
+    pub(crate) fn referred(
+        endpoint: &mut Endpoint,
+        id: CallId,
+        target: UriBuf,
+        first: &CallInfo,
+        errand: Errand,
+    ) -> Self {
+        let name = Some(errand.display_name.clone()).filter(|name| !name.is_empty());
+        let options = CallOptions {
+            display_name: name.as_deref().map(identity::bounded),
+            ..CallOptions::default()
+        };
+        let mut call = Self::outgoing(endpoint, id, target, options);
+        call.errand = Some(Box::new(errand));
+        call.info.succeeds = Some(first.id);
+        call.info.transferred_by = Some(first.remote.clone());
+        if first.muted {
+            let _ = endpoint.as_step(|endpoint| call.set_muted(endpoint, true));
+        }
+        call
+    }
+
     pub(super) fn offer_made(&mut self, endpoint: &mut Endpoint, result: Result<MediaOutcome, MediaError>) {
         let Stage::Offering(offering) = &self.stage else {
             return;
@@ -141,6 +171,10 @@ impl Call {
                 .header(HeaderName::Supported, SUPPORTED)
                 .body("application/sdp", sdp.as_bytes()),
             None => invite.header(HeaderName::Supported, supported_without_offer()),
+        };
+        let invite = match &self.errand {
+            Some(errand) => errand.with_reasons(invite),
+            None => invite,
         };
         let invite = self.session_timer.ask(&endpoint.config, invite).build();
         let Ok(transaction) = endpoint.send_message(Purpose::Invite(self.id()), &invite) else {

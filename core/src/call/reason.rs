@@ -16,6 +16,7 @@ pub(super) fn said(cause: EndCause) -> Option<&'static str> {
         EndCause::AnsweredElsewhere => Some(COMPLETED_ELSEWHERE),
         EndCause::LocalHangUp
         | EndCause::RemoteHangUp
+        | EndCause::Transferred
         | EndCause::Cancelled
         | EndCause::Missed
         | EndCause::Declined

@@ -34,10 +34,10 @@ impl Call {
         });
         if changed && let Ok(caller) = identity::caller(message) {
             // RFC 4916 section 4.4: another person is at the far end now.
-            self.info.remote = caller.identity;
+            self.speaks_with(caller.identity);
             self.info.anonymous = caller.anonymous;
         } else if let Some(asserted) = asserted_identity(message) {
-            self.info.remote = asserted;
+            self.speaks_with(asserted);
         }
     }
 }

@@ -15,8 +15,8 @@
 //!                                                    an offer in the old dialog shows that it lives)
 //! ```
 //!
-//! Who may: the party the call is with, as the platform asserts it, and this account's own other devices. Whoever knows a
-//! dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
+//! Who may: the party the call is with, as the platform asserts it, whom that party has sent (Referred-By), and this
+//! account's own other devices. Whoever knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
 
 use super::negotiation::{Negotiation, direction};
 use super::{
@@ -71,7 +71,7 @@ impl Replaces {
 
     /// Section 6.1: `to-tag` is the tag of whoever receives the header, `from-tag` that of its peer; `0` stands for the
     /// missing tag of RFC 2543.
-    fn parse(value: &str) -> Option<Self> {
+    pub(super) fn parse(value: &str) -> Option<Self> {
         let (call_id, params) = value.split_at(value.find(';').unwrap_or(value.len()));
         let params = Params::after_value(params)?;
         let tag = |name| params.value(name).map(|tag| if tag == "0" { "" } else { tag });
@@ -88,7 +88,7 @@ impl Replaces {
 }
 
 /// The header that asks the far end of `dialog` to give its place up.
-fn asking_for(dialog: &DialogId) -> String {
+pub(super) fn asking_for(dialog: &DialogId) -> String {
     let DialogId {
         call_id,
         local_tag,
@@ -190,14 +190,17 @@ impl Call {
         if caller.anonymous {
             return false;
         }
+        // RFC 3892, RFC 5589 section 7.3: the party the call is with has sent the caller here. Nobody else knows the dialog.
+        let sender = invite.addresses(HeaderName::ReferredBy).flatten().next();
+        let sender = sender.map(|sender| sender.uri.as_str());
         let own = endpoint.config.address_of_record.as_str();
         let in_dialog = self.dialog().and_then(Dialog::remote_uri);
         let in_dialog = in_dialog.as_ref().map(|uri| uri.as_str());
         let known = [Some(own), Some(self.info.remote.uri.as_str()), in_dialog];
-        known
-            .into_iter()
-            .flatten()
-            .any(|known| is_same_party(known, &caller.identity.uri))
+        known.into_iter().flatten().any(|known| {
+            is_same_party(known, &caller.identity.uri)
+                || sender.is_some_and(|sender| is_same_party(known, sender))
+        })
     }
 
     /// `true` if the media answer was for a succession.
@@ -254,7 +257,7 @@ impl Call {
             self.info.early_media = false;
         }
         if let Ok(caller) = identity::caller(&invite) {
-            self.info.remote = caller.identity;
+            self.speaks_with(caller.identity);
         }
         match session_description(&invite) {
             Some(offer) => {
@@ -685,7 +688,7 @@ pub(super) fn says_lost(status: u16) -> bool {
 }
 
 /// Whether two URIs name the same party, whatever their parameters.
-fn is_same_party(a: &str, b: &str) -> bool {
+pub(super) fn is_same_party(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (Uri::parse(a), Uri::parse(b)) else {
         return false;
     };

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call, CallInfo, CallState, Endpoint, Established, MediaTransport, RemoteMedia, SessionTimer, Stage,
+    Call, CallInfo, CallState, Consultation, Endpoint, Established, MediaTransport, Referee, RemoteMedia,
+    SessionTimer, Stage, Transfer,
 };
 use crate::dialog::Dialog;
 use crate::endpoint::Farewell;
@@ -23,6 +24,12 @@ pub(crate) struct Restored {
     hold: bool,
     #[serde(default)]
     session_timer: SessionTimer,
+    #[serde(default)]
+    transfer: Option<Box<Transfer>>,
+    #[serde(default)]
+    consultation: Option<Consultation>,
+    #[serde(default)]
+    referee: Option<Box<Referee>>,
 }
 
 impl Call {
@@ -37,6 +44,9 @@ impl Call {
             remote_media: self.remote_media,
             hold: established.wanted.hold,
             session_timer: self.session_timer,
+            transfer: self.transfer.clone(),
+            consultation: self.consultation,
+            referee: self.referee.clone(),
         })
     }
 
@@ -68,6 +78,9 @@ impl Call {
             remote_media,
             hold,
             session_timer,
+            transfer,
+            consultation,
+            referee,
         } = restored;
         // The clock may have another origin now: moments are moved by their age.
         let moved = |at: Instant| now.saturating_sub(taken_at.saturating_since(at) + asleep);
@@ -96,6 +109,12 @@ impl Call {
             trickle: super::Trickle::default(),
             succession: None,
             recovery: None,
+            transfer: transfer.map(|it| Box::new(it.moved(moved, now))),
+            consultation,
+            referee: referee.map(|it| Box::new(it.moved(UNSEEN_REQUESTS, now))),
+            errand: None,
+            offered_for: None,
+            done_with: None,
         }
     }
 }

@@ -59,6 +59,15 @@ impl Wanted {
         }
     }
 
+    /// The opposite wish overtakes the one before.
+    fn wish_hold(&mut self, endpoint: &mut Endpoint, hold: bool) {
+        if std::mem::replace(&mut self.hold, hold) != hold {
+            for overtaken in std::mem::take(&mut self.operations) {
+                endpoint.finish(overtaken, Err(OperationError::Superseded));
+            }
+        }
+    }
+
     /// Takes what an offer made now will grant.
     fn take_offer(&mut self) -> Offer {
         let fresh_media = std::mem::take(&mut self.fresh_media);
@@ -91,18 +100,40 @@ impl Call {
             return Err(CommandError::WrongState);
         };
         let operation = endpoint.new_operation();
-        if established.wanted.hold != hold {
-            for overtaken in std::mem::take(&mut established.wanted.operations) {
-                endpoint.finish(overtaken, Err(OperationError::Superseded));
-            }
-            established.wanted.hold = hold;
-        }
+        established.wanted.wish_hold(endpoint, hold);
         if negotiating || self.info.local_hold != hold {
             established.wanted.operations.push(operation);
         } else {
             endpoint.finish(operation, Ok(()));
         }
+        self.hold_is_commanded();
         Ok(operation)
+    }
+
+    /// Hold or resume as soon as that is possible, without a command that waits for it.
+    pub(crate) fn wish_hold(&mut self, endpoint: &mut Endpoint, hold: bool) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.wish_hold(endpoint, hold);
+        }
+    }
+
+    /// An operation that ends when what is wished of hold is negotiated.
+    pub(crate) fn await_hold(&mut self, endpoint: &mut Endpoint) -> OperationId {
+        let operation = endpoint.new_operation();
+        match &mut self.stage {
+            Stage::Established(established) => established.wanted.operations.push(operation),
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => endpoint.finish(operation, Err(OperationError::CallEnded)),
+        }
+        operation
+    }
+
+    /// Whether the far end is on hold, and is to stay there.
+    pub(crate) fn is_held(&self) -> bool {
+        self.info.local_hold && self.wants_hold()
     }
 
     /// A new media session, for example in another window.

@@ -216,6 +216,11 @@ impl Dialog {
         self.peer.update = false;
     }
 
+    /// The far side does not know REFER, whatever it lists.
+    pub(crate) fn peer_refuses_refer(&mut self) {
+        self.peer.refer = Some(false);
+    }
+
     /// Takes over the far side's identity from a request of its (RFC 4916 section 4.4.2); `true` if it is another one.
     pub(crate) fn learn_remote(&mut self, request: &Message) -> bool {
         let Ok(from) = request.from() else { return false };
@@ -255,7 +260,8 @@ impl Dialog {
         }
     }
 
-    fn numbered_request(&self, method: Method<'_>, cseq: u32) -> RequestBuilder {
+    /// A request with a number that was taken before.
+    pub(crate) fn numbered_request(&self, method: Method<'_>, cseq: u32) -> RequestBuilder {
         self.routed_request(method)
             .header(HeaderName::MaxForwards, 70)
             .header(

@@ -14,6 +14,8 @@ pub(crate) struct Peer {
     pub(crate) trickle: bool,
     /// Session timers (RFC 4028).
     pub(crate) timer: bool,
+    /// REFER (RFC 3515); `None` while it has not said.
+    pub(crate) refer: Option<bool>,
 }
 
 impl Peer {
@@ -27,5 +29,6 @@ impl Peer {
         // What it takes by INFO it says in Recv-Info (RFC 6086 section 5.2.3).
         self.trickle = lists(HeaderName::RecvInfo, "trickle-ice").unwrap_or(self.trickle);
         self.timer = lists(HeaderName::Supported, "timer").unwrap_or(self.timer);
+        self.refer = lists(HeaderName::Allow, "REFER").or(self.refer);
     }
 }

@@ -6,7 +6,7 @@ mod flows;
 mod lost_invite;
 mod purpose;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bearer::{Bearer, Demand};
 pub(crate) use farewell::Farewell;
@@ -28,10 +28,10 @@ use crate::time::{Duration, Instant};
 use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
 /// Methods this agent understands (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY, REFER";
 /// Option tags this agent implements.
 pub(crate) const SUPPORTED: &str =
-    "100rel, 199, from-change, gruu, outbound, path, replaces, timer, trickle-ice";
+    "100rel, 199, from-change, gruu, norefersub, outbound, path, replaces, tdialog, timer, trickle-ice";
 /// INFO packages this agent takes (RFC 6086 section 5.2.3).
 pub(crate) const RECV_INFO: &str = "trickle-ice";
 
@@ -56,6 +56,10 @@ pub(crate) struct Endpoint {
     last_media_request: u64,
     last_media_session: u64,
     last_operation: u64,
+    /// Operations that are steps of others are not told to the application, but to the agent itself.
+    inner: Inner,
+    /// REFERs that are looked at.
+    refers: RateLimit,
     /// Refused INVITEs that are remembered until their ACK comes.
     kept_refusals: RateLimit,
     /// Dialogs that have ended lately, the newest last.
@@ -106,6 +110,15 @@ struct Parked {
     until: Instant,
 }
 
+/// Operations that are steps of others.
+#[derive(Clone, Debug, Default)]
+struct Inner {
+    /// Those that begin now are.
+    begins: bool,
+    open: BTreeSet<OperationId>,
+    ended: Vec<(OperationId, Result<(), OperationError>)>,
+}
+
 /// What becomes of a challenged request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -129,6 +142,12 @@ const MAX_ENDED_DIALOGS: usize = 16;
 
 /// As each is remembered for up to 32 s, there are never more than about a hundred, however many callers are refused.
 const KEPT_REFUSALS: Rate = Rate::per_second(1, 64);
+
+/// Calls that far ends can have made here: as often as an attendant works, and not as a storm.
+const REFERS: Rate = Rate {
+    interval: Duration::from_secs(4),
+    burst: 8,
+};
 
 /// Whether a fork that answers has been released before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +190,8 @@ impl Endpoint {
             last_media_request: 0,
             last_media_session: 0,
             last_operation: 0,
+            inner: Inner::default(),
+            refers: RateLimit::new(REFERS),
             kept_refusals: RateLimit::new(KEPT_REFUSALS),
             ended_dialogs: VecDeque::new(),
         }
@@ -222,11 +243,32 @@ impl Endpoint {
 
     pub(crate) fn new_operation(&mut self) -> OperationId {
         self.last_operation += 1;
-        OperationId(self.last_operation)
+        let operation = OperationId(self.last_operation);
+        if self.inner.begins {
+            self.inner.open.insert(operation);
+        }
+        operation
     }
 
     pub(crate) fn finish(&mut self, operation: OperationId, result: Result<(), OperationError>) {
-        self.emit(Event::OperationDone { operation, result });
+        if self.inner.open.remove(&operation) {
+            self.inner.ended.push((operation, result));
+        } else {
+            self.emit(Event::OperationDone { operation, result });
+        }
+    }
+
+    /// Gives a command that is a step of another one.
+    pub(crate) fn as_step<T>(&mut self, command: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.inner.begins, true);
+        let result = command(self);
+        self.inner.begins = outer;
+        result
+    }
+
+    /// Steps that have ended.
+    pub(crate) fn take_ended_steps(&mut self) -> Vec<(OperationId, Result<(), OperationError>)> {
+        std::mem::take(&mut self.inner.ended)
     }
 
     /// A dialog is over; it is remembered for a while.
@@ -450,6 +492,11 @@ impl Endpoint {
             415 => response.header(HeaderName::Accept, "application/sdp"),
             _ => response,
         }
+    }
+
+    /// Whether one more REFER can be followed now.
+    pub(crate) fn takes_refer(&mut self) -> bool {
+        self.refers.allows(self.now)
     }
 
     /// Cancels an INVITE, if it still awaits its final response.

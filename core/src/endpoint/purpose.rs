@@ -27,6 +27,10 @@ pub(crate) enum Purpose {
     Subscribe(SubscriptionId),
     /// Candidates by INFO.
     Trickle(CallId),
+    /// The REFER that sends a call's far end to somebody else.
+    Refer(CallId),
+    /// A NOTIFY about a call that the far end has asked for.
+    Notify(CallId),
     /// A digit by INFO.
     Dtmf(CallId),
     /// The BYE of a call that ended while there was no connection.

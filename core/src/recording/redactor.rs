@@ -205,14 +205,15 @@ impl Redactor {
 
     pub(super) fn command(&mut self, command: &Command) -> Command {
         let mut command = with_renewed_password(command.clone());
-        if let Command::Call { target, options, .. } = &mut command {
+        if let Command::Call { target, options, .. } | Command::Consult { target, options, .. } = &mut command
+        {
             options.display_name = options
                 .display_name
                 .take()
                 .map(|name| self.pseudonyms.word(&name));
             *target = self.target(target);
         }
-        if let Command::Subscribe { target, .. } = &mut command {
+        if let Command::Subscribe { target, .. } | Command::Transfer(_, target) = &mut command {
             *target = self.target(target);
         }
         if let Command::SendDtmf(_, tones) = &mut command {

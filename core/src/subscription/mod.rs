@@ -6,6 +6,7 @@
 
 pub mod conference_info;
 pub mod dialog_info;
+mod refer;
 mod state_header;
 mod usage;
 
@@ -17,6 +18,7 @@ use crate::id::SubscriptionId;
 use crate::sip::{Message, UriBuf};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
+pub(crate) use refer::{ReferNotifier, ReferSubscriber, Told, event_id};
 use usage::{Subject, Subscription};
 
 /// Longest text and longest identifier that are taken over from a document, in bytes.

@@ -32,6 +32,18 @@ pub enum Command {
     SetMuted(CallId, bool),
     SendDtmf(CallId, String),
     MoveMedia(CallId),
+    SwapTo(CallId),
+    Consult {
+        of: CallId,
+        id: CallId,
+        target: String,
+        options: CallOptions,
+    },
+    Transfer(CallId, String),
+    TransferTo(CallId, CallId),
+    CancelTransfer(CallId),
+    AcceptTransfer(CallId),
+    DeclineTransfer(CallId),
     SetPassword(#[serde(skip)] Secret),
     SetToken(Token),
     Subscribe {
@@ -76,6 +88,24 @@ impl UserAgent {
                 return self.call_handle(now, call)?.send_dtmf(&tones).map(Some);
             }
             Command::MoveMedia(call) => return self.call_handle(now, call)?.move_media().map(Some),
+            Command::SwapTo(call) => return self.swap_to(now, call).map(Some),
+            Command::Consult {
+                of,
+                id,
+                target,
+                options,
+            } => return self.consult(now, of, id, &target, options).map(Some),
+            Command::Transfer(call, target) => {
+                return self.call_handle(now, call)?.transfer(&target).map(Some);
+            }
+            Command::TransferTo(call, other) => {
+                return self.call_handle(now, call)?.transfer_to(other).map(Some);
+            }
+            Command::AcceptTransfer(call) => return self.call_handle(now, call)?.accept_transfer().map(Some),
+            Command::DeclineTransfer(call) => {
+                return self.call_handle(now, call)?.decline_transfer().map(Some);
+            }
+            Command::CancelTransfer(call) => return self.call_handle(now, call)?.cancel_transfer().map(Some),
         }
         Ok(None)
     }

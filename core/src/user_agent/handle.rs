@@ -92,6 +92,54 @@ impl<'a> CallHandle<'a> {
             .command(self.id, |call, endpoint| call.send_dtmf(endpoint, tones))
     }
 
+    /// Sends the far end to `target`, a number, a name or a URI. It is put on hold first. Done when `target` has answered,
+    /// and the call with it; if nobody does, the call is what it was before.
+    ///
+    /// # Errors
+    /// [`CommandError::InvalidTarget`], [`CommandError::WrongState`] unless the call is answered,
+    /// [`CommandError::NotConnected`], [`CommandError::NotOffered`] where the far end or the platform cannot do it.
+    pub fn transfer(&mut self, target: &str) -> Result<OperationId, CommandError> {
+        self.agent.transfer(self.id, target)
+    }
+
+    /// Sends the far end to take this user's place in the call `other`. It is put on hold first. Done when it has, and
+    /// both calls with it; if it has not, both are what they were before.
+    ///
+    /// While `other` only rings it is taken back, and the far end is sent there as [`Self::transfer`] does.
+    ///
+    /// # Errors
+    /// Those of [`Self::transfer`].
+    pub fn transfer_to(&mut self, other: CallId) -> Result<OperationId, CommandError> {
+        self.agent.transfer_to(self.id, other)
+    }
+
+    /// Does not transfer after all: a call in which somebody is being asked ([`UserAgent::consult`]) is ended and the far
+    /// end taken off hold. Done when it is.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] if there is nothing to cancel, or if it is too late because the far end has been asked
+    /// to go.
+    pub fn cancel_transfer(&mut self) -> Result<OperationId, CommandError> {
+        self.agent.cancel_transfer(self.id)
+    }
+
+    /// Calls whom the far end wants this side to call ([`CallInfo::transfer_request`]). Done when that call is on its way; it
+    /// comes with an id of its own and names this one in [`CallInfo::succeeds`].
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] if the far end does not ask for it.
+    pub fn accept_transfer(&mut self) -> Result<OperationId, CommandError> {
+        self.agent.command(self.id, Call::accept_transfer)
+    }
+
+    /// Does not; the call goes on.
+    ///
+    /// # Errors
+    /// Those of [`Self::accept_transfer`].
+    pub fn decline_transfer(&mut self) -> Result<OperationId, CommandError> {
+        self.agent.command(self.id, Call::decline_transfer)
+    }
+
     /// Gives the call a new media session, for example because its window has closed. Done when negotiated.
     ///
     /// # Errors

@@ -29,9 +29,11 @@ mod handle;
 mod objection;
 mod platform;
 mod routing;
+mod sequence;
 mod snapshot;
 mod subscribing;
 mod target;
+mod transfer;
 
 use std::collections::BTreeMap;
 
@@ -54,7 +56,8 @@ use crate::subscription::Subscriptions;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
 use platform::Lines;
-use target::parse_target;
+use sequence::{Goal, Sequence};
+use target::{Target, parse_target};
 
 /// Dropped messages that are told: ten, then one every ten seconds, however many there are.
 const TOLD_DROPS: Rate = Rate {
@@ -75,6 +78,8 @@ pub struct UserAgent {
     subscriptions: Subscriptions,
     /// Tones to be sent when a call is answered ("100,,42").
     post_dial: BTreeMap<CallId, String>,
+    /// Commands that take several steps.
+    sequences: Vec<Sequence>,
     stopping: Option<Instant>,
     last_deadline: Option<Instant>,
     /// Which dropped messages are told.
@@ -99,6 +104,7 @@ impl UserAgent {
             calls: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             post_dial: BTreeMap::new(),
+            sequences: Vec::new(),
             stopping: None,
             last_deadline: None,
             dropped: Sampler::new(TOLD_DROPS),
@@ -180,10 +186,22 @@ impl UserAgent {
         options: CallOptions,
     ) -> Result<(), CommandError> {
         self.endpoint.now = now;
+        let target = self.check_new_call(id, target)?;
+        if let Some(tones) = target.post_dial {
+            self.post_dial.insert(id, tones);
+        }
+        let call = Call::outgoing(&mut self.endpoint, id, target.uri, options);
+        self.calls.insert(id, call);
+        self.settle();
+        Ok(())
+    }
+
+    /// Whether a call can be made now.
+    fn check_new_call(&self, id: CallId, target: &str) -> Result<Target, CommandError> {
         if self.calls.contains_key(&id) {
             return Err(CommandError::DuplicateCall);
         }
-        if self.calls.len() >= self.endpoint.config.max_calls {
+        if !self.has_room() {
             return Err(CommandError::TooManyCalls);
         }
         let domain = self.endpoint.config.address_of_record.clone();
@@ -192,13 +210,11 @@ impl UserAgent {
         if !self.endpoint.is_connected() || self.stopping.is_some() {
             return Err(CommandError::NotConnected);
         }
-        if let Some(tones) = target.post_dial {
-            self.post_dial.insert(id, tones);
-        }
-        let call = Call::outgoing(&mut self.endpoint, id, target.uri, options);
-        self.calls.insert(id, call);
-        self.settle();
-        Ok(())
+        Ok(target)
+    }
+
+    fn has_room(&self) -> bool {
+        self.calls.len() < self.endpoint.config.max_calls
     }
 
     /// The call `id`, to be commanded.
@@ -214,14 +230,19 @@ impl UserAgent {
         }
     }
 
-    /// Answers `id` and puts the other answered calls on hold.
+    /// Puts the other answered calls on hold and, when they are, answers `id`. If one of them does not let itself be put
+    /// on hold, `id` goes on ringing and everything is as before.
     ///
     /// # Errors
     /// Those of [`CallHandle::answer`].
     pub fn hold_and_answer(&mut self, now: Instant, id: CallId) -> Result<OperationId, CommandError> {
-        self.answer_and(now, id, |call, endpoint| {
-            let _ = call.set_hold(endpoint, true);
-        })
+        self.endpoint.now = now;
+        let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
+        if call.info.state != CallState::Incoming || self.is_in_sequence(id) {
+            return Err(CommandError::WrongState);
+        }
+        let others = self.speaking_besides(id);
+        self.begin_sequence(Goal::Answer(id), &others)
     }
 
     /// Hangs up every other call and answers `id`.
@@ -229,9 +250,21 @@ impl UserAgent {
     /// # Errors
     /// Those of [`CallHandle::answer`].
     pub fn end_and_answer(&mut self, now: Instant, id: CallId) -> Result<OperationId, CommandError> {
-        self.answer_and(now, id, |call, endpoint| {
-            let _ = call.hang_up(endpoint);
-        })
+        self.endpoint.now = now;
+        let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
+        if call.info.state != CallState::Incoming {
+            return Err(CommandError::WrongState);
+        }
+        let others = self.calls.values_mut();
+        for call in others.filter(|call| call.id() != id && call.is_live()) {
+            // Other calls that ring here go on ringing; they have not been spoken to.
+            if call.info.state != CallState::Incoming {
+                let _ = call.hang_up(&mut self.endpoint);
+            }
+        }
+        // They fall silent before the new one is opened.
+        self.settle();
+        self.command(id, Call::answer)
     }
 
     /// All calls, the oldest id first.
@@ -312,32 +345,6 @@ impl UserAgent {
 
     // --- calls -----------------------------------------------------------------------------------------------
 
-    fn answer_and(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        others: impl Fn(&mut Call, &mut Endpoint),
-    ) -> Result<OperationId, CommandError> {
-        self.endpoint.now = now;
-        let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
-        if call.info.state != CallState::Incoming {
-            return Err(CommandError::WrongState);
-        }
-        for call in self
-            .calls
-            .values_mut()
-            .filter(|call| call.id() != id && call.is_live())
-        {
-            // Other calls that ring here go on ringing; they have not been spoken to.
-            if call.info.state != CallState::Incoming {
-                others(call, &mut self.endpoint);
-            }
-        }
-        // They fall silent before the new one is opened.
-        self.settle();
-        self.command(id, Call::answer)
-    }
-
     fn command<T>(
         &mut self,
         id: CallId,
@@ -382,11 +389,9 @@ impl UserAgent {
     fn settle(&mut self) {
         self.lines.report(&mut self.endpoint);
         self.send_post_dial();
-        for call in self.calls.values_mut() {
-            call.advance(&mut self.endpoint);
-            if let Some(info) = call.take_report() {
-                self.endpoint.emit(Event::Call(Box::new(info)));
-            }
+        self.advance_calls();
+        while self.advance_sequences() | self.relate_calls() {
+            self.advance_calls();
         }
         let over: Vec<_> = self
             .calls
@@ -405,6 +410,15 @@ impl UserAgent {
         }
         if !over.is_empty() {
             self.stop_if_nothing_is_left();
+        }
+    }
+
+    fn advance_calls(&mut self) {
+        for call in self.calls.values_mut() {
+            call.advance(&mut self.endpoint);
+            if let Some(info) = call.take_report(&self.endpoint) {
+                self.endpoint.emit(Event::Call(Box::new(info)));
+            }
         }
     }
 
@@ -437,6 +451,7 @@ impl UserAgent {
 
     pub(super) fn stopped(&mut self) {
         self.stopping = None;
+        self.abandon_sequences();
         for call in self.calls.values_mut() {
             call.give_up(&mut self.endpoint);
         }

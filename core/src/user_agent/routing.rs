@@ -3,6 +3,7 @@
 use super::UserAgent;
 use super::objection::{Objection, objection};
 use crate::call::{AnswerMode, Call, Replaces, too_small};
+use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Answer, Purpose, RECV_INFO, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
@@ -112,7 +113,12 @@ impl UserAgent {
         }
         let has_to_tag = request.to().is_ok_and(|to| to.tag().is_some());
         if request.method() == Method::Notify {
-            return self.notify(transaction, &request);
+            return match self.owner_of(&request) {
+                Some(id) => self.with_call(id, |call, endpoint| {
+                    call.request(endpoint, transaction, &request);
+                }),
+                None => self.notify(transaction, &request),
+            };
         }
         if has_to_tag {
             return match self.owner_of(&request) {
@@ -125,6 +131,7 @@ impl UserAgent {
         match request.method() {
             Method::Invite => self.invite(transaction, request),
             Method::Options => self.options(transaction, &request),
+            Method::Refer => self.refer_outside_dialog(transaction, &request),
             Method::Bye | Method::Info | Method::Prack | Method::Update => {
                 self.endpoint.reject(transaction, &request, 481)
             }
@@ -133,7 +140,6 @@ impl UserAgent {
             | Method::Register
             | Method::Subscribe
             | Method::Notify
-            | Method::Refer
             | Method::Message
             | Method::Publish
             | Method::Other(_) => self.endpoint.reject(transaction, &request, 405),
@@ -203,6 +209,23 @@ impl UserAgent {
         };
         if let Err(status) = result {
             self.endpoint.reject(transaction, invite, status);
+        }
+    }
+
+    /// Who is in no call with this side cannot have calls made here; who is may ask outside of its dialog, if it names that
+    /// (RFC 4538).
+    fn refer_outside_dialog(&mut self, transaction: TransactionId, refer: &Message) {
+        let target_dialog = refer.header(HeaderName::TargetDialog);
+        let named = |call: &&Call| target_dialog.is_some_and(|value| call.is_target_dialog(value));
+        let Some(id) = self.calls.values().find(named).map(Call::id) else {
+            return self.endpoint.reject(transaction, refer, 403);
+        };
+        let local_tag = self.endpoint.rng.token(6);
+        match Dialog::from_request(refer, &local_tag) {
+            Ok(dialog) => self.with_call(id, |call, endpoint| {
+                call.refer_received(endpoint, transaction, refer, Some(dialog));
+            }),
+            Err(_) => self.endpoint.reject(transaction, refer, 400),
         }
     }
 
@@ -290,6 +313,15 @@ impl UserAgent {
             Purpose::Subscribe(id) => {
                 self.subscriptions
                     .response(&mut self.endpoint, id, transaction, response);
+            }
+            Purpose::Refer(id) => {
+                self.with_call(id, |call, endpoint| {
+                    call.refer_response(endpoint, transaction, response)
+                });
+            }
+            Purpose::Notify(id) => {
+                let status = response.status();
+                self.with_call(id, |call, _| call.notify_done(transaction, status, false));
             }
             Purpose::Farewell if is_final => self.endpoint.farewell_done(transaction),
             Purpose::Bye(id) if is_final => self.with_call(id, Call::bye_done),
@@ -388,9 +420,11 @@ impl UserAgent {
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Subscribe(id) => self.subscriptions.resent(id, new),
+            Purpose::Refer(id) => self.with_call(id, |call, endpoint| call.refer_resent(endpoint, new)),
             Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Farewell => self.endpoint.farewell_resent(old, new),
+            Purpose::Notify(id) => self.with_call(id, |call, _| call.notify_resent(new)),
             Purpose::Prack(_)
             | Purpose::Orphan
             | Purpose::Bye(_)
@@ -442,7 +476,9 @@ impl UserAgent {
             | Purpose::Update(id)
             | Purpose::Bye(id)
             | Purpose::Trickle(id)
+            | Purpose::Refer(id)
             | Purpose::Dtmf(id) => self.calls.get_mut(&id)?.next_number(&request),
+            Purpose::Notify(id) => self.calls.get_mut(&id)?.next_notify_number(),
             Purpose::Subscribe(id) => self.subscriptions.number_for_retry(id, transaction),
             Purpose::Farewell => self.endpoint.number_for_farewell(transaction),
             Purpose::KeepAlive | Purpose::LateFork => Some(sent + 1),
@@ -489,6 +525,11 @@ impl UserAgent {
                     self.subscriptions
                         .no_response(&mut self.endpoint, id, transaction);
                 }
+                Purpose::Refer(id) => {
+                    self.with_call(id, |call, endpoint| {
+                        call.refer_unanswered(endpoint, transaction, flow_failed)
+                    });
+                }
                 Purpose::Recovery(id) => {
                     self.with_call(id, |call, endpoint| {
                         call.recovery_unanswered(endpoint, transaction)
@@ -500,6 +541,9 @@ impl UserAgent {
                 Purpose::Farewell => self.endpoint.farewell_done(transaction),
                 Purpose::Dtmf(id) => {
                     self.with_call(id, |call, endpoint| call.info_done(endpoint, transaction, None));
+                }
+                Purpose::Notify(id) => {
+                    self.with_call(id, |call, _| call.notify_done(transaction, None, flow_failed));
                 }
                 Purpose::Prack(_)
                 | Purpose::Orphan

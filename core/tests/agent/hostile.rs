@@ -41,6 +41,7 @@ fn drops(ladder: &mut Ladder) -> Vec<u32> {
         | Event::Notification(_)
         | Event::OperationDone { .. }
         | Event::TokenWanted { .. }
+        | Event::TransferRequested { .. }
         | Event::Stopped => None,
     };
     ladder.take_events().into_iter().filter_map(dropped).collect()

@@ -650,6 +650,7 @@ impl Ladder {
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -38,6 +38,7 @@ mod strange_requests;
 mod subscription;
 #[path = "../data/rfc4475/messages.rs"]
 mod torture;
+mod transfer;
 mod trickle;
 mod two_calls;
 mod update;

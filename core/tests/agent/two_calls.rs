@@ -4,8 +4,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::Method;
-use clearline_core::{CallState, CommandError, Direction, EndCause, RejectReason};
+use clearline_core::{CallState, CommandError, Direction, EndCause, OperationError, RejectReason};
 
+use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder};
 use crate::media::direction_of;
 
@@ -31,18 +32,75 @@ fn hold_and_answer() {
     let reinvite = ladder.expect(Method::Invite);
     let offer = std::str::from_utf8(reinvite.body()).unwrap();
     assert_eq!(direction_of(offer), Direction::SendOnly);
+    ladder.expect_silence();
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    assert!(ladder.info(CALL).local_hold);
     let ok = ladder.expect_response(200, Method::Invite);
     ladder.receive(&carol.ack(&ok).build());
-    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
     assert!(ladder.succeeded(operation));
-    assert!(ladder.info(CALL).local_hold);
     assert_eq!(ladder.state(second), CallState::Active);
     assert_eq!(ladder.media.open_sessions().len(), 2);
-    ladder.expect(Method::Ack);
     ladder.far_hangs_up(&mut carol);
     assert_eq!(ladder.cause(second), EndCause::RemoteHangUp);
     assert_eq!(ladder.state(CALL), CallState::Active);
     assert!(ladder.info(CALL).local_hold, "nobody resumes it but the user");
+}
+
+#[test]
+fn a_call_that_cannot_be_held_keeps_the_other_ringing() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, _, _) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let reinvite = ladder.expect(Method::Invite);
+    assert_eq!(
+        ladder.agent.hold_and_answer(ladder.now, second),
+        Err(CommandError::WrongState),
+        "it is under way"
+    );
+    ladder.receive(&far.response(&reinvite, 488).build());
+    ladder.expect(Method::Ack);
+    assert!(matches!(
+        ladder.failure(operation),
+        Some(OperationError::Refused { status: 488, .. })
+    ));
+    assert!(!ladder.info(CALL).local_hold);
+    assert_eq!(ladder.state(second), CallState::Incoming);
+    ladder.expect_silence();
+}
+
+#[test]
+fn a_caller_who_gives_up_meanwhile_leaves_everything_as_it_was() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, _, invite) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&FarEnd::cancel(&invite).build());
+    ladder.expect_response(200, Method::Cancel);
+    ladder.expect_response(487, Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    assert_eq!(ladder.failure(operation), Some(OperationError::CallEnded));
+    assert!(!ladder.info(CALL).local_hold);
+}
+
+#[test]
+fn a_call_that_ends_while_it_is_held_is_not_in_the_way() {
+    let (mut ladder, mut far) = Ladder::in_outgoing_call();
+    let (second, mut carol, _) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    ladder.expect(Method::Invite);
+    ladder.far_hangs_up(&mut far);
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&carol.ack(&ok).build());
+    assert!(ladder.succeeded(operation));
+    assert_eq!(ladder.state(second), CallState::Active);
 }
 
 #[test]

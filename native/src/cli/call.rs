@@ -176,6 +176,7 @@ impl Conversation<'_> {
             | Event::Registration(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Stopped
             | Event::Dropped { .. } => None,
         }

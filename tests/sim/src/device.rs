@@ -75,6 +75,7 @@ impl Device {
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

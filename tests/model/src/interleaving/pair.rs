@@ -472,6 +472,7 @@ impl Side {
             | Event::Registration(_)
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -73,6 +73,7 @@ impl World {
             | Event::Notification(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
+            | Event::TransferRequested { .. }
             | Event::Stopped => None,
         });
         dropped.collect()
