@@ -191,6 +191,31 @@ fn a_stranger_takes_no_call_over() {
 }
 
 #[test]
+fn whom_the_party_of_the_call_has_sent_may_take_its_place() {
+    let (mut ladder, _, replaces) = in_call();
+    let (_, invite) = successor("carol", &replaces);
+    let forged = invite
+        .edit()
+        .append(HeaderName::ReferredBy, "<sip:mallory@example.com>")
+        .build();
+    ladder.receive(&another(&forged, "forged"));
+    ladder.expect_response(403, Method::Invite);
+    let sent = invite
+        .edit()
+        .append(HeaderName::ReferredBy, "<sip:bob@example.com>")
+        .build();
+    ladder.receive(&another(&sent, "sent"));
+    ladder.expect_response(200, Method::Invite);
+    ladder.expect(Method::Bye);
+    let info = ladder.info(CALL);
+    assert_eq!(info.remote.user, "carol");
+    assert_eq!(
+        info.transferred_by.as_ref().map(|by| by.user.as_str()),
+        Some("bob")
+    );
+}
+
+#[test]
 fn ones_own_other_device_may_take_a_call_over() {
     let (mut ladder, _, replaces) = in_call();
     let (_, invite) = successor("alice", &replaces);
