@@ -4,7 +4,7 @@ use clearline_core::sip::digest::{Algorithm, Ha1};
 use clearline_core::{Instant, Secret};
 use clearline_pbx::{Input, Key, Output, User, UserId};
 
-use crate::b2bua::{B2bua, Behaviour, Hold};
+use crate::b2bua::{B2bua, Behaviour, Hold, Transfer};
 
 /// The domain of every world.
 pub(crate) const DOMAIN: &str = "clearline.localhost";
@@ -41,6 +41,17 @@ impl PlatformKind {
             self,
             Self::B2bua(Behaviour {
                 hold: Hold::Local,
+                ..
+            })
+        )
+    }
+
+    /// Whether who transfers a call is told what became of it, and gets it back if nothing did.
+    pub fn reports_transfers(self) -> bool {
+        !matches!(
+            self,
+            Self::B2bua(Behaviour {
+                transfer: Transfer::AtOnce,
                 ..
             })
         )

@@ -13,6 +13,8 @@ pub struct Behaviour {
     pub early_media: EarlyMedia,
     /// What a hold of one side means to the other.
     pub hold: Hold,
+    /// How it carries out what a telephone asks for with REFER.
+    pub transfer: Transfer,
     /// What it negotiates of its own accord once a call is answered.
     pub after_answer: AfterAnswer,
     /// How often it refreshes both sides of a session (RFC 4028), by UPDATE where the telephone allows it.
@@ -50,6 +52,18 @@ pub enum Hold {
     Local,
 }
 
+/// How a transfer without asking first is carried out. In each case the platform calls the target itself, and connects
+/// the two by re-INVITEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// The telephone that has asked is told how the target stands, and leaves by itself when that has answered.
+    Reported,
+    /// The same, but the platform hangs up.
+    Dismissed,
+    /// It is told at once that all is well, and hung up: whatever becomes of it is the others' matter.
+    AtOnce,
+}
+
 /// What is negotiated after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterAnswer {
@@ -69,6 +83,7 @@ impl Behaviour {
         anchors_media: true,
         early_media: EarlyMedia::None,
         hold: Hold::Local,
+        transfer: Transfer::Dismissed,
         after_answer: AfterAnswer::Offer,
         refresh: Some(Duration::from_secs(90)),
         keep_alive: Some(Duration::from_secs(60)),
@@ -83,6 +98,7 @@ impl Behaviour {
         anchors_media: true,
         early_media: EarlyMedia::Same,
         hold: Hold::Relayed,
+        transfer: Transfer::AtOnce,
         after_answer: AfterAnswer::AskForOffer,
         refresh: Some(Duration::from_secs(120)),
         keep_alive: Some(Duration::from_secs(30)),
@@ -97,6 +113,7 @@ impl Behaviour {
         anchors_media: false,
         early_media: EarlyMedia::Announcement,
         hold: Hold::RelayedAndConfirmed,
+        transfer: Transfer::Reported,
         after_answer: AfterAnswer::Nothing,
         refresh: Some(Duration::from_secs(150)),
         keep_alive: Some(Duration::from_secs(45)),

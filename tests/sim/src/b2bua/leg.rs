@@ -62,6 +62,8 @@ pub(super) struct Leg {
     /// Refreshes that have failed in a row.
     pub(super) failed_refreshes: u8,
     pub(super) allows_update: bool,
+    /// Who is at the other side since a transfer, as the telephone is told it.
+    pub(super) shows: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +163,9 @@ pub(super) fn sdp(message: &Message) -> Option<String> {
     let text = std::str::from_utf8(message.body()).ok()?;
     (is_sdp && !text.is_empty()).then(|| text.to_owned())
 }
+
+/// What telephones may ask for inside a dialog.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
 
 /// Where telephones send requests inside a dialog: the platform itself.
 pub(super) fn contact() -> String {

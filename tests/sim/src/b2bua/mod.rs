@@ -15,6 +15,7 @@ mod registrar;
 mod session;
 mod setup;
 mod teardown;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,11 +25,12 @@ use clearline_core::transaction::{Flow, Outbox, Received, TransactionEvent, Tran
 use clearline_core::{ConnectionId, Duration, Instant, Rng};
 use clearline_pbx::{Deadline, Input, Output, Timer};
 
-pub use self::behaviour::{AfterAnswer, Behaviour, EarlyMedia, Hold};
+pub use self::behaviour::{AfterAnswer, Behaviour, EarlyMedia, Hold, Transfer};
 use crate::platform::DOMAIN;
 use leg::{Leg, LegId, Stage};
 use registrar::Registrar;
 use setup::{Call, CallNumber};
+use transfer::Fetch;
 
 /// The platform.
 pub(crate) struct B2bua {
@@ -44,6 +46,8 @@ pub(crate) struct B2bua {
     legs: BTreeMap<LegId, Leg>,
     /// Which call a leg belongs to.
     owners: BTreeMap<LegId, CallNumber>,
+    /// Telephones that are called because one has asked for it, and for whom.
+    fetched: BTreeMap<LegId, Fetch>,
     /// What our requests were sent for.
     purposes: BTreeMap<TransactionId, (Purpose, Message)>,
     alarms: BTreeMap<(Instant, u64), Alarm>,
@@ -55,6 +59,8 @@ pub(crate) struct B2bua {
 enum Purpose {
     /// The INVITE that makes a leg.
     Call(LegId),
+    /// The INVITE that fetches the target of a transfer.
+    Fetch(LegId),
     /// A re-INVITE of one telephone, passed on to the other.
     Relay {
         from: LegId,
@@ -113,6 +119,7 @@ impl B2bua {
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             owners: BTreeMap::new(),
+            fetched: BTreeMap::new(),
             purposes: BTreeMap::new(),
             alarms: BTreeMap::new(),
             last_id: 0,
@@ -334,13 +341,13 @@ impl B2bua {
             Method::Invite => self.reinvite_received(id, transaction, request),
             Method::Update => self.update_received(id, transaction, request),
             Method::Info => self.info_received(id, transaction, request),
+            Method::Refer => self.refer_received(id, transaction, request),
             Method::Options | Method::Prack => self.reject(transaction, request, 200),
             Method::Ack
             | Method::Cancel
             | Method::Register
             | Method::Subscribe
             | Method::Notify
-            | Method::Refer
             | Method::Message
             | Method::Publish
             | Method::Other(_) => self.reject(transaction, request, 405),
@@ -372,14 +379,23 @@ impl B2bua {
     }
 
     fn provisional(&mut self, purpose: &Purpose, response: &Message) {
-        if let Purpose::Call(leg) = purpose {
-            self.ringing(*leg, response);
+        match purpose {
+            Purpose::Call(leg) => self.ringing(*leg, response),
+            Purpose::Fetch(leg) => self.target_rings(*leg, response),
+            Purpose::Relay { .. }
+            | Purpose::Refresh(_)
+            | Purpose::Check(_)
+            | Purpose::AskForOffer(_)
+            | Purpose::PutOffer { .. }
+            | Purpose::KeepAlive(_)
+            | Purpose::Ignored => {}
         }
     }
 
     fn succeeded(&mut self, purpose: Purpose, request: &Message, response: &Message) {
         match purpose {
             Purpose::Call(leg) => self.callee_answered(leg, request, response),
+            Purpose::Fetch(leg) => self.target_answered(leg, request, response),
             Purpose::Relay {
                 from,
                 to,
@@ -397,6 +413,7 @@ impl B2bua {
     fn failed(&mut self, purpose: Purpose, request: &Message, status: u16, response: Option<&Message>) {
         match purpose {
             Purpose::Call(leg) => self.callee_refused(leg, status),
+            Purpose::Fetch(leg) => self.target_refused(leg, status),
             Purpose::Relay {
                 from,
                 to,

@@ -109,10 +109,7 @@ impl B2bua {
     fn ok_with(&self, request: &Message, sdp: &str) -> Message {
         self.response(request, 200)
             .header(HeaderName::Contact, leg::contact())
-            .header(
-                HeaderName::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE",
-            )
+            .header(HeaderName::Allow, leg::ALLOW)
             .body("application/sdp", sdp.as_bytes())
             .build()
     }
@@ -379,10 +376,10 @@ impl B2bua {
         let mut invite = leg
             .request(Method::Invite)
             .header(HeaderName::Contact, leg::contact())
-            .header(
-                HeaderName::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE",
-            );
+            .header(HeaderName::Allow, leg::ALLOW);
+        if let Some(shows) = &leg.shows {
+            invite = invite.header(HeaderName::PAssertedIdentity, shows);
+        }
         if let Some(sdp) = offer {
             invite = invite.body("application/sdp", sdp.as_bytes());
         }

@@ -79,7 +79,9 @@ impl B2bua {
         };
         self.owners.insert(caller_leg, number);
         for binding in bindings {
-            let leg = self.leg_to_callee(target, caller, binding.connection, binding.contact, request);
+            let offer = leg::sdp(request);
+            let to = (binding.connection, binding.contact);
+            let leg = self.leg_to_callee(target, caller, to, offer.as_deref(), Purpose::Call);
             self.owners.insert(leg, number);
             call.forks.push(leg);
         }
@@ -240,10 +242,7 @@ impl B2bua {
             .response(request, status)
             .to_tag(&leg.local_tag)
             .header(HeaderName::Contact, leg::contact())
-            .header(
-                HeaderName::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE",
-            );
+            .header(HeaderName::Allow, leg::ALLOW);
         if let Some(name) = name {
             response = response.header(HeaderName::PAssertedIdentity, name);
         }
@@ -301,13 +300,14 @@ impl B2bua {
         Some(self.insert_leg(leg))
     }
 
-    fn leg_to_callee(
+    /// Calls a telephone of `user` for `caller`.
+    pub(super) fn leg_to_callee(
         &mut self,
         user: &str,
         caller: &str,
-        connection: ConnectionId,
-        target: UriBuf,
-        request: &Message,
+        (connection, target): (ConnectionId, UriBuf),
+        offer: Option<&str>,
+        purpose: impl Fn(LegId) -> Purpose,
     ) -> LegId {
         let name = USERS.iter().find(|(id, _, _)| *id == caller);
         let name = name.map_or(caller, |(_, _, name)| *name);
@@ -316,21 +316,18 @@ impl B2bua {
         leg.local = format!("\"{name}\" <sip:{caller}@{DOMAIN}>");
         leg.remote = format!("<sip:{user}@{DOMAIN}>");
         let local = leg.local.clone();
-        let offer = leg::sdp(request).map(|sdp| leg.told(self.behaviour.anchors_media, &sdp));
+        let offer = offer.map(|sdp| leg.told(self.behaviour.anchors_media, sdp));
         leg.ours.clone_from(&offer);
         let mut invite = leg
             .request(Method::Invite)
             .header(HeaderName::Contact, leg::contact())
             .header(HeaderName::PAssertedIdentity, local)
-            .header(
-                HeaderName::Allow,
-                "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE",
-            );
+            .header(HeaderName::Allow, leg::ALLOW);
         if let Some(sdp) = offer {
             invite = invite.body("application/sdp", sdp.as_bytes());
         }
         let id = self.insert_leg(leg);
-        let sent = self.send(connection, invite, Purpose::Call(id));
+        let sent = self.send(connection, invite, purpose(id));
         if let (Some(leg), Some(invite)) = (self.legs.get_mut(&id), sent) {
             leg.stage = Stage::Calling {
                 invite,
@@ -368,6 +365,7 @@ impl B2bua {
             leaves_when_acknowledged: false,
             failed_refreshes: 0,
             allows_update: false,
+            shows: None,
         }
     }
 

@@ -11,7 +11,9 @@ use super::{Alarm, B2bua, Purpose};
 impl B2bua {
     pub(super) fn bye_received(&mut self, leg: LegId, transaction: TransactionId, request: &Message) {
         self.reject(transaction, request, 200);
-        self.end_without(leg);
+        if !self.leaves_transfer(leg) {
+            self.end_without(leg);
+        }
     }
 
     /// A CANCEL, of a call or of a re-INVITE.

@@ -171,6 +171,12 @@ impl World {
         )
     }
 
+    /// Whose a device is.
+    pub fn user(&self, device: DeviceId) -> String {
+        let address = &self.devices[device.0].config.address_of_record;
+        address.as_uri().user_decoded().into_owned()
+    }
+
     /// The agent itself.
     pub fn agent(&self, device: DeviceId) -> &UserAgent {
         &self.devices[device.0].agent
