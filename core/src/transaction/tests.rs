@@ -515,13 +515,32 @@ fn invite_again_gets_the_last_provisional_response() {
     ladder.finish();
 }
 
+/// What the census of an agent counts, and a bound on memory can be checked against.
+#[test]
+fn an_invite_holds_itself_and_its_last_response() {
+    let mut ladder = Ladder::unreliable();
+    let invite = request(Method::Invite);
+    let id = ladder.open(&invite);
+    let length = |message: &Message| message.as_bytes().len();
+    assert_eq!(ladder.layer.held_bytes(), length(&invite));
+    for status in [180, 486] {
+        let last = response(&invite, status);
+        ladder.respond(id, &last);
+        assert_eq!(ladder.layer.held_bytes(), length(&invite) + length(&last));
+    }
+    ladder.finish();
+    assert_eq!(ladder.layer.held_bytes(), 0);
+}
+
 #[test]
 fn failure_is_resent_by_timer_g_until_timer_h() {
     let mut ladder = Ladder::unreliable();
     let invite = request(Method::Invite);
     let id = ladder.open(&invite);
+    assert!(ladder.layer.awaits_response(id));
     let busy = response(&invite, 486);
     assert_eq!(ladder.respond(id, &busy).len(), 1);
+    assert!(!ladder.layer.awaits_response(id), "only an ACK");
     assert_eq!(ladder.absorb(&invite), [busy]);
     let resent = [
         500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,

@@ -1,5 +1,7 @@
 //! Reliable provisional responses (RFC 3262).
 
+use std::collections::BTreeSet;
+
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -402,6 +404,27 @@ fn a_caller_that_does_not_require_it_is_rung_as_ever() {
     let ringing = ladder.expect_response(180, Method::Invite);
     assert_eq!(ringing.header(HeaderName::RSeq), None);
     assert!(!ringing.lists_token(HeaderName::Require, "100rel"));
+}
+
+/// RFC 3262 section 3: the first number is drawn from 1 to 2^31 - 1, so that it says nothing about other calls.
+#[test]
+fn the_number_of_the_ringing_is_drawn_from_the_range() {
+    let mut ladder = Ladder::registered();
+    let mut numbers = BTreeSet::new();
+    for caller in 0..32 {
+        let mut far = FarEnd::calling(&format!("caller{caller}"), "sip:alice@alice.invalid");
+        ladder.receive(&requiring(&far.invite(Direction::SendRecv)));
+        let ringing = ladder.expect_response(180, Method::Invite);
+        let number = ringing.reliable_rseq().unwrap();
+        assert!((1..=0x7fff_ffff).contains(&number), "{number}");
+        numbers.insert(number);
+        let call = ladder.newest_call();
+        ladder
+            .command(call, |call| call.reject(Default::default()))
+            .unwrap();
+        ladder.forget();
+    }
+    assert!(numbers.len() > 30, "{numbers:?}");
 }
 
 #[test]
