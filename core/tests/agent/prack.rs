@@ -412,6 +412,7 @@ fn the_number_of_the_ringing_is_drawn_from_the_range() {
     let mut ladder = Ladder::registered();
     let mut numbers = BTreeSet::new();
     for caller in 0..32 {
+        ladder.pass(1.0);
         let mut far = FarEnd::calling(&format!("caller{caller}"), "sip:alice@alice.invalid");
         ladder.receive(&requiring(&far.invite(Direction::SendRecv)));
         let ringing = ladder.expect_response(180, Method::Invite);
