@@ -13,4 +13,8 @@ pub struct Census {
     pub forwarded: usize,
     /// Bytes of the messages that transactions hold.
     pub message_bytes: usize,
+    /// Dialogs that users can watch.
+    pub dialogs: usize,
+    /// Subscriptions to them.
+    pub subscriptions: usize,
 }

@@ -93,6 +93,10 @@ pub struct Limits {
     pub users_per_connection: usize,
     /// Longest Contact that is stored, in bytes.
     pub contact_bytes: usize,
+    /// Dialogs of one user that can be watched; further ones are only forwarded.
+    pub dialogs_per_user: usize,
+    /// Subscriptions of one user; more are answered 503.
+    pub subscriptions_per_user: usize,
 }
 
 impl Default for Limits {
@@ -111,6 +115,8 @@ impl Default for Limits {
             bindings_per_user: 10,
             users_per_connection: 8,
             contact_bytes: 1_024,
+            dialogs_per_user: 32,
+            subscriptions_per_user: 20,
         }
     }
 }

@@ -116,6 +116,8 @@ pub enum Timer {
     Binding,
     /// When a forwarded request is given up: timer C, a CANCEL without effect, a caller who stays away.
     Proxy,
+    /// When a subscription lapses or is told what has changed, or a dialog counts as over.
+    Event,
 }
 
 /// Something worth a line in a log. `Debug` shows no names and numbers.

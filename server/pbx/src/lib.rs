@@ -1,5 +1,6 @@
 //! The embedded telephony platform of Clearline: a registrar (RFC 3261 section 10, RFC 5626, RFC 5627) and stateful
-//! forking proxy (RFC 3261 section 16) for one domain, for demonstration, development and small offices.
+//! forking proxy (RFC 3261 section 16) for one domain, for demonstration, development and small offices. Users may watch
+//! their own dialogs on all their devices (RFC 4235).
 //!
 //! Like the core it does no input or output: [`Platform`] is told the time, takes [`Input`]s and yields [`Output`]s.
 //! It has no state outside itself, is `Clone`, and the same inputs give the same outputs.
@@ -58,6 +59,8 @@ mod census;
 mod config;
 mod connection;
 mod deadlines;
+mod dialogs;
+mod events;
 mod flow;
 mod gruu;
 mod io;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use clearline_core::ConnectionId;
 use clearline_core::Instant;
 use clearline_core::Rng;
+use clearline_core::dialog_info;
 use clearline_core::sip::digest::Ha1;
 use clearline_core::sip::{HeaderName, Message, Method, ParseError, ResponseBuilder, Scheme, Uri, host_ip};
 use clearline_core::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId, Transactions};
@@ -15,6 +16,8 @@ use crate::census::Census;
 use crate::config::Config;
 use crate::connection::{Admission, Connection};
 use crate::deadlines::Deadlines;
+use crate::dialogs::{DialogId, Dialogs};
+use crate::events::{WatcherId, Watchers};
 use crate::flow::FlowId;
 use crate::io::{
     Deadline, DisconnectReason, Event, Input, Limit, Output, Timer, Transport, UnregisteredCause,
@@ -38,6 +41,10 @@ pub struct Platform {
     pub(crate) credentials: Credentials,
     pub(crate) location: Location,
     pub(crate) proxy: Proxy,
+    pub(crate) dialogs: Dialogs,
+    pub(crate) watchers: Watchers,
+    /// When the last input came: what the time is for commands that do not say.
+    pub(crate) last_input_at: Instant,
     pub(crate) alarms: Deadlines<Alarm>,
     outputs: VecDeque<Output>,
 }
@@ -55,6 +62,10 @@ pub(crate) enum Alarm {
     CallerGone(ContextId),
     /// When no further 2xx is expected for an answered INVITE.
     Forget(ContextId),
+    /// When a dialog has been silent for too long.
+    Dialog(DialogId),
+    /// When a subscription lapses, or has waited long enough to tell what has changed.
+    Watcher(WatcherId),
 }
 
 impl Alarm {
@@ -64,6 +75,7 @@ impl Alarm {
             Self::TimerC(_) | Self::CancelIneffective(_) | Self::CallerGone(_) | Self::Forget(_) => {
                 Timer::Proxy
             }
+            Self::Dialog(_) | Self::Watcher(_) => Timer::Event,
         }
     }
 }
@@ -82,6 +94,9 @@ impl Platform {
             credentials: Credentials::default(),
             location: Location::default(),
             proxy: Proxy::default(),
+            dialogs: Dialogs::default(),
+            watchers: Watchers::default(),
+            last_input_at: Instant::ZERO,
             alarms: Deadlines::new(),
             outputs: VecDeque::new(),
         }
@@ -128,6 +143,8 @@ impl Platform {
             transactions: self.transactions.len(),
             forwarded: self.proxy.len(),
             message_bytes: self.transactions.held_bytes(),
+            dialogs: self.dialogs.len(),
+            subscriptions: self.watchers.len(),
         }
     }
 
@@ -139,6 +156,7 @@ impl Platform {
     /// Takes an input at the time `now`, which never runs backwards. Never fails; what it leads to is had from
     /// [`Self::poll_output`].
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.last_input_at = now;
         self.expire(now);
         match input {
             Input::Connected {
@@ -185,6 +203,8 @@ impl Platform {
                 Alarm::CancelIneffective(branch) => self.cancel_was_ineffective(now, branch),
                 Alarm::CallerGone(context) => self.caller_gone(now, context),
                 Alarm::Forget(context) => self.forget(context),
+                Alarm::Dialog(dialog) => self.dialog_silent(now, dialog),
+                Alarm::Watcher(watcher) => self.watcher_woken(now, watcher),
             }
         }
         self.flush();
@@ -193,8 +213,14 @@ impl Platform {
     pub(crate) fn transaction_events(&mut self, now: Instant, events: Vec<TransactionEvent>) {
         for event in events {
             match event {
-                TransactionEvent::TimedOut(id) => self.branch_timed_out(now, id),
-                TransactionEvent::TransportFailed(id) => self.branch_flow_failed(now, id),
+                TransactionEvent::TimedOut(id) => {
+                    self.notify_failed(id, false);
+                    self.branch_timed_out(now, id);
+                }
+                TransactionEvent::TransportFailed(id) => {
+                    self.notify_failed(id, true);
+                    self.branch_flow_failed(now, id);
+                }
                 TransactionEvent::AckMissing(_) | TransactionEvent::Terminated(_) => {}
             }
         }
@@ -218,6 +244,8 @@ impl Platform {
         self.callers_lost(now, connection);
         let events = self.transactions.connection_lost(connection);
         self.transaction_events(now, events);
+        // What was called by a device that never registered cannot be found again.
+        self.observe_loss(now, closed.flow);
     }
 
     fn received(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
@@ -299,7 +327,11 @@ impl Platform {
             Received::Response {
                 transaction,
                 response,
-            } => self.response_received(now, transaction, &response),
+            } => {
+                if !self.notify_answered(now, transaction, &response) {
+                    self.response_received(now, transaction, &response);
+                }
+            }
             // RFC 6026 section 7.3: a proxy does not forward them.
             Received::StrayResponse { .. } => self.drop_message(now, connection, "stray response"),
             Received::Absorbed => {}
@@ -325,6 +357,9 @@ impl Platform {
             self.answer_options(now, transaction, request);
             return Ok(());
         }
+        if request.method() == Method::Subscribe && self.is_for_event_server(connection, request) {
+            return self.subscribe(now, connection, transaction, request);
+        }
         self.proxy_request(now, connection, transaction, request)
     }
 
@@ -333,6 +368,7 @@ impl Platform {
         let response = self
             .response(request, 200)
             .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::AllowEvents, dialog_info::PACKAGE)
             .header(HeaderName::Accept, "application/sdp")
             .header(HeaderName::Supported, "outbound, gruu")
             .build();
@@ -504,11 +540,12 @@ impl Platform {
         for connection in self.connections.values_mut() {
             connection.distrust(|user, credential| self.credentials.are_valid(user, credential));
         }
+        self.drop_unentitled_watchers();
     }
 }
 
 /// The methods of the domain itself.
-pub(crate) const ALLOW: &str = "REGISTER, OPTIONS";
+pub(crate) const ALLOW: &str = "REGISTER, OPTIONS, SUBSCRIBE";
 
 fn is_source_param(name: &str) -> bool {
     name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport")

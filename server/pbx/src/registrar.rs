@@ -85,6 +85,7 @@ impl Platform {
         }
         // Step 8.
         self.confirm_registration(now, transaction, request, &registration.user);
+        self.watchers_reachable(now, &registration.user);
         Ok(())
     }
 
@@ -255,8 +256,18 @@ impl Platform {
     /// Removes a binding and says so.
     pub(crate) fn unregister(&mut self, id: BindingId, cause: UnregisteredCause) {
         self.alarms.clear(Alarm::Binding(id));
-        if let Some(Binding { user, .. }) = self.location.remove(id) {
+        if let Some(Binding {
+            user, flow, device, ..
+        }) = self.location.remove(id)
+        {
             let devices = self.location.count(&user);
+            let is_same = |binding: &Binding| {
+                device.instance().is_some() && binding.device.instance() == device.instance()
+            };
+            // A device may have several flows (RFC 5626 section 4.2).
+            if !self.location.of_user(&user).any(|(_, binding)| is_same(binding)) {
+                self.observe_loss(self.last_input_at, flow);
+            }
             self.report(Event::Unregistered { user, cause, devices });
         }
     }

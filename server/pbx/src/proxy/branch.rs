@@ -79,6 +79,7 @@ impl Platform {
         let Some(target) = self.proxy.branch_mut(branch).map(|branch| branch.target.clone()) else {
             return;
         };
+        self.observe_response(now, branch, response);
         let forwarded = self.forwarded_response(response, &target);
         match status {
             101..=199 => {
@@ -140,8 +141,12 @@ impl Platform {
         if !branch.is_pending() {
             return;
         }
-        let gave_no_answer = branch.state == BranchState::Cancelled(CancelCause::NoAnswer);
         let status = response.status().unwrap_or(500);
+        self.observe_failure(now, id, status);
+        let Some(branch) = self.proxy.branch_mut(id) else {
+            return;
+        };
+        let gave_no_answer = branch.state == BranchState::Cancelled(CancelCause::NoAnswer);
         // Section 16.8: to the caller, who has cancelled nothing, this is a time-out.
         let timed_out = (gave_no_answer && status == 487)
             .then(|| self.local_response(id.context, 408))

@@ -100,7 +100,7 @@ impl Platform {
         })
     }
 
-    fn via_transport(&self, connection: ConnectionId) -> &'static str {
+    pub(crate) fn via_transport(&self, connection: ConnectionId) -> &'static str {
         self.connections
             .get(&connection)
             .map_or(Transport::Ws, |connection| connection.transport)

@@ -24,7 +24,8 @@ use crate::platform::{Alarm, Platform};
 use crate::refusal::Refusal;
 use crate::registrar::refuse_unsupported;
 use crate::user::UserId;
-use response_context::{ResponseContext, Stage};
+pub(crate) use response_context::Place;
+use response_context::{BranchState, ResponseContext, Stage};
 use target::Targets;
 
 /// Identifies a response context.
@@ -61,6 +62,25 @@ impl Proxy {
         self.contexts.len()
     }
 
+    /// The forwarded request of a branch.
+    pub(crate) fn context(&self, id: BranchId) -> Option<&ResponseContext> {
+        self.contexts.get(&id.context)
+    }
+
+    /// The device of a branch.
+    pub(crate) fn target(&self, id: BranchId) -> Option<&target::Target> {
+        let branch = self.context(id)?.branches.get(id.index)?;
+        Some(&branch.target)
+    }
+
+    /// Whether a branch has been answered with 2xx before.
+    pub(crate) fn is_accepted(&self, id: BranchId) -> bool {
+        let branch = self
+            .context(id)
+            .and_then(|context| context.branches.get(id.index));
+        branch.is_some_and(|branch| branch.state == BranchState::Accepted)
+    }
+
     fn branch_mut(&mut self, id: BranchId) -> Option<&mut response_context::Branch> {
         self.contexts.get_mut(&id.context)?.branches.get_mut(id.index)
     }
@@ -92,7 +112,18 @@ impl Platform {
         };
         let targets = self.targets(&routed)?;
         self.check_load(now, connection)?;
-        let asserted_identity = caller.and_then(|user| self.asserted_identity(&user, request));
+        let asserted_identity = caller
+            .as_ref()
+            .and_then(|user| self.asserted_identity(user, request));
+        let place = match caller {
+            Some(user) => Place::Outside(user),
+            None => Place::Inside {
+                is_known: self.knows_dialog_of(request),
+            },
+        };
+        if is_in_dialog {
+            self.observe_request(now, request);
+        }
         let context = ResponseContext {
             server: transaction,
             upstream: connection,
@@ -100,6 +131,7 @@ impl Platform {
                 .flow_of_sender(connection, request)
                 .ok_or_else(|| Refusal::new(500))?,
             request: routed.request,
+            place,
             asserted_identity,
             loop_check,
             stage: Stage::Searching,
@@ -241,7 +273,9 @@ impl Platform {
         };
         self.proxy.by_server.remove(&context.server);
         for (index, branch) in context.branches.iter().enumerate() {
-            self.clear_alarms(BranchId { context: id, index });
+            let branch_id = BranchId { context: id, index };
+            self.clear_alarms(branch_id);
+            self.observe_failure(self.last_input_at, branch_id, 408);
             self.proxy.by_client.remove(&branch.transaction);
             self.transactions.abandon(branch.transaction);
         }

@@ -17,6 +17,7 @@ use clearline_core::transaction::TransactionId;
 
 use crate::flow::FlowId;
 use crate::proxy::target::{Device, Target};
+use crate::user::UserId;
 
 /// A forwarded request and its branches.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct ResponseContext {
     pub(crate) upstream_flow: FlowId,
     /// The request after route processing.
     pub(crate) request: Message,
+    pub(crate) place: Place,
     /// P-Asserted-Identity for the request.
     pub(crate) asserted_identity: Option<String>,
     /// What the branches carry to tell a loop.
@@ -42,6 +44,18 @@ pub(crate) struct ResponseContext {
     /// How many branches may live at the same time.
     pub(crate) breadth: u32,
     pub(crate) branches: Vec<Branch>,
+}
+
+/// Where a request stands towards dialogs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It may start one; sent by this user.
+    Outside(UserId),
+    /// It belongs to one.
+    Inside {
+        /// Of which the platform knew.
+        is_known: bool,
+    },
 }
 
 /// See the module's diagram.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use clearline_core::ConnectionId;
+use clearline_core::dialog_info;
 use clearline_core::sip::{HeaderName, Message, Method, Scheme, Uri};
 
 use crate::flow::FlowId;
@@ -199,10 +200,10 @@ fn refuse_at_domain(request: &Message) -> Refusal {
 }
 
 /// The platform would have to keep the state of a user's events itself (RFC 6665 section 4.2.1.1, RFC 3903 section 6);
-/// it knows no event package. Subscriptions to one device pass.
+/// it does so for dialogs only, which it sees itself. Subscriptions to one device pass.
 fn refuse_events(request: &Message) -> Result<(), Refusal> {
     if request.method() == Method::Subscribe {
-        return Err(Refusal::new(489));
+        return Err(Refusal::new(489).with(HeaderName::AllowEvents, dialog_info::PACKAGE));
     }
     if request.method() == Method::Publish {
         return Err(Refusal::new(405).with(HeaderName::Allow, ALLOW));

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod calls;
+mod dialog_events;
 mod dialogs;
 mod hostile;
 mod net;

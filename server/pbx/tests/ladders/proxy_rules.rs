@@ -35,7 +35,7 @@ fn the_domain_answers_for_itself() {
 }
 
 #[test]
-fn event_packages_are_unknown() {
+fn other_event_packages_are_unknown() {
     let mut net = Net::new();
     let (alice, bob) = (
         Phone::registered(&mut net, "alice", 1),
