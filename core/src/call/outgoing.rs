@@ -12,6 +12,7 @@ use super::{
     Stage, asserted_identity, identity, session_description,
 };
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, Release, SUPPORTED};
+use crate::event::Event;
 use crate::id::CallId;
 use crate::sip::{Method, RequestBuilder, UriBuf};
 use crate::time::Instant;
@@ -104,24 +105,32 @@ impl Call {
         target: UriBuf,
         options: CallOptions,
     ) -> Self {
-        let remote = Identity {
-            display_name: options.display_name.unwrap_or_default(),
-            user: target.as_uri().user_decoded().into_owned(),
-            uri: target.as_str().to_owned(),
-        };
-        let mut call = Self::new(endpoint, id, CallDirection::Outgoing, remote, Stage::Over);
+        let mut call = Self::to(endpoint, id, &target, options.display_name);
         call.info.anonymous = options.anonymous;
         if options.late_offer {
             call.send_invite(endpoint, &target, None);
-            return call;
+        } else {
+            call.make_first_offer(endpoint, target);
         }
+        call
+    }
+
+    fn to(endpoint: &mut Endpoint, id: CallId, target: &UriBuf, name: Option<String>) -> Self {
+        let remote = Identity {
+            display_name: name.unwrap_or_default(),
+            user: target.as_uri().user_decoded().into_owned(),
+            uri: target.as_str().to_owned(),
+        };
+        Self::new(endpoint, id, CallDirection::Outgoing, remote, Stage::Over)
+    }
+
+    fn make_first_offer(&mut self, endpoint: &mut Endpoint, target: UriBuf) {
         let offer = MediaAction::CreateOffer {
             direction: Direction::SendRecv,
             ice_restart: false,
         };
-        let request = call.request_media(endpoint, offer);
-        call.stage = Stage::Offering(Offering { request, target });
-        call
+        let request = self.request_media(endpoint, offer);
+        self.stage = Stage::Offering(Offering { request, target });
     }
 
     /// Starts a call that the far end of `first` has asked for.
@@ -132,18 +141,17 @@ impl Call {
         first: &CallInfo,
         errand: Errand,
     ) -> Self {
-        let name = Some(errand.display_name.clone()).filter(|name| !name.is_empty());
-        let options = CallOptions {
-            display_name: name.as_deref().map(identity::bounded),
-            ..CallOptions::default()
-        };
-        let mut call = Self::outgoing(endpoint, id, target, options);
+        let name = Some(identity::bounded(&errand.display_name)).filter(|name| !name.is_empty());
+        let mut call = Self::to(endpoint, id, &target, name);
         call.errand = Some(Box::new(errand));
         call.info.succeeds = Some(first.id);
         call.info.transferred_by = Some(first.remote.clone());
-        if first.muted {
-            let _ = endpoint.as_step(|endpoint| call.set_muted(endpoint, true));
+        call.info.muted = first.muted;
+        // Before its audio is asked for: whose it is follows from whose place it takes.
+        if let Some(info) = call.take_report(endpoint) {
+            endpoint.emit(Event::Call(Box::new(info)));
         }
+        call.make_first_offer(endpoint, target);
         call
     }
 

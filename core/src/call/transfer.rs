@@ -12,7 +12,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, CallState, CommandError, EndCause, Endpoint, HeaderName, Message, OperationError, Stage};
+use super::{
+    Call, CallDirection, CallState, CommandError, EndCause, Endpoint, HeaderName, Message, OperationError,
+    Stage,
+};
 use crate::config::TransferSupport;
 use crate::endpoint::{Purpose, SUPPORTED};
 use crate::event::TransferState;
@@ -107,6 +110,7 @@ impl Call {
     ) -> Result<(), OperationError> {
         self.may_transfer(endpoint).map_err(CommandError::into_failure)?;
         let (id, contact) = (self.id(), self.contact(endpoint));
+        let is_anonymous = self.info.anonymous && self.info.direction == CallDirection::Outgoing;
         let Stage::Established(established) = &mut self.stage else {
             return Err(OperationError::CallEnded);
         };
@@ -116,12 +120,13 @@ impl Call {
             .numbered_request(Method::Refer, number)
             .header(HeaderName::Contact, contact)
             .header(HeaderName::ReferTo, &referral.refer_to)
-            // RFC 3892 section 2.1: whoever is called learns on whose behalf.
-            .header(
-                HeaderName::ReferredBy,
-                format_args!("<{}>", endpoint.config.address_of_record.as_str()),
-            )
             .header(HeaderName::Supported, SUPPORTED);
+        // RFC 3892 section 2.1: whoever is called learns on whose behalf, unless that one withholds it.
+        let own = endpoint.config.address_of_record.as_str();
+        let refer = match is_anonymous {
+            true => refer,
+            false => refer.header(HeaderName::ReferredBy, format_args!("<{own}>")),
+        };
         let transaction = endpoint
             .send(Purpose::Refer(id), refer)
             .map_err(|_| OperationError::Disconnected)?;
@@ -389,6 +394,9 @@ impl Call {
 
     /// What the user is told of a transfer that has not come about.
     pub(crate) fn show_failed_transfer(&mut self, error: OperationError) {
+        if self.info.state != CallState::Active {
+            return;
+        }
         self.info.transfer = Some(match self.consultation {
             Some(Consultation { with, .. }) => TransferState::Consulting { with },
             None => TransferState::Failed { error },

@@ -6,7 +6,7 @@ use super::pseudonyms::Pseudonyms;
 use crate::config::{Config, Token};
 use crate::io::{Input, MediaError, MediaEvent, MediaOutcome};
 use crate::secret::Secret;
-use crate::sip::{HeaderName, UriBuf, reason_phrase};
+use crate::sip::{HeaderName, SIPFRAG, UriBuf, escape_header, percent_decode, reason_phrase};
 use crate::user_agent::Command;
 
 /// Stands for every password that is not empty.
@@ -374,9 +374,16 @@ impl Redactor {
         match essence.as_str() {
             "application/sdp" | "application/trickle-ice-sdpfrag" => self.description(body),
             "application/dtmf-relay" | "application/dtmf" => self.digits(body),
+            SIPFRAG => self.fragment(body),
             multipart if multipart.starts_with("multipart/") => self.parts(body),
             _ => self.pseudonyms.shaped(body),
         }
+    }
+
+    /// The status a fragment begins with; nothing else of it is read.
+    fn fragment(&mut self, body: &str) -> String {
+        let (line, rest) = body.split_at(body.find(['\r', '\n']).unwrap_or(body.len()));
+        self.start_line(line) + &self.pseudonyms.shaped(rest)
     }
 
     /// A body of several parts, each by its own type.
@@ -495,7 +502,23 @@ impl Redactor {
     fn headers_in(&mut self, rest: &str) -> Option<(usize, String)> {
         let headers = &rest[..rest.find(['<', '>', '"', ' ', '\t']).unwrap_or(rest.len())];
         let is_risky = rest.starts_with('?') && headers.contains('%');
-        is_risky.then(|| (headers.len(), self.pseudonyms.shaped(headers)))
+        is_risky.then(|| {
+            let each = headers[1..].split('&').map(|header| self.header_in(header));
+            (headers.len(), format!("?{}", each.collect::<Vec<_>>().join("&")))
+        })
+    }
+
+    /// A header of a URI. One that names a dialog holds what is kept elsewhere, too.
+    fn header_in(&mut self, header: &str) -> String {
+        let (name, value) = header.split_once('=').unwrap_or((header, ""));
+        if name.eq_ignore_ascii_case("replaces") {
+            let dialog = self.text(&percent_decode(value));
+            format!("{name}={}", escape_header(&dialog))
+        } else if name.eq_ignore_ascii_case("require") {
+            header.to_owned()
+        } else {
+            self.pseudonyms.shaped(header)
+        }
     }
 
     fn ip_in(&mut self, rest: &str) -> Option<(usize, String)> {
@@ -568,7 +591,7 @@ mod tests {
 
     use super::*;
     use crate::id::{CallId, ConnectionId};
-    use crate::sip::Message;
+    use crate::sip::{Message, ReferTo, StatusLine};
 
     const INVITE: &str = "INVITE sip:alice@example.com;gr=urn:uuid:1 SIP/2.0\r\n\
         Via: SIP/2.0/WSS edge.example.com;branch=z9hG4bK1;received=203.0.113.77\r\n\
@@ -661,6 +684,30 @@ mod tests {
         let description = crate::session_description::SessionDescription::parse(sdp).unwrap();
         assert_eq!(description.media().count(), 1);
         assert!(sdp.contains("AB:CD:EF"), "{sdp}");
+    }
+
+    #[test]
+    fn transfers_keep_what_they_are_about() {
+        let refer = "REFER sip:alice@example.com SIP/2.0\r\nRefer-To: <sip:alice@example.com;gr=1\
+            ?Replaces=77%40203.0.113.9%3Bto-tag%3Da%3Bfrom-tag%3Db&Require=replaces&Subject=alice%20is%20back>\r\n\r\n";
+        let redacted = redact(refer);
+        assert_silent(&redacted);
+        let message = Message::parse(redacted.as_bytes()).unwrap();
+        let refer_to = ReferTo::parse(message.header(HeaderName::ReferTo).unwrap()).unwrap();
+        let replaces = refer_to.replaces.unwrap();
+        assert!(
+            replaces.starts_with("77@") && replaces.ends_with(";to-tag=a;from-tag=b"),
+            "{replaces}"
+        );
+
+        let notify = "NOTIFY sip:alice@example.com SIP/2.0\r\nEvent: refer;id=2\r\n\
+            Content-Type: message/sipfrag;version=2.0\r\n\r\nSIP/2.0 486 Busy Here\r\nWarning: 399 alice\r\n";
+        let redacted = redact(notify);
+        assert_silent(&redacted);
+        let message = Message::parse(redacted.as_bytes()).unwrap();
+        let line = StatusLine::parse(message.body()).unwrap();
+        assert_eq!((line.status, line.reason), (486, "Busy Here"));
+        assert_eq!(message.header(HeaderName::Event), Some("refer;id=2"));
     }
 
     #[test]

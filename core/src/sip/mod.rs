@@ -75,7 +75,7 @@ pub use session_expires::{Refresher, SessionExpires};
 pub use telephone::TelephoneNumber;
 pub(crate) use text::percent_decode;
 pub use text::quote;
-pub(crate) use uri::escape_param;
 pub use uri::{Scheme, Uri, UriBuf, host_ip};
+pub(crate) use uri::{escape_header, escape_param};
 pub use validate::Defect;
 pub use via::Via;

@@ -105,7 +105,8 @@ impl<'a> CallHandle<'a> {
     /// Sends the far end to take this user's place in the call `other`. It is put on hold first. Done when it has, and
     /// both calls with it; if it has not, both are what they were before.
     ///
-    /// While `other` only rings it is taken back, and the far end is sent there as [`Self::transfer`] does.
+    /// While `other` only rings it is taken back, and the far end is sent there as [`Self::transfer`] does. If this far end
+    /// cannot be sent, but that of `other` can, it is sent here.
     ///
     /// # Errors
     /// Those of [`Self::transfer`].

@@ -89,7 +89,6 @@ impl UserAgent {
 
     pub(super) fn transfer_to(&mut self, id: CallId, other: CallId) -> Result<OperationId, CommandError> {
         let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
-        call.may_transfer(&self.endpoint)?;
         let target = self.calls.get(&other).ok_or(CommandError::NoSuchCall)?;
         let can_be_joined = target.info.state == CallState::Active && !target.is_transferring()
             || target.unanswered_target().is_some() && target.is_live();
@@ -97,7 +96,18 @@ impl UserAgent {
         if id == other || !can_be_joined || !is_free {
             return Err(CommandError::WrongState);
         }
-        self.begin_sequence(Goal::Join { call: id, other }, &[id])
+        match call.may_transfer(&self.endpoint) {
+            Ok(()) => self.begin_sequence(Goal::Join { call: id, other }, &[id]),
+            // Then the other one is sent, if that one knows how: the two come together all the same.
+            Err(CommandError::NotOffered) if target.may_transfer(&self.endpoint) == Ok(()) => {
+                let goal = Goal::Join {
+                    call: other,
+                    other: id,
+                };
+                self.begin_sequence(goal, &[other])
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn cancel_transfer(&mut self, id: CallId) -> Result<OperationId, CommandError> {

@@ -66,6 +66,13 @@ enum Command {
     Mute(bool),
     Tones(&'static str),
     MoveMedia,
+    SwapTo,
+    Transfer(&'static str),
+    TransferTo(Index),
+    Consult(u64),
+    CancelTransfer,
+    AcceptTransfer,
+    DeclineTransfer,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -92,6 +99,10 @@ fn step() -> impl Strategy<Value = Step> {
         Method::Prack,
         Method::Ack,
         Method::Cancel,
+        Method::Refer,
+        Method::Notify,
+        Method::Notify,
+        Method::Subscribe,
         Method::Other("JUMP"),
     ]);
     let command = select(vec![
@@ -108,7 +119,18 @@ fn step() -> impl Strategy<Value = Step> {
         Command::Tones("12,3"),
         Command::Tones(";*#"),
         Command::MoveMedia,
+        Command::SwapTo,
+        Command::Transfer("carol"),
+        Command::Transfer("bob"),
+        Command::CancelTransfer,
+        Command::AcceptTransfer,
+        Command::DeclineTransfer,
     ]);
+    let command = prop_oneof![
+        9 => command,
+        1 => any::<Index>().prop_map(Command::TransferTo),
+        1 => (0_u64..4).prop_map(Command::Consult),
+    ];
     let transport = select(vec![
         MediaTransport::Connecting,
         MediaTransport::Connected,
@@ -307,6 +329,10 @@ impl World {
 
     fn command(&mut self, which: Index, command: Command) {
         let Some(id) = self.call(which) else { return };
+        let mut other = id;
+        if let Command::TransferTo(index) = command {
+            other = self.call(index).unwrap_or(id);
+        }
         let ladder = &mut self.ladder;
         // Whether it suits the call's state is the agent's to say.
         let _ = match command {
@@ -320,6 +346,19 @@ impl World {
             Command::Mute(muted) => ladder.command(id, |call| call.set_muted(muted)),
             Command::Tones(tones) => ladder.command(id, |call| call.send_dtmf(tones)),
             Command::MoveMedia => ladder.command(id, |call| call.move_media()),
+            Command::SwapTo => ladder.agent.swap_to(ladder.now, id),
+            Command::Transfer(target) => ladder.command(id, |call| call.transfer(target)),
+            Command::TransferTo(_) => ladder.command(id, |call| call.transfer_to(other)),
+            Command::Consult(second) if ladder.is_unused(CallId(second)) => {
+                let options = CallOptions::default();
+                ladder
+                    .agent
+                    .consult(ladder.now, id, CallId(second), "carol", options)
+            }
+            Command::Consult(_) => return,
+            Command::CancelTransfer => ladder.command(id, |call| call.cancel_transfer()),
+            Command::AcceptTransfer => ladder.command(id, |call| call.accept_transfer()),
+            Command::DeclineTransfer => ladder.command(id, |call| call.decline_transfer()),
         }
         .map(|operation| ladder.accepted(operation));
         ladder.drain();
@@ -388,6 +427,19 @@ impl World {
         self.learn(index);
         let request = self.far_ends[index].request(method);
         let request = match direction {
+            _ if method == Method::Refer => {
+                let targets = ["<sip:carol@example.com>", "<sip:dave@elsewhere.example>"];
+                request.header(HeaderName::ReferTo, targets[which.index(targets.len())])
+            }
+            _ if method == Method::Notify => {
+                let lines = ["100 Trying", "180 Ringing", "200 OK", "486 Busy Here"];
+                let line = format!("SIP/2.0 {}\r\n", lines[which.index(lines.len())]);
+                request
+                    .header(HeaderName::Event, "refer")
+                    .header(HeaderName::SubscriptionState, "active;expires=60")
+                    .body("message/sipfrag", line.as_bytes())
+            }
+            _ if method == Method::Subscribe => request.header(HeaderName::Event, "refer"),
             Some(direction) => request.body("application/sdp", sdp(direction).as_bytes()),
             None => request,
         };

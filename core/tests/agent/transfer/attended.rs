@@ -351,6 +351,25 @@ fn any_two_calls_can_be_connected() {
 }
 
 #[test]
+fn if_the_one_does_not_know_how_the_other_is_sent() {
+    let (mut ladder, mut bob) = Ladder::in_call_with_update();
+    let (second, mut carol) = ladder.take_call("carol");
+    ladder.forget();
+    let operation = ladder.command(CALL, |call| call.transfer_to(second)).unwrap();
+    is_held(&mut ladder, &carol);
+    let refer = ladder.expect(Method::Refer);
+    assert_eq!(refer.call_id(), Ok("call-of-carol"));
+    let refer_to = ReferTo::parse(refer.header(HeaderName::ReferTo).unwrap()).unwrap();
+    assert_eq!(refer_to.target.as_str(), "sip:bob@example.com");
+    ladder.receive(&carol.response(&refer, 202).build());
+    ladder.far_hangs_up(&mut bob);
+    tells(&mut ladder, &mut carol, "200 OK", "terminated");
+    assert!(ladder.succeeded(operation));
+    ladder.expect(Method::Bye);
+    assert_eq!(ladder.cause(CALL), EndCause::Transferred);
+}
+
+#[test]
 fn a_restart_does_not_forget_who_waits() {
     // The other call is restored too.
     let (ladder, bob, mut carol) = consulting();

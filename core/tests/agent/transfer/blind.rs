@@ -343,6 +343,22 @@ fn a_challenged_refer_is_sent_again_and_known_by_its_new_number() {
 }
 
 #[test]
+fn who_withholds_his_name_is_not_named() {
+    let mut ladder = Ladder::registered();
+    let mut options = clearline_core::CallOptions::default();
+    options.anonymous = true;
+    ladder.dial_with(CALL, "bob", options).unwrap();
+    let invite = ladder.expect(Method::Invite);
+    let bob = FarEnd::called(&invite, "bob-tag");
+    ladder.receive(&bob.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.command(CALL, |call| call.transfer("carol")).unwrap();
+    is_held(&mut ladder, &bob);
+    let refer = ladder.expect(Method::Refer);
+    assert!(!crate::ladder::text(&refer).contains("sip:alice"));
+}
+
+#[test]
 fn only_sense_is_understood() {
     let (mut ladder, mut bob, operation) = accepted();
     let good = |bob: &mut FarEnd| notify(bob, "200 OK", "terminated");

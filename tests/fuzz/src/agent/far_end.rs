@@ -29,6 +29,18 @@ const STATUSES: &[u16] = &[
 
 const USERS: &[&str] = &["bob", "carol", "+4989101", "%00", "b;isub=1", ""];
 
+/// Where the agent is sent.
+const REFER_TO: &[&str] = &[
+    "<sip:carol@example.com>",
+    "<sip:dave@elsewhere.example>",
+    "<sip:carol@example.com?Replaces=c1%3Bto-tag%3D1%3Bfrom-tag%3D2&Require=replaces>",
+    "<tel:+49891;ext=5>",
+    "<sip:alice@example.com>",
+    "<sip:carol@example.com;method=BYE>",
+    "<sip:%00@example.com?body=x&Route=%3Csip:x%3E>",
+    "<sip:carol@example.com",
+];
+
 /// Headers that some request or response may carry, fitting or not.
 const EXTRAS: &[(&str, &str)] = &[
     ("", ""),
@@ -170,6 +182,17 @@ impl FarEnd {
         self.number = own.number;
         if form & 4 == 0 {
             builder.build()
+        } else if method == Method::Refer {
+            let target = REFER_TO[usize::from(form >> 3) % REFER_TO.len()];
+            builder.header(HeaderName::ReferTo, target).build()
+        } else if method == Method::Notify {
+            let status = STATUSES[usize::from(form >> 3) % STATUSES.len()];
+            let line = format!("SIP/2.0 {status} Fuzzed\r\n");
+            builder
+                .header(HeaderName::Event, "refer")
+                .header(HeaderName::SubscriptionState, "active;expires=60")
+                .body("message/sipfrag", line.as_bytes())
+                .build()
         } else {
             with_body(builder, form >> 3)
         }

@@ -303,7 +303,7 @@ impl Machine {
             .get(usize::from(which) % ids.len().max(1))
             .copied()
             .unwrap_or(CallId(u64::from(which)));
-        let command = match what % 14 {
+        let command = match what % 21 {
             0 => {
                 self.calls_made += 1;
                 Command::Call {
@@ -328,6 +328,23 @@ impl Machine {
             10 => Command::EndAndAnswer(id),
             11 => Command::SetPassword(Secret::new("renewed")),
             12 => Command::Stop,
+            13 => Command::SwapTo(id),
+            14 => Command::Transfer(id, TARGETS[usize::from(more) % TARGETS.len()].to_owned()),
+            15 => Command::TransferTo(
+                id,
+                ids.get(usize::from(more) % ids.len().max(1))
+                    .copied()
+                    .unwrap_or(id),
+            ),
+            16 => Command::CancelTransfer(id),
+            17 => Command::AcceptTransfer(id),
+            18 => Command::DeclineTransfer(id),
+            19 => Command::Consult {
+                of: id,
+                id: CallId(u64::from(more)),
+                target: TARGETS[usize::from(more) % TARGETS.len()].to_owned(),
+                options: CallOptions::default(),
+            },
             _ => Command::Start,
         };
         self.apply(command);
