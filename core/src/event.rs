@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OperationError;
-use crate::id::{CallId, ConnectionId, OperationId, SubscriptionId};
+use crate::id::{CallId, ConferenceId, ConnectionId, OperationId, SubscriptionId};
 use crate::io::{MediaErrorKind, MediaTransport};
 use crate::time::Instant;
 
@@ -283,6 +283,10 @@ pub struct CallInfo {
     pub local_hold: bool,
     /// Negotiated: the other side holds this one.
     pub remote_hold: bool,
+    /// The conference the call is part of, on this device: its party hears those of the other calls of the same
+    /// conference, unless one of them is held.
+    #[serde(default)]
+    pub conference: Option<ConferenceId>,
     /// A change (hold, resume, ICE restart) is being negotiated.
     pub negotiating: bool,
     /// The connection to the platform or the audio path was lost in this answered call and has not been renegotiated

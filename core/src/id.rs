@@ -58,6 +58,11 @@ id! {
     SubscriptionId
 }
 
+id! {
+    /// A local conference: calls whose parties hear each other through this device. Small numbers, one after the other.
+    ConferenceId
+}
+
 /// What names a dialog, from this side's view (RFC 3261 section 12). It stays inside: whoever knows it can take a call
 /// over.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::id::{CallId, ConnectionId, MediaRequestId, MediaSessionId};
+use crate::id::{CallId, ConferenceId, ConnectionId, MediaRequestId, MediaSessionId};
 use crate::session_description::Direction;
 use crate::time::Instant;
 
@@ -215,6 +215,13 @@ pub enum MediaAction {
     SetMuted {
         /// The new state.
         muted: bool,
+    },
+    /// Mix: the far end is sent, besides the microphone, what comes from all other sessions of the same conference, and
+    /// they are sent what comes from it; nobody hears himself. `None`, as at first: the microphone alone. The rule of
+    /// `CreateOffer` goes before: without the microphone, nothing of the conference either. Never signalled.
+    SetConference {
+        /// The conference the session takes part in from now on.
+        conference: Option<ConferenceId>,
     },
     /// Send tones as telephone events (RFC 4733). They queue behind those still playing.
     SendDtmf {

@@ -49,7 +49,9 @@ pub use event::{
     Event, Identity, Notification, RegistrationState, SubscriptionState, TerminationReason, TokenNeed,
     TransferRequest, TransferState,
 };
-pub use id::{CallId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, SubscriptionId};
+pub use id::{
+    CallId, ConferenceId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, SubscriptionId,
+};
 pub use io::{
     Deadline, Environment, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
     MediaTransport, Output, Timer,

@@ -1,8 +1,8 @@
 //! Hanging up, and the one place where a call ends.
 
 use super::{
-    Call, CallEnd, CallState, CommandError, EndCause, Endpoint, MediaAction, OperationError, OperationId,
-    RejectReason, Stage, survival::Losses,
+    Call, CallEnd, CallState, CommandError, EndCause, Endpoint, MediaAction, Mix, OperationError,
+    OperationId, RejectReason, Stage, survival::Losses,
 };
 
 impl Call {
@@ -88,6 +88,7 @@ impl Call {
 
     pub(super) fn close_media(&mut self, endpoint: &mut Endpoint) {
         if std::mem::take(&mut self.session_open) {
+            self.mix = Mix::default();
             self.request_media(endpoint, MediaAction::Close);
         }
     }

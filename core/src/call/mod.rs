@@ -9,6 +9,7 @@
 //! is shown there.
 
 mod answer_mode;
+mod conference;
 mod diversion;
 mod dtmf;
 mod early_media;
@@ -43,13 +44,14 @@ use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
 use crate::event::{CallDirection, CallEnd, CallInfo, CallState, EndCause, Identity};
-use crate::id::{CallId, MediaRequestId, MediaSessionId, OperationId};
+use crate::id::{CallId, ConferenceId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaTransport};
 use crate::session_description::{Direction, SessionDescription};
 use crate::sip::{HeaderName, Message, NameAddr};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 pub(crate) use answer_mode::AnswerMode;
+use conference::Mix;
 use dtmf::Dtmf;
 pub(crate) use established::Established;
 use established::Leaving;
@@ -115,6 +117,7 @@ pub(crate) struct Call {
     unacknowledged: Option<prack::Unacknowledged>,
     stage: Stage,
     losses: Losses,
+    mix: Mix,
     dtmf: Dtmf,
     hang_up_operation: Option<OperationId>,
     trickle: Trickle,
@@ -177,6 +180,7 @@ impl Call {
                 muted: false,
                 local_hold: false,
                 remote_hold: false,
+                conference: None,
                 negotiating: false,
                 reconnecting: false,
                 media: MediaTransport::New,
@@ -202,6 +206,7 @@ impl Call {
             unacknowledged: None,
             stage,
             losses: Losses::default(),
+            mix: Mix::default(),
             dtmf: Dtmf::default(),
             hang_up_operation: None,
             trickle: Trickle::default(),
@@ -363,7 +368,8 @@ impl Call {
         request: MediaRequestId,
         result: Result<MediaOutcome, MediaError>,
     ) {
-        let is_dealt_with = self.dtmf_sent(endpoint, request, &result)
+        let is_dealt_with = self.mixed(request, &result)
+            || self.dtmf_sent(endpoint, request, &result)
             || self.succession_described(endpoint, request, &result)
             || self.recovery_described(endpoint, request, &result);
         if is_dealt_with {

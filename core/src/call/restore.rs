@@ -104,6 +104,7 @@ impl Call {
             reported: None,
             losses: super::Losses::of_restored(now),
             stage: Stage::Established(Box::new(established)),
+            mix: super::Mix::default(),
             dtmf: super::Dtmf::default(),
             hang_up_operation: None,
             trickle: super::Trickle::default(),

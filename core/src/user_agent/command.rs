@@ -44,6 +44,9 @@ pub enum Command {
     CancelTransfer(CallId),
     AcceptTransfer(CallId),
     DeclineTransfer(CallId),
+    Merge(CallId, CallId),
+    Split(CallId),
+    LeaveConference,
     SetPassword(#[serde(skip)] Secret),
     SetToken(Token),
     Subscribe {
@@ -87,6 +90,9 @@ impl UserAgent {
             Command::SendDtmf(call, tones) => {
                 return self.call_handle(now, call)?.send_dtmf(&tones).map(Some);
             }
+            Command::Merge(one, other) => return self.merge(now, one, other).map(Some),
+            Command::Split(with) => return self.split(now, with).map(Some),
+            Command::LeaveConference => return self.leave_conference(now).map(Some),
             Command::MoveMedia(call) => return self.call_handle(now, call)?.move_media().map(Some),
             Command::SwapTo(call) => return self.swap_to(now, call).map(Some),
             Command::Consult {

@@ -24,6 +24,7 @@
 //! ```
 
 mod command;
+mod conference;
 mod connection;
 mod handle;
 mod objection;
@@ -47,7 +48,7 @@ use crate::config::{Config, Token};
 use crate::endpoint::Endpoint;
 use crate::error::CommandError;
 use crate::event::{CallInfo, CallState, ConnectionState, Event, RegistrationState};
-use crate::id::{CallId, OperationId};
+use crate::id::{CallId, ConferenceId, OperationId};
 use crate::io::{Deadline, Input, Output, Timer};
 use crate::rate_limit::{Rate, Sampler};
 use crate::secret::Secret;
@@ -55,6 +56,7 @@ use crate::sip::Message;
 use crate::subscription::Subscriptions;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
+use conference::Conference;
 use platform::Lines;
 use sequence::{Goal, Sequence};
 use target::{Target, parse_target};
@@ -75,6 +77,8 @@ pub struct UserAgent {
     endpoint: Endpoint,
     lines: Lines,
     calls: BTreeMap<CallId, Call>,
+    conference: Option<Conference>,
+    last_conference: ConferenceId,
     subscriptions: Subscriptions,
     /// Tones to be sent when a call is answered ("100,,42").
     post_dial: BTreeMap<CallId, String>,
@@ -102,6 +106,8 @@ impl UserAgent {
             endpoint,
             lines,
             calls: BTreeMap::new(),
+            conference: None,
+            last_conference: ConferenceId(0),
             subscriptions: Subscriptions::default(),
             post_dial: BTreeMap::new(),
             sequences: Vec::new(),
@@ -389,8 +395,10 @@ impl UserAgent {
     fn settle(&mut self) {
         self.lines.report(&mut self.endpoint);
         self.send_post_dial();
+        self.advance_conference();
         self.advance_calls();
         while self.advance_sequences() | self.relate_calls() {
+            self.advance_conference();
             self.advance_calls();
         }
         let over: Vec<_> = self

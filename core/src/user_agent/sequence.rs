@@ -123,9 +123,8 @@ impl UserAgent {
 
     /// Whether a call is part of an operation of several steps that has not come to its end.
     pub(super) fn is_in_sequence(&self, id: CallId) -> bool {
-        self.sequences
-            .iter()
-            .any(|it| it.goal.concerns(id) || it.held.contains(&id))
+        let mut sequences = self.sequences.iter();
+        sequences.any(|it| it.goal.concerns(id) || it.held.contains(&id)) || self.is_being_merged(id)
     }
 
     /// Takes the steps that have become possible; `false` if there are none.
@@ -134,7 +133,10 @@ impl UserAgent {
         for (operation, result) in self.endpoint.take_ended_steps() {
             let is_step = |step: &Step| step.operation == operation;
             let found = self.sequences.iter().position(|it| it.steps.iter().any(is_step));
-            let Some(at) = found else { continue };
+            let Some(at) = found else {
+                has_moved |= self.conference_step_ended(operation, &result);
+                continue;
+            };
             has_moved = true;
             let mut sequence = self.sequences.remove(at);
             let step = sequence

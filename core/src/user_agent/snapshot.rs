@@ -12,7 +12,7 @@ use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
 
 /// The present form of [`Snapshot`].
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A call whose agent was away for longer is not worth restoring: the far end has hung up.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 
@@ -91,6 +91,7 @@ impl UserAgent {
                 let call = Call::restore(&mut agent.endpoint, restored, snapshot.taken_at, now, asleep);
                 agent.calls.insert(call.id(), call);
             }
+            agent.restore_conference();
             agent.settle();
         }
         agent

@@ -145,6 +145,12 @@ impl FarEnd {
         self.peer_contact = contact_of(response);
     }
 
+    /// Whether this is a request of the agent in this telephone's dialog.
+    pub(crate) fn is_asked_in(&self, request: &Message) -> bool {
+        let tag = request.to().is_ok_and(|to| to.tag() == Some(&self.own_tag));
+        request.is_request() && tag && request.call_id() == Ok(&self.call_id)
+    }
+
     /// Whether a message of the agent belongs to this telephone's dialog.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn is_in(&self, response: &Message) -> bool {

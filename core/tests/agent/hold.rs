@@ -25,6 +25,7 @@ fn asked(ladder: &mut Ladder) -> Vec<Direction> {
         MediaAction::ApplyAnswer { .. }
         | MediaAction::Rollback
         | MediaAction::SetMuted { .. }
+        | MediaAction::SetConference { .. }
         | MediaAction::SendDtmf { .. }
         | MediaAction::AddCandidates { .. }
         | MediaAction::Close => None,

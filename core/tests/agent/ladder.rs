@@ -406,6 +406,16 @@ impl Ladder {
         self.sent.drain(..).map(|sent| (sent.at, sent.message)).collect()
     }
 
+    /// The next request sent to `far` is of this method, whatever goes to others.
+    #[track_caller]
+    pub(crate) fn expect_for(&mut self, far: &FarEnd, method: Method<'_>) -> Message {
+        let at = self.sent.iter().position(|sent| far.is_asked_in(&sent.message));
+        let sent = at.and_then(|at| self.sent.remove(at));
+        let message = sent.expect("a request to this far end").message;
+        assert_eq!(message.method(), method);
+        message
+    }
+
     /// The connection the next message that will be looked at was sent on.
     pub(crate) fn next_sent_on(&self) -> ConnectionId {
         self.sent.front().expect("a message").connection

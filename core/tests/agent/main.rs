@@ -3,6 +3,7 @@
 
 mod back;
 mod bearer;
+mod conference;
 mod connected_identity;
 mod connection;
 mod far_end;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use clearline_core::session_description::SessionDescription;
 use clearline_core::{
-    Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId, MediaSessionId,
+    ConferenceId, Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaRequestId,
+    MediaSessionId,
 };
 
 /// A session description with one audio stream.
@@ -73,6 +74,7 @@ struct Session {
     signalling: Signalling,
     version: u32,
     muted: bool,
+    conference: Option<ConferenceId>,
     /// What was asked for last, and what the last exchange agreed on.
     wanted: Direction,
     agreed: Direction,
@@ -110,6 +112,10 @@ impl Session {
                 self.muted = *muted;
                 state
             }
+            (MediaAction::SetConference { conference }, state) => {
+                self.conference = *conference;
+                state
+            }
             (MediaAction::SendDtmf { .. } | MediaAction::AddCandidates { .. }, state) => state,
             (
                 MediaAction::CreateOffer { .. }
@@ -135,6 +141,7 @@ impl Session {
             MediaAction::Rollback => self.wanted = self.agreed,
             MediaAction::AddCandidates { .. }
             | MediaAction::SetMuted { .. }
+            | MediaAction::SetConference { .. }
             | MediaAction::SendDtmf { .. }
             | MediaAction::Close => {}
         }
@@ -147,6 +154,7 @@ impl Session {
             MediaAction::ApplyAnswer { .. }
             | MediaAction::Rollback
             | MediaAction::SetMuted { .. }
+            | MediaAction::SetConference { .. }
             | MediaAction::SendDtmf { .. }
             | MediaAction::AddCandidates { .. }
             | MediaAction::Close => return MediaOutcome::Done,
@@ -227,6 +235,7 @@ impl FakeMedia {
                 signalling: Signalling::New,
                 version: 0,
                 muted: false,
+                conference: None,
                 wanted: Direction::SendRecv,
                 agreed: Direction::SendRecv,
             });
@@ -258,6 +267,17 @@ impl FakeMedia {
             ..
         } = self.sessions[&session];
         !muted && wanted == Direction::SendRecv && agreed == Direction::SendRecv
+    }
+
+    /// The open sessions that are mixed with another one, neither of them silenced by a hold.
+    pub(crate) fn mixed(&self) -> Vec<MediaSessionId> {
+        let conference = |id: &MediaSessionId| self.sessions[id].conference;
+        let open = self.open_sessions();
+        let is_mixed = |id: &MediaSessionId| {
+            let mut others = open.iter().filter(|other| *other != id);
+            conference(id).is_some() && others.any(|other| conference(other) == conference(id))
+        };
+        open.iter().filter(|id| is_mixed(id)).copied().collect()
     }
 
     pub(crate) fn is_muted(&self, session: MediaSessionId) -> bool {

@@ -73,6 +73,9 @@ enum Command {
     CancelTransfer,
     AcceptTransfer,
     DeclineTransfer,
+    Merge(Index),
+    Split,
+    LeaveConference,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -125,10 +128,13 @@ fn step() -> impl Strategy<Value = Step> {
         Command::CancelTransfer,
         Command::AcceptTransfer,
         Command::DeclineTransfer,
+        Command::Split,
+        Command::LeaveConference,
     ]);
     let command = prop_oneof![
         9 => command,
         1 => any::<Index>().prop_map(Command::TransferTo),
+        1 => any::<Index>().prop_map(Command::Merge),
         1 => (0_u64..4).prop_map(Command::Consult),
     ];
     let transport = select(vec![
@@ -330,7 +336,7 @@ impl World {
     fn command(&mut self, which: Index, command: Command) {
         let Some(id) = self.call(which) else { return };
         let mut other = id;
-        if let Command::TransferTo(index) = command {
+        if let Command::TransferTo(index) | Command::Merge(index) = command {
             other = self.call(index).unwrap_or(id);
         }
         let ladder = &mut self.ladder;
@@ -359,6 +365,9 @@ impl World {
             Command::CancelTransfer => ladder.command(id, |call| call.cancel_transfer()),
             Command::AcceptTransfer => ladder.command(id, |call| call.accept_transfer()),
             Command::DeclineTransfer => ladder.command(id, |call| call.decline_transfer()),
+            Command::Merge(_) => ladder.agent.merge(ladder.now, id, other),
+            Command::Split => ladder.agent.split(ladder.now, id),
+            Command::LeaveConference => ladder.agent.leave_conference(ladder.now),
         }
         .map(|operation| ladder.accepted(operation));
         ladder.drain();

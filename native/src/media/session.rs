@@ -138,6 +138,11 @@ impl Session {
                 open.set_microphone();
                 Ok(MediaOutcome::Done)
             }
+            MediaAction::SetConference { conference: None } => Ok(MediaOutcome::Done),
+            MediaAction::SetConference { .. } => Err(MediaError {
+                kind: MediaErrorKind::Failed,
+                detail: "calls cannot be mixed yet".to_owned(),
+            }),
             MediaAction::SendDtmf { tones, duration_ms } => {
                 self.existing()?.stream.send_tones(tones, duration_ms);
                 Ok(MediaOutcome::Done)

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clearline_core::session_description::{MediaDescription, SessionDescription};
-use clearline_core::{Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaSessionId, Rng};
+use clearline_core::{
+    ConferenceId, Direction, MediaAction, MediaError, MediaErrorKind, MediaOutcome, MediaSessionId, Rng,
+};
 
 /// All media sessions of a device.
 #[derive(Clone, Debug)]
@@ -32,6 +34,7 @@ pub(crate) struct Session {
     signaling: Signaling,
     remote: Option<Remote>,
     pub(crate) is_muted: bool,
+    conference: Option<ConferenceId>,
     pub(crate) is_closed: bool,
     /// The far end is connected.
     pub(crate) is_connected: bool,
@@ -118,6 +121,10 @@ impl Media {
                 session.is_muted = muted;
                 Ok(MediaOutcome::Done)
             }
+            MediaAction::SetConference { conference } => {
+                session.conference = conference;
+                Ok(MediaOutcome::Done)
+            }
             MediaAction::SendDtmf { tones, .. } => {
                 session.tones.push_str(&tones);
                 Ok(MediaOutcome::Done)
@@ -142,6 +149,7 @@ impl Media {
             | MediaAction::ApplyAnswer { .. }
             | MediaAction::Rollback
             | MediaAction::AddCandidates { .. }
+            | MediaAction::SetConference { .. }
             | MediaAction::SendDtmf { .. } => panic!("the session does not exist yet: {action:?}"),
         }
     }
@@ -158,6 +166,7 @@ impl Media {
             signaling: Signaling::Stable,
             remote: None,
             is_muted,
+            conference: None,
             is_closed: false,
             is_connected: false,
             tones: String::new(),
@@ -188,6 +197,12 @@ impl Session {
     /// Whether sound leaves.
     pub(crate) fn sends(&self) -> bool {
         self.flows() && self.is_live && !self.is_muted && self.agreed().sends()
+    }
+
+    /// Whether what comes in from `other` leaves here.
+    pub(crate) fn relays(&self, other: &Self) -> bool {
+        let together = self.conference.is_some() && self.conference == other.conference;
+        together && self.flows() && self.is_live && self.agreed().sends() && other.receives()
     }
 
     /// Whether sound is taken in.

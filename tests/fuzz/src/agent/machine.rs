@@ -303,7 +303,7 @@ impl Machine {
             .get(usize::from(which) % ids.len().max(1))
             .copied()
             .unwrap_or(CallId(u64::from(which)));
-        let command = match what % 21 {
+        let command = match what % 24 {
             0 => {
                 self.calls_made += 1;
                 Command::Call {
@@ -345,6 +345,14 @@ impl Machine {
                 target: TARGETS[usize::from(more) % TARGETS.len()].to_owned(),
                 options: CallOptions::default(),
             },
+            20 => Command::Split(id),
+            21 => Command::LeaveConference,
+            22 => Command::Merge(
+                id,
+                ids.get(usize::from(more) % ids.len().max(1))
+                    .copied()
+                    .unwrap_or(CallId(u64::from(more))),
+            ),
             _ => Command::Start,
         };
         self.apply(command);
@@ -489,6 +497,7 @@ fn good(action: &MediaAction) -> Result<MediaOutcome, MediaError> {
         | MediaAction::Rollback
         | MediaAction::AddCandidates { .. }
         | MediaAction::SetMuted { .. }
+        | MediaAction::SetConference { .. }
         | MediaAction::SendDtmf { .. }
         | MediaAction::Close => Ok(MediaOutcome::Done),
     }

@@ -24,12 +24,35 @@ pub struct Microphone {
 }
 
 impl World {
-    /// Whether sound from `speaker` reaches `listener`, directly or through the platform.
+    /// Whether sound from `speaker` reaches `listener`: directly, through the platform, or in the conference of a third.
     pub fn hears(&self, listener: DeviceId, speaker: DeviceId) -> bool {
+        self.hears_in_talk(listener, speaker) || self.hears_in_conference(listener, speaker)
+    }
+
+    fn hears_in_talk(&self, listener: DeviceId, speaker: DeviceId) -> bool {
         let (listener, speaker) = (&self.devices[listener.0].media, &self.devices[speaker.0].media);
         listener.sessions.values().any(|a| {
             let mut sources = speaker.sessions.values();
             sources.any(|b| a.receives() && b.sends() && self.are_joined(a, b))
+        })
+    }
+
+    fn hears_in_conference(&self, listener: DeviceId, speaker: DeviceId) -> bool {
+        let (listener, speaker) = (&self.devices[listener.0].media, &self.devices[speaker.0].media);
+        let hears = |leg: &Session| {
+            let mut ears = listener.sessions.values();
+            ears.any(|session| session.receives() && self.are_joined(session, leg))
+        };
+        let is_spoken_to = |leg: &Session| {
+            let mut mouths = speaker.sessions.values();
+            mouths.any(|session| session.sends() && self.are_joined(session, leg))
+        };
+        self.devices.iter().any(|host| {
+            let legs = || host.media.sessions.iter();
+            legs().any(|(id, leg)| {
+                let mut others = legs().filter(|(other, _)| *other != id);
+                hears(leg) && others.any(|(_, other)| leg.relays(other) && is_spoken_to(other))
+            })
         })
     }
 
