@@ -1,7 +1,11 @@
 //! Media engine: sans-IO parts that every native call uses. It knows nothing of signalling.
 
+pub mod hold_music;
 pub mod jitter_buffer;
 pub mod level;
+pub mod mixer;
 
+pub use hold_music::{HoldMusic, Melody};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
 pub use level::Level;
+pub use mixer::{Mixer, Seat};
