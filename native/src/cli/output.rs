@@ -109,6 +109,7 @@ fn cause(cause: EndCause) -> &'static str {
         EndCause::MediaFailed => "no audio: see `clearline devices`, or use --play and --record",
         EndCause::NetworkFailed => "the connection was lost",
         EndCause::ServerFailed => "the platform failed",
+        EndCause::Transferred => "transferred",
         _ => "ended",
     }
 }
