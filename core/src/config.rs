@@ -43,8 +43,9 @@ pub enum TransferPolicy {
     Never,
     /// The user is asked.
     Ask,
-    /// A call to somebody of the account's own domain is made; for any other the user is asked. So a colleague or the
-    /// reception connects callers without anybody being asked, as on every telephone system.
+    /// Where somebody of the account's own domain asks for a call to somebody else of it, that is made; for any other the
+    /// user is asked. So colleagues connect each other without a question, as on every telephone system, and nobody from
+    /// outside has calls made or codes dialled here.
     #[default]
     SameDomain,
     /// It is done.

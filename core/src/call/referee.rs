@@ -21,7 +21,7 @@ use crate::dialog::Dialog;
 use crate::endpoint::Purpose;
 use crate::event::{CallInfo, Event, Identity, TransferRequest};
 use crate::id::DialogId;
-use crate::sip::{Method, Params, ReferTo, ReferToError, RequestBuilder, Scheme, UriBuf, quote};
+use crate::sip::{Method, Params, ReferTo, ReferToError, RequestBuilder, Uri, UriBuf, quote};
 use crate::subscription::{ReferNotifier, event_id};
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
@@ -116,7 +116,7 @@ impl Call {
             false => accepted.header(HeaderName::ReferSub, "false"),
         };
         endpoint.respond(transaction, accepted.build());
-        let phase = if is_followed(endpoint, &errand) {
+        let phase = if self.follows(endpoint, &errand) {
             Phase::Consented { operation: None }
         } else {
             self.ask_user(endpoint, &errand);
@@ -374,6 +374,21 @@ impl Call {
         asking.ok_or(CommandError::WrongState)
     }
 
+    /// Whether nobody has to be asked.
+    fn follows(&self, endpoint: &Endpoint, errand: &Errand) -> bool {
+        match endpoint.config.transfer_policy {
+            TransferPolicy::Never | TransferPolicy::Ask => false,
+            TransferPolicy::Always => true,
+            TransferPolicy::SameDomain => {
+                let target = errand.target.as_uri();
+                // A code for the platform is not somebody.
+                let is_person = !target.user_decoded().contains(['*', '#']);
+                let from_here = Uri::parse(&self.info.remote.uri).is_ok_and(|it| is_own_domain(endpoint, it));
+                is_person && from_here && is_own_domain(endpoint, target)
+            }
+        }
+    }
+
     fn ask_user(&mut self, endpoint: &mut Endpoint, errand: &Errand) {
         let target = errand.target.as_uri();
         let request = TransferRequest {
@@ -472,22 +487,10 @@ fn is_self(endpoint: &Endpoint, target: &UriBuf) -> bool {
     is_gruu || is_same_party(own, target.as_str()) || endpoint.contact_uri() == target.as_str()
 }
 
-/// Whether nobody has to be asked.
-fn is_followed(endpoint: &Endpoint, errand: &Errand) -> bool {
-    let target = errand.target.as_uri();
-    match endpoint.config.transfer_policy {
-        TransferPolicy::Never | TransferPolicy::Ask => false,
-        TransferPolicy::Always => true,
-        TransferPolicy::SameDomain => {
-            let own = endpoint.config.address_of_record.as_uri().host();
-            let is_sip = matches!(target.scheme(), Scheme::Sip | Scheme::Sips);
-            let same = target
-                .host()
-                .zip(own)
-                .is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
-            is_sip && same
-        }
-    }
+fn is_own_domain(endpoint: &Endpoint, uri: Uri<'_>) -> bool {
+    let own = endpoint.config.address_of_record.as_uri().host();
+    let hosts = uri.host().zip(own);
+    hosts.is_some_and(|(host, own)| host.eq_ignore_ascii_case(own))
 }
 
 /// How a call stands, as its far end would be told; nothing while it is about to end and has not.

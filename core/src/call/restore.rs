@@ -34,7 +34,8 @@ pub(crate) struct Restored {
 
 impl Call {
     /// `None` for a call that is not answered or on its way out: it cannot be brought back.
-    pub(crate) fn to_snapshot(&self) -> Option<Restored> {
+    /// `hold` stands for what is wanted, if that is only a step of something that a restart ends.
+    pub(crate) fn to_snapshot(&self, hold: Option<bool>) -> Option<Restored> {
         let established = self
             .established()
             .filter(|_| self.info.state == CallState::Active)?;
@@ -42,7 +43,7 @@ impl Call {
             info: self.info.clone(),
             dialog: established.dialog.clone(),
             remote_media: self.remote_media,
-            hold: established.wanted.hold,
+            hold: hold.unwrap_or(established.wanted.hold),
             session_timer: self.session_timer,
             transfer: self.transfer.clone(),
             consultation: self.consultation,

@@ -127,6 +127,19 @@ impl UserAgent {
         sequences.any(|it| it.goal.concerns(id) || it.held.contains(&id)) || self.is_being_merged(id)
     }
 
+    /// Whether a call was on hold before an operation that has not come to its end, if that changes it. A restart ends the
+    /// operation.
+    pub(super) fn hold_before(&self, id: CallId) -> Option<bool> {
+        self.sequences.iter().find_map(|it| match it.goal {
+            Goal::Resume(call) if call == id => Some(true),
+            Goal::Resume(_)
+            | Goal::Answer(_)
+            | Goal::Consult { .. }
+            | Goal::Refer { .. }
+            | Goal::Join { .. } => it.held.contains(&id).then_some(false),
+        })
+    }
+
     /// Takes the steps that have become possible; `false` if there are none.
     pub(super) fn advance_sequences(&mut self) -> bool {
         let mut has_moved = false;

@@ -46,7 +46,11 @@ impl UserAgent {
             contact_host: identity.host.clone(),
             contact_user: identity.user.clone(),
             public_gruu: identity.public_gruu.clone(),
-            calls: self.calls.values().filter_map(Call::to_snapshot).collect(),
+            calls: self
+                .calls
+                .values()
+                .filter_map(|call| call.to_snapshot(self.hold_before(call.id())))
+                .collect(),
             farewells: self.farewells_after_restart(now),
             cancels: self.endpoint.kept_cancels(),
         }

@@ -3,8 +3,8 @@
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use clearline_core::sip::Method;
-use clearline_core::{CallState, CommandError, EndCause, Event, TransferPolicy};
+use clearline_core::sip::{HeaderName, Method};
+use clearline_core::{CallState, CommandError, Direction, EndCause, Event, TransferPolicy};
 
 use super::referred::{is_told, refer, with_policy};
 use crate::far_end::FarEnd;
@@ -87,6 +87,7 @@ fn policies() {
         (TransferPolicy::SameDomain, own, true),
         (TransferPolicy::SameDomain, foreign, false),
         (TransferPolicy::SameDomain, telephone, false),
+        (TransferPolicy::SameDomain, "<sip:*72900@example.com>", false),
         (TransferPolicy::Ask, own, false),
     ] {
         let (mut ladder, mut bob) = with_policy(policy);
@@ -96,6 +97,22 @@ fn policies() {
         assert_eq!(is_asked, !is_followed, "{policy:?} {target}");
         assert_eq!(ladder.agent.calls().count(), 1 + usize::from(is_followed));
     }
+    // Bob turns out to be from elsewhere.
+    let (mut ladder, mut bob) = with_policy(TransferPolicy::SameDomain);
+    let update = bob.invite(Direction::SendRecv);
+    let asserted = "<sip:+4990012@carrier.example>";
+    ladder.receive(
+        &update
+            .edit()
+            .append(HeaderName::PAssertedIdentity, asserted)
+            .build(),
+    );
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&bob.ack(&ok).build());
+    ladder.receive(&refer(&mut bob, own));
+    ladder.expect_response(202, Method::Refer);
+    assert!(ladder.info(CALL).transfer_request.is_some());
+
     let (mut ladder, mut bob) = with_policy(TransferPolicy::Never);
     ladder.receive(&refer(&mut bob, own));
     ladder.expect_response(603, Method::Refer);

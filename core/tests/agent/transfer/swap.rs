@@ -4,11 +4,11 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::Method;
-use clearline_core::{CallId, CallState, CommandError, Direction, OperationError, OperationId};
+use clearline_core::{CallId, CallState, CommandError, Direction, OperationError, OperationId, UserAgent};
 
 use super::{is_held, is_retrieved, with_bob};
 use crate::far_end::FarEnd;
-use crate::ladder::{CALL, Ladder};
+use crate::ladder::{CALL, Ladder, config, secs};
 
 /// Bob is on hold, carol is spoken to.
 fn two_calls() -> (Ladder, FarEnd, CallId, FarEnd) {
@@ -160,6 +160,31 @@ fn only_a_held_call_can_be_swapped_to() {
     assert_eq!(ladder.agent.swap_to(ladder.now, CALL), wrong, "under way");
     let none = Err(CommandError::NoSuchCall);
     assert_eq!(ladder.agent.swap_to(ladder.now, CallId(9)), none);
+}
+
+#[test]
+fn a_restart_takes_back_what_was_under_way() {
+    let (mut ladder, bob, second, carol) = two_calls();
+    swap_to(&mut ladder, CALL);
+    is_held(&mut ladder, &carol);
+    let snapshot = ladder.agent.snapshot(ladder.now);
+    let agent = UserAgent::restore(config(), snapshot, [9; 32], ladder.now, secs(0.0));
+    let mut ladder = Ladder::of(agent, ladder.now);
+    ladder.start();
+    ladder.connect();
+    ladder.register();
+    for _ in 0..2 {
+        let reinvite = ladder.expect(Method::Invite);
+        let is_carol = reinvite.call_id() == Ok("call-of-carol");
+        let (far, direction) = if is_carol {
+            (&carol, Direction::SendRecv)
+        } else {
+            (&bob, Direction::RecvOnly)
+        };
+        ladder.receive(&far.accepts(&reinvite, direction));
+    }
+    assert!(ladder.info(CALL).local_hold);
+    assert!(!ladder.info(second).local_hold);
 }
 
 #[test]
