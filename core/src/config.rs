@@ -52,6 +52,18 @@ pub enum TransferPolicy {
     Always,
 }
 
+/// Who may take the place of a call's far end with INVITE and Replaces (RFC 3891).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplacesPolicy {
+    /// The far end itself, whom it has sent (Referred-By, RFC 3892), and this account's own other devices.
+    #[default]
+    Known,
+    /// Whoever names the dialog, which only its two ends, whom they have told, and the platform know (section 8). For
+    /// platforms with telephones that do not say on whose behalf they call.
+    Anyone,
+}
+
 /// The account and behaviour of one agent. Written down, it is without its secrets: password and push service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +119,9 @@ pub struct Config {
     /// How calls are transferred.
     #[serde(default)]
     pub transfer_support: TransferSupport,
+    /// Who may take the place of a call's far end.
+    #[serde(default)]
+    pub replaces_policy: ReplacesPolicy,
     /// What is done when somebody else transfers this side.
     #[serde(default)]
     pub transfer_policy: TransferPolicy,
@@ -142,6 +157,7 @@ impl Config {
             follow_answer_mode: false,
             redirect_policy: RedirectPolicy::SameDomain,
             transfer_support: TransferSupport::Refer,
+            replaces_policy: ReplacesPolicy::Known,
             transfer_policy: TransferPolicy::SameDomain,
             follow_alert_info: false,
         }

@@ -42,7 +42,9 @@ mod user_agent;
 
 pub use call::{CallOptions, RejectReason};
 pub use census::Census;
-pub use config::{Config, Push, RedirectPolicy, Server, Token, TransferPolicy, TransferSupport};
+pub use config::{
+    Config, Push, RedirectPolicy, ReplacesPolicy, Server, Token, TransferPolicy, TransferSupport,
+};
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,

@@ -24,6 +24,7 @@ use super::{
     MediaErrorKind, MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport, Message, OperationError,
     Stage, identity, session_description,
 };
+use crate::config::ReplacesPolicy;
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::id::DialogId;
@@ -187,6 +188,9 @@ impl Call {
         let Ok(caller) = identity::caller(invite) else {
             return false;
         };
+        if endpoint.config.replaces_policy == ReplacesPolicy::Anyone {
+            return true;
+        }
         if caller.anonymous {
             return false;
         }

@@ -50,6 +50,8 @@ pub(super) struct Consultation {
     with: CallId,
     /// The call is on hold for this only.
     retrieve: bool,
+    /// Whoever is asked has answered.
+    answered: bool,
 }
 
 /// Where the far end is sent.
@@ -288,13 +290,24 @@ impl Call {
 
     /// The user asks somebody in the call `with` before the far end is sent there.
     pub(crate) fn consults(&mut self, with: CallId, retrieve: bool) {
-        self.consultation = Some(Consultation { with, retrieve });
+        self.consultation = Some(Consultation {
+            with,
+            retrieve,
+            answered: false,
+        });
         self.info.transfer = Some(TransferState::Consulting { with });
     }
 
     /// The call in which somebody is being asked.
     pub(crate) fn consultation(&self) -> Option<CallId> {
         self.consultation.map(|it| it.with)
+    }
+
+    /// Whoever is asked has answered; `true` the first time, if the user is speaking with the far end of this call again.
+    pub(crate) fn is_answered_in_vain(&mut self) -> bool {
+        let is_speaking = self.info.state == CallState::Active && !self.wants_hold();
+        let consultation = self.consultation.as_mut();
+        consultation.is_some_and(|it| !std::mem::replace(&mut it.answered, true)) && is_speaking
     }
 
     /// Nobody is being asked any more: the far end is taken off hold.

@@ -154,7 +154,7 @@ impl UserAgent {
 
     /// What the end of one call means for another; `false` if nothing.
     pub(super) fn relate_calls(&mut self) -> bool {
-        let mut has_moved = self.leave_replaced() | self.run_errands();
+        let mut has_moved = self.leave_replaced() | self.run_errands() | self.keep_answered_waiting();
         let is_gone = |id: &CallId| !self.calls.get(id).is_some_and(Call::is_live);
         let alone = |call: &&Call| {
             let is_alone = call.consultation().as_ref().is_some_and(is_gone);
@@ -166,6 +166,29 @@ impl UserAgent {
         for id in returning.collect::<Vec<_>>() {
             has_moved = true;
             self.with_call(id, Call::end_consultation);
+        }
+        has_moved
+    }
+
+    /// Somebody who is asked answers when the user has gone back to the first call: that one waits.
+    fn keep_answered_waiting(&mut self) -> bool {
+        let answered = |id: &CallId| {
+            self.calls
+                .get(id)
+                .is_some_and(|it| it.info.state == CallState::Active)
+        };
+        let asked = self
+            .calls
+            .values()
+            .filter_map(|call| Some((call.id(), call.consultation()?)));
+        let asked: Vec<_> = asked.filter(|(_, other)| answered(other)).collect();
+        let mut has_moved = false;
+        for (id, other) in asked {
+            let waits = self.calls.get_mut(&id).is_some_and(Call::is_answered_in_vain);
+            if waits && !self.is_in_sequence(other) {
+                has_moved = true;
+                self.with_call(other, |call, endpoint| call.wish_hold(endpoint, true));
+            }
         }
         has_moved
     }

@@ -5,7 +5,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{
-    CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, MediaTransport, UserAgent,
+    CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, MediaTransport, ReplacesPolicy,
+    UserAgent,
 };
 
 use crate::far_end::FarEnd;
@@ -213,6 +214,25 @@ fn whom_the_party_of_the_call_has_sent_may_take_its_place() {
         info.transferred_by.as_ref().map(|by| by.user.as_str()),
         Some("bob")
     );
+}
+
+#[test]
+fn whoever_names_the_dialog_may_where_that_is_the_policy() {
+    let mut config = config();
+    config.replaces_policy = ReplacesPolicy::Anyone;
+    let mut ladder = Ladder::connected_with(config);
+    ladder.register();
+    ladder.dial(CALL, "bob");
+    let invite = ladder.expect(Method::Invite);
+    let far = FarEnd::called(&invite, "bob-tag");
+    ladder.receive(&far.accepts(&invite, Direction::SendRecv));
+    let replaces = naming(&ladder.expect(Method::Ack));
+    let (_, invite) = successor("carol", &replaces.replace("bob-tag", "guess"));
+    ladder.receive(&another(&invite, "guess"));
+    ladder.expect_response(481, Method::Invite);
+    let (_, invite) = successor("carol", &replaces);
+    ladder.receive(&invite);
+    ladder.expect_response(200, Method::Invite);
 }
 
 #[test]

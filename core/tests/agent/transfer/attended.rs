@@ -286,6 +286,26 @@ fn the_user_may_alternate_meanwhile() {
 }
 
 #[test]
+fn whoever_answers_when_the_user_has_gone_back_waits() {
+    let (mut ladder, bob, invite) = asking();
+    ladder.respond(&invite, 180);
+    let swap = ladder.agent.swap_to(ladder.now, CALL).unwrap();
+    ladder.drain();
+    is_retrieved(&mut ladder, &bob, CALL);
+    assert!(ladder.succeeded(swap));
+    let carol = FarEnd::called(&invite, "far");
+    ladder.receive(&carol.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    is_held(&mut ladder, &carol);
+    assert!(ladder.info(SECOND).local_hold);
+    assert!(!ladder.info(CALL).local_hold);
+    // It is the user's to change.
+    ladder.resume(SECOND);
+    is_retrieved(&mut ladder, &carol, SECOND);
+    ladder.expect_silence();
+}
+
+#[test]
 fn who_only_rings_is_called_by_the_far_end_itself() {
     let (mut ladder, mut bob, invite) = asking();
     ladder.respond(&invite, 180);
