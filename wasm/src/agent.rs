@@ -239,6 +239,58 @@ impl Agent {
         self.on_call(now, call, |call| call.resume())
     }
 
+    /// Takes the far end off hold once every other call is on hold.
+    #[wasm_bindgen(js_name = swapTo)]
+    pub fn swap_to(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| core.swap_to(instant(now), call))
+    }
+
+    /// Sends the far end to `target`.
+    pub fn transfer(&self, now: f64, call: &str, target: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.transfer(target))
+    }
+
+    /// Sends the far end to take the user's place in the call `other`.
+    #[wasm_bindgen(js_name = transferTo)]
+    pub fn transfer_to(&self, now: f64, call: &str, other: &str) -> Result<String, JsValue> {
+        let other = id(other)?;
+        self.on_call(now, call, |call| call.transfer_to(other))
+    }
+
+    /// Puts the call `of` on hold and calls `target` as `call`, to ask there before the far end is sent on.
+    pub fn consult(
+        &self,
+        now: f64,
+        of: &str,
+        call: &str,
+        target: &str,
+        display_name: Option<String>,
+    ) -> Result<String, JsValue> {
+        let (of, call) = (id(of)?, id(call)?);
+        let mut options = CallOptions::default();
+        options.display_name = display_name;
+        self.command(|core| core.consult(instant(now), of, call, target, options))
+    }
+
+    /// Does not transfer after all.
+    #[wasm_bindgen(js_name = cancelTransfer)]
+    pub fn cancel_transfer(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.cancel_transfer())
+    }
+
+    /// Calls whom the far end wants this side to call, or does not.
+    #[wasm_bindgen(js_name = decideTransfer)]
+    pub fn decide_transfer(&self, now: f64, call: &str, agree: bool) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| {
+            if agree {
+                call.accept_transfer()
+            } else {
+                call.decline_transfer()
+            }
+        })
+    }
+
     /// Silences the microphone or lets it be heard again.
     #[wasm_bindgen(js_name = setMuted)]
     pub fn set_muted(&self, now: f64, call: &str, muted: bool) -> Result<String, JsValue> {
@@ -403,6 +455,7 @@ fn refusal(error: CommandError) -> JsValue {
         CommandError::InvalidTone => "invalid-tone",
         CommandError::NotConnected => "not-connected",
         CommandError::TooManyCalls => "too-many-calls",
+        CommandError::NotOffered => "not-offered",
         // Subscriptions are not bound yet.
         CommandError::NoSuchSubscription
         | CommandError::TooManySubscriptions

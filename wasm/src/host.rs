@@ -15,8 +15,11 @@ export interface Host {
   connection(state: string): void;
   /** A `RegistrationState` as JSON; times in it are microseconds. */
   registration(state: string): void;
-  /** A `CallInfo` as JSON; times in it are microseconds, and its own `id` must not be used: numbers lose digits. */
-  call(id: string, info: string): void;
+  /**
+   * A `CallInfo` as JSON; times in it are microseconds. Identifiers in it must not be used: numbers lose digits. `related`
+   * is the call in which somebody is consulted about this one, or the one whose place this one takes.
+   */
+  call(id: string, info: string, related: string | undefined): void;
   dtmf(call: string, tone: string): void;
   /** `error` is an `OperationError` as JSON, undefined on success. */
   operationDone(operation: string, error: string | undefined): void;
@@ -66,7 +69,7 @@ extern "C" {
     pub(crate) fn registration(this: &Host, state: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    pub(crate) fn call(this: &Host, id: &str, info: &str) -> Result<(), JsValue>;
+    pub(crate) fn call(this: &Host, id: &str, info: &str, related: Option<String>) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn dtmf(this: &Host, call: &str, tone: &str) -> Result<(), JsValue>;

@@ -1,6 +1,6 @@
 //! Hands one output of the core to the host.
 
-use clearline_core::{Event, Output};
+use clearline_core::{CallInfo, Event, Output, TransferState};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
@@ -36,7 +36,7 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
     match event {
         Event::Connection(state) => host.connection(&json(state)?),
         Event::Registration(state) => host.registration(&json(state)?),
-        Event::Call(info) => host.call(&info.id.to_string(), &json(info)?),
+        Event::Call(info) => host.call(&info.id.to_string(), &json(info)?, related(info)),
         Event::DtmfReceived { call, tone } => host.dtmf(&call.to_string(), tone.encode_utf8(&mut [0; 4])),
         // No event package has a meaning to the page yet.
         Event::Subscription { .. } | Event::Notification(_) => Ok(()),
@@ -54,6 +54,15 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
             unreported,
         } => host.dropped(&connection.to_string(), why, *unreported),
     }
+}
+
+/// The other call that this one is about, as text: in JSON it would lose digits.
+fn related(info: &CallInfo) -> Option<String> {
+    let consulted = match info.transfer {
+        Some(TransferState::Consulting { with }) => Some(with),
+        _ => None,
+    };
+    consulted.or(info.succeeds).map(|call| call.to_string())
 }
 
 /// JSON text: events are rare, and `JSON.parse` of a short text is cheaper than building an object across the edge.

@@ -2,6 +2,7 @@
 // of them stand in `labels`, in English.
 
 import { openBrowser } from "./chromium.mjs";
+import { mixed } from "./sound.mjs";
 import { voice } from "./speech.mjs";
 import { recordPage } from "./tap.mjs";
 import { eventually } from "./wait.mjs";
@@ -25,6 +26,7 @@ export const labels = {
   target: "Name or number",
   call: "Call",
   answer: "Answer",
+  holdAndAnswer: "Hold & answer",
   endAndAnswer: "End & answer",
   decline: "Decline",
   end: "End",
@@ -33,6 +35,13 @@ export const labels = {
   hold: "Hold",
   resume: "Resume",
   keypad: "Keypad",
+  swap: "Swap",
+  add: "Add call",
+  transfer: "Transfer",
+  transferNow: "Transfer now",
+  askFirst: "Ask first",
+  completeTransfer: "Complete transfer",
+  cancel: "Cancel",
   tryAgain: "Try again",
 };
 
@@ -99,6 +108,30 @@ export class AppWindow {
     const field = this.page.getByLabel(labels.target, { exact: true });
     await field.fill(target);
     await field.press("Enter");
+  }
+
+  /** Opens the search in the card of the call at the ear and looks for somebody. @param {"add" | "transfer"} action @param {string} target */
+  async lookFor(action, target) {
+    await this.press(action);
+    const field = this.page.locator("cl-call-picker").getByRole("combobox");
+    await field.fill(target);
+    return field;
+  }
+
+  /** Calls somebody as well. @param {string} target */
+  async add(target) {
+    await (await this.lookFor("add", target)).press("Enter");
+  }
+
+  /** Connects the far end with somebody. @param {string} target @param {"transferNow" | "askFirst"} way */
+  async transfer(target, way) {
+    await this.lookFor("transfer", target);
+    await this.press(way);
+  }
+
+  /** Waits until the call with somebody is on hold, or is not. @param {string} who @param {boolean} held */
+  async held(who, held) {
+    await this.card(who).and(this.page.locator(`[data-call-state="active"][data-held="${held}"]`)).waitFor();
   }
 
   /** Waits for a call that comes in from somebody. @param {string | RegExp} who */
@@ -195,6 +228,13 @@ export class AppWindow {
     const sounds = await recordPage(this.page, duration, meanwhile);
     if (sounds.length !== 1) throw new Error(`${this.url} hears ${sounds.length} tracks instead of one`);
     return sounds[0];
+  }
+
+  /** What this window hears of all its calls together. @param {number} [duration] seconds @returns {Promise<Sound>} */
+  async hearAll(duration = 3) {
+    const [first, ...others] = await recordPage(this.page, duration);
+    if (!first) throw new Error(`${this.url} hears no track`);
+    return others.reduce(mixed, first);
   }
 
   /** Kills the page's process, as a bug of the browser does. */

@@ -152,6 +152,41 @@ test('swapping takes two calls', () => {
   expect(swapped).toEqual([held.id]);
 });
 
+test('a transfer, its failure and a question of the far end are announced', () => {
+  const announcer = new Announcer(store.state, contacts);
+  const said: string[] = [];
+  announcer.state.subscribe(() => said.push(announcer.state.value!.text));
+  const call = phone.add({});
+  phone.change(call.id, { transfer: { type: 'referring' } });
+  phone.change(call.id, { transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } });
+  phone.change(call.id, { muted: true });
+  phone.change(call.id, { transfer: null, transferRequest: { target: { displayName: '', user: '103', uri: 'sip:103@x' }, referredBy: call.state.remote, attended: false } });
+  expect(said).toEqual([
+    'Connected to Bob Kramer',
+    'Bob Kramer is being transferred',
+    'The transfer failed: Busy. Bob Kramer is back',
+    'Bob Kramer wants to connect you with Carol Souza',
+  ]);
+});
+
+test('transferring takes a call that can be, and completes a consultation', () => {
+  const done: string[] = [];
+  const desk = Object.assign(deskOf(() => undefined), {
+    togglePanel: (id: string, kind: string) => done.push(`${kind} ${id}`),
+    switchboard: { complete: (id: string) => done.push(`complete ${id}`), cancel: (id: string) => done.push(`cancel ${id}`) },
+  });
+  const call = phone.add({ transferable: false });
+  expect(perform(desk, 'transfer', 'key')).toBe(false);
+  phone.change(call.id, { transferable: true });
+  expect(perform(desk, 'cancelTransfer', 'key')).toBe(false);
+  expect(perform(desk, 'transfer', 'key')).toBe(true);
+  call.consult('103');
+  // The call in the foreground is the second one now; the keys mean the consultation.
+  expect(perform(desk, 'transfer', 'key')).toBe(true);
+  expect(perform(desk, 'cancelTransfer', 'key')).toBe(true);
+  expect(done).toEqual([`transfer ${call.id}`, `complete ${call.id}`, `cancel ${call.id}`]);
+});
+
 test('a conversation that is connected on is announced once', () => {
   const announcer = new Announcer(store.state, contacts);
   const said: string[] = [];

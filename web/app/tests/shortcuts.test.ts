@@ -46,6 +46,8 @@ test.each([
   ['h', 'hold'],
   ['k', 'keypad'],
   ['s', 'swap'],
+  ['t', 'transfer'],
+  ['x', 'cancelTransfer'],
   ['l', 'nextLine'],
   ['a', 'add'],
   ['r', 'redial'],

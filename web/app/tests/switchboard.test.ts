@@ -3,6 +3,8 @@ import { isEmergencyNumber } from '../src/model/emergency.js';
 import { Notices } from '../src/model/notices.js';
 import { PhoneStore } from '../src/model/phone-store.js';
 import { Switchboard } from '../src/model/switchboard.js';
+import type { Suggestion } from '../src/model/search.js';
+import { consultationOf, transferFailure } from '../src/model/transfer-text.js';
 import { FakePhone } from '../src/testing/fake-phone.js';
 
 let phone: FakePhone;
@@ -119,29 +121,102 @@ test('while a call is still unanswered there is no second one', async () => {
   expect(shown()).toEqual(['problem.stillCalling']);
 });
 
-test('swapping holds the one before it retrieves the other', async () => {
+test('swapping puts the one on hold and brings the other to the ear', async () => {
   const held = phone.add({ localHold: true });
   const talking = phone.add({});
   await board.swap(held.id);
-  expect(phone.commands).toEqual([`hold ${talking.id}`, `resume ${held.id}`]);
+  expect(phone.commands).toEqual([`resume ${held.id} hold`]);
+  expect(phone.state.calls.map((call) => [call.id, call.localHold])).toEqual([[held.id, false], [talking.id, true]]);
 });
 
-test('when the one cannot be held, the other is not retrieved and the person is told', async () => {
+test('when swapping fails the person is told who is still there', async () => {
   const held = phone.add({ localHold: true });
-  phone.add({});
+  phone.add({ remote: { displayName: '', user: '104', uri: 'sip:104@x' } });
   phone.refuseWith = { code: 'timed-out' };
   await board.swap(held.id);
-  expect(phone.commands).toHaveLength(1);
-  expect(shown()).toEqual(['problem.hold']);
+  expect(notices.state.value).toMatchObject([{ text: 'problem.swap', params: { name: '104' } }]);
 });
 
-test('when the other cannot be retrieved, the one is back', async () => {
+test('a held call alone is simply resumed', async () => {
   const held = phone.add({ localHold: true });
-  const talking = phone.add({});
-  held.resume = () => Promise.reject({ code: 'timed-out' });
   await board.swap(held.id);
-  expect(phone.commands).toEqual([`hold ${talking.id}`, `resume ${talking.id}`]);
-  expect(shown()).toEqual(['problem.swap']);
+  expect(phone.commands).toEqual([`resume ${held.id}`]);
+});
+
+test('while somebody else is still being called nothing is swapped', async () => {
+  const held = phone.add({ localHold: true });
+  phone.add({ state: 'ringing' });
+  await board.swap(held.id);
+  expect(phone.commands).toEqual([]);
+  expect(shown()).toEqual(['problem.stillCalling']);
+});
+
+const party = (changes: Partial<Suggestion> = {}): Suggestion => ({ kind: 'directory', name: 'Carol', number: '103', target: '103', nameMark: null, numberMark: null, ...changes });
+
+test('a transfer to somebody who is on the line joins the two calls', async () => {
+  const first = phone.add({ localHold: true });
+  const second = phone.add({});
+  await board.transfer(first.id, party({ kind: 'line', call: second.id }));
+  expect(phone.commands).toEqual([`transferTo ${first.id} ${second.id}`]);
+});
+
+test('a transfer without asking names a number, without what would be dialled after it', async () => {
+  const first = phone.add({});
+  void board.transfer(first.id, party({ kind: 'dial', name: '+49 89 12,,7', target: '+49 89 12,,7' }));
+  await settled();
+  expect(phone.commands).toEqual([`transfer ${first.id} +498912`]);
+  expect(board.destination(first.id)).toBe('+49 89 12,,7');
+});
+
+test('asking first, and then either the one or the other', async () => {
+  const first = phone.add({});
+  board.consult(first.id, party());
+  expect(phone.commands).toEqual([`consult ${first.id} 103`]);
+  expect(consultationOf(store.state.value.current)).toMatchObject({ first: { id: first.id }, second: { remote: { user: '103' } } });
+  const asked = last();
+  await board.cancel(first.id);
+  store.dismissEnded(asked.id);
+  expect(consultationOf(store.state.value.current)).toBeUndefined();
+  board.consult(first.id, party());
+  const second = last();
+  await board.complete(first.id);
+  expect(phone.commands.at(-1)).toBe(`transferTo ${first.id} ${second.id}`);
+  // The one card tells of both.
+  expect(store.state.value.ended.map(({ call }) => call.id)).toEqual([first.id]);
+});
+
+test('what is refused at once is told as a notice, what fails on the way by the card', async () => {
+  const first = phone.add({});
+  phone.refuseWith = { code: 'not-connected' };
+  await board.transfer(first.id, party());
+  expect(shown()).toEqual(['problem.transfer']);
+  notices.dismiss('problem.transfer');
+  first.transfer = () => {
+    phone.change(first.id, { transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } });
+    return Promise.reject({ code: 'target-failed', sipStatus: 486 });
+  };
+  await board.transfer(first.id, party());
+  expect(shown()).toEqual([]);
+});
+
+test('whoever is passed on sees one call after the other, not an ended one between', () => {
+  const first = phone.add({});
+  phone.add({ state: 'active', succeeds: first.id, transferredBy: first.state.remote });
+  phone.end(first.id, { cause: 'transferred' });
+  expect(store.state.value.ended).toEqual([]);
+});
+
+test.each([
+  ['target-failed', 486, 'end.busy'],
+  ['target-failed', 404, 'end.notFound'],
+  ['target-failed', 480, 'end.unavailable'],
+  ['target-failed', 603, 'end.declined'],
+  ['target-failed', 500, 'transfer.failedOtherwise'],
+  ['refused', 403, 'transfer.refused'],
+  ['outcome-unknown', null, 'transfer.unknown'],
+  ['superseded', null, 'transfer.failedOtherwise'],
+] as const)('%s %s is told as %s', (code, sipStatus, text) => {
+  expect(transferFailure({ type: 'failed', code, sipStatus, message: '' })).toBe(text);
 });
 
 test('calls on hold stand in the order in which they are to be swapped: the latest first', async () => {

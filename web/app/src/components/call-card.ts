@@ -1,12 +1,13 @@
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import type { CallState } from '@clearline/phone';
+import type { CallState, TransferRequest, TransferState } from '@clearline/phone';
 import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform, type ActionId } from '../model/actions.js';
 import { audioIsLost, stateText } from '../model/call-text.js';
 import { divertedText, redirectedText } from '../model/diversion-text.js';
 import type { CallPanel, Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
+import { transferFailure } from '../model/transfer-text.js';
 import type { Quality } from '../model/quality.js';
 import { base, buttons } from '../styles/shared.js';
 import { cards } from '../styles/cards.js';
@@ -45,9 +46,11 @@ export class CallCard extends Component {
     return [desk.contacts.state, desk.quality.state, desk.state, desk.devices.state, desk.calls.state];
   }
 
-  /** It takes the far end's consent, which a platform has to carry. */
-  get #holdMustWait(): boolean {
-    return this.call.negotiating || this.desk.calls.state.value.phone.connection.type !== 'connected';
+  /** Some things take the far end's consent, which a platform has to carry. */
+  #mustWait(action: ActionId): boolean {
+    const isOffline = this.desk.calls.state.value.phone.connection.type !== 'connected';
+    if (action === 'transfer') return isOffline || this.desk.panelOf(this.call.id) !== 'transfer' && !ACTIONS.transfer.enabled(this.desk, this.call);
+    return action === 'hold' && (this.call.negotiating || isOffline);
   }
 
   override disconnectedCallback(): void {
@@ -74,13 +77,14 @@ export class CallCard extends Component {
     const { call } = this;
     const person = this.desk.contacts.person(call.remote);
     const held = call.localHold;
-    const short = this.compact || held;
-    const panel = short ? null : this.desk.panelOf(call.id);
+    const open = this.compact ? null : this.desk.panelOf(call.id);
+    const short = this.compact || (held && open === null);
+    const panel = short ? null : open;
     const small = short || panel !== null || this.tight;
     const way = short || panel ? null : this.#way();
     const chosen = this.desk.state.value.line === call.id;
     return html`<section
-      class="card ${held ? 'held' : ''} ${this.compact ? 'compact' : ''} ${chosen ? 'chosen' : ''}"
+      class="card ${held && short ? 'held' : ''} ${this.compact ? 'compact' : ''} ${chosen ? 'chosen' : ''}"
       role="region" tabindex="-1"
       aria-label=${person.name}
       data-testid="call-card"
@@ -108,7 +112,8 @@ export class CallCard extends Component {
     const before = desk.calls.state.value.formerly.get(call.id);
     const person = before && desk.contacts.person(before);
     const passedOn = person && person.name !== desk.contacts.person(call.remote).name ? t('call.passedOn', { name: person.name }) : null;
-    const text = passedOn ?? redirectedText(call, desk.contacts) ?? divertedText(call, desk.contacts);
+    const by = call.transferredBy && t('call.passedOn', { name: desk.contacts.person(call.transferredBy).name });
+    const text = passedOn ?? by ?? redirectedText(call, desk.contacts) ?? divertedText(call, desk.contacts);
     return text ? html`<p class="sub truncate" data-testid="way">${text}</p>` : nothing;
   }
 
@@ -120,7 +125,7 @@ export class CallCard extends Component {
       ${this.detail === 'quality' ? this.#qualityNumbers() : nothing}
       ${this.#problems() ?? (call.state === 'active' && !open && !this.tight ? this.#voices() : nothing)}
       ${panel === 'keypad' ? this.#keypad() : nothing}
-      ${panel === 'add' ? html`<cl-call-picker .desk=${this.desk} .call=${call}></cl-call-picker>` : nothing}
+      ${panel === 'add' || panel === 'transfer' ? html`<cl-call-picker .desk=${this.desk} .call=${call} kind=${panel}></cl-call-picker>` : nothing}
       ${this.detail === 'audio' ? this.#audio() : nothing}
       <div class="bottom ${open ? `${panel}-open` : ''}">
         <div class="controls">${this.#controls()}</div>
@@ -139,7 +144,9 @@ export class CallCard extends Component {
 
   #status(): unknown {
     const { call } = this;
-    const text = t(stateText(call));
+    const to = this.desk.switchboard.destination(call.id);
+    const key = stateText(call);
+    const text = key === 'transfer.referring' && to ? t('transfer.referringTo', { name: to }) : t(key);
     const trouble = audioIsLost(call);
     const plain = call.state === 'active' && stateText(call) === 'call.active';
     const since = this.desk.calls.state.value.heldSince.get(call.id) ?? call.answeredAt;
@@ -154,6 +161,8 @@ export class CallCard extends Component {
   /** `null` when there is none. A problem takes the place of the voices: End stays in sight. */
   #problems(): unknown {
     const { call } = this;
+    if (call.transferRequest) return this.#question(call.transferRequest);
+    if (call.transfer?.type === 'failed') return this.#failedTransfer(call.transfer);
     if (call.microphoneProblem) {
       const { what, remedy } = microphoneText(call.microphoneProblem);
       return html`<div class="note" role="alert">
@@ -168,6 +177,38 @@ export class CallCard extends Component {
     return null;
   }
 
+  /** The far end wants this user to speak with somebody else. */
+  #question({ target }: TransferRequest): unknown {
+    const { contacts, switchboard } = this.desk;
+    const name = contacts.person(this.call.remote).name;
+    const other = contacts.person(target).name;
+    return html`<div class="note question" role="group" aria-label=${t('transfer.request', { name, target: other })} data-testid="transfer-request">
+      ${icon('transfer')}
+      <div>
+        <b>${t('transfer.request', { name, target: other })}</b>
+        <div class="two">
+          <button type="button" class="button soft" @click=${() => void switchboard.decide(this.call.id, false)}>${t('transfer.decline')}</button>
+          <button type="button" class="button primary" @click=${() => void switchboard.decide(this.call.id, true)}>${t('transfer.accept')}</button>
+        </div>
+      </div>
+    </div>`;
+  }
+
+  /** What happened, what it means for the call, what to do. */
+  #failedTransfer(failed: Extract<TransferState, { type: 'failed' }>): unknown {
+    const name = this.desk.contacts.person(this.call.remote).name;
+    const to = this.desk.switchboard.destination(this.call.id);
+    const reason = t(transferFailure(failed));
+    return html`<div class="note" role="alert" data-testid="transfer-failed">
+      ${icon('warning')}
+      <div>
+        <b>${to ? t('transfer.failedTo', { name: to, reason }) : t('transfer.failed', { reason })}</b>
+        <span>${t('transfer.isBack', { name })} ${failed.sipStatus ? html`<span class="code tabular">${t('end.code', { code: String(failed.sipStatus) })}</span>` : nothing}</span>
+        <button type="button" class="link" @click=${() => this.desk.togglePanel(this.call.id, 'transfer')}>${t('transfer.again')}</button>
+      </div>
+    </div>`;
+  }
+
   #controls(): unknown {
     const { call } = this;
     const panel = this.desk.panelOf(call.id);
@@ -176,6 +217,7 @@ export class CallCard extends Component {
       ${this.#control(call.muted ? 'action.unmute' : 'action.mute', call.muted ? 'micOff' : 'mic', 'mute', call.muted)}
       ${active ? this.#control('action.hold', 'pause', 'hold', false) : nothing}
       ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', panel === 'keypad', panel === 'keypad') : nothing}
+      ${active && call.transferable && !ACTIONS.cancelTransfer.enabled(this.desk, call) ? this.#control('action.transfer', 'transfer', 'transfer', panel === 'transfer', panel === 'transfer') : nothing}
       ${active ? this.#control('action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
       <button type="button" class="control ${this.detail === 'audio' ? 'on' : ''}" aria-expanded=${this.detail === 'audio'} @click=${() => this.#toggle('audio')}>
         ${icon('speaker')}<span>${t('action.audio')}</span>
@@ -189,7 +231,7 @@ export class CallCard extends Component {
       class="control ${action} ${on ? 'on' : ''}"
       aria-expanded=${expanded ?? nothing}
       title=${`${t(label)} (${keyOf(action)})`}
-      ?disabled=${action === 'hold' && this.#holdMustWait}
+      ?disabled=${this.#mustWait(action)}
       @click=${() => this.#act(action)}
     >
       ${icon(name)}<span>${t(label)}</span>
@@ -214,7 +256,7 @@ export class CallCard extends Component {
       class="round ${on ? 'on' : ''}"
       aria-label=${t(label)}
       title=${t(label)}
-      ?disabled=${action === 'hold' && this.#holdMustWait}
+      ?disabled=${this.#mustWait(action)}
       @click=${() => this.#act(action)}
     >
       ${icon(name)}

@@ -5,21 +5,25 @@ import { t } from '../i18n/i18n.js';
 import type { Desk } from '../model/desk.js';
 import { sameNumber } from '../model/number.js';
 import type { PartySearch } from '../model/party-search.js';
-import { base } from '../styles/shared.js';
+import type { LineParty } from '../model/search.js';
+import { base, buttons } from '../styles/shared.js';
 import { Component } from './component.js';
+import { icon } from './icons.js';
 import type { PartyField, Taken } from './party-field.js';
 import './party-field.js';
 
-/** In a call's card: whom to call as well. */
+/** In a call's card: whom to call as well, or with whom to connect the far end. */
 @customElement('cl-call-picker')
 export class CallPicker extends Component {
   @property({ attribute: false }) desk!: Desk;
   @property({ attribute: false }) call!: CallState;
+  @property() kind: 'add' | 'transfer' = 'add';
   @query('cl-party-field') private field!: PartyField;
   #search: PartySearch | null = null;
 
   static override styles = [
     base,
+    buttons,
     css`
       :host {
         display: grid;
@@ -29,11 +33,28 @@ export class CallPicker extends Component {
         color: var(--ink-2);
         font-size: 0.8125rem;
       }
+      .ways {
+        display: grid;
+        grid-auto-flow: column;
+        grid-auto-columns: minmax(0, 1fr);
+        gap: var(--space-2);
+      }
+      .ways .button {
+        padding-inline: 8px;
+      }
+      .ways svg {
+        inline-size: 18px;
+        block-size: 18px;
+      }
     `,
   ];
 
-  protected override watched() {
-    return [this.desk.contacts.state];
+  /** Made here and not in `render`: it is one of the values that are watched. */
+  override connectedCallback(): void {
+    const lines = (): readonly LineParty[] => this.#otherLines();
+    const leaveOut = (number: string): boolean => this.#onTheLine(number);
+    this.#search = this.desk.newSearch(this.kind === 'transfer' ? { lines, leaveOut } : { leaveOut });
+    super.connectedCallback();
   }
 
   override disconnectedCallback(): void {
@@ -42,26 +63,73 @@ export class CallPicker extends Component {
     this.#search = null;
   }
 
+  protected override watched() {
+    return [this.desk.contacts.state, ...(this.#search ? [this.#search.state] : [])];
+  }
+
   override firstUpdated(): void {
     void this.field.updateComplete.then(() => this.field.focus());
   }
 
   override render(): unknown {
-    this.#search ??= this.desk.newSearch((number) => this.#onTheLine(number));
+    const transfer = this.kind === 'transfer';
+    const { name } = this.desk.contacts.person(this.call.remote);
     return html`
-      <cl-party-field framed .search=${this.#search} label=${t('add.label')} hint=${t('dial.label')} go=${t('action.call')} @take=${this.#take} @leave=${() => this.desk.closePanel()}></cl-party-field>
-      <p>${t('add.hint', { name: this.desk.contacts.person(this.call.remote).name })}</p>
+      <cl-party-field
+        framed
+        ?choosing=${transfer}
+        .search=${this.#search}
+        label=${transfer ? t('transfer.label', { name }) : t('add.label')}
+        hint=${t('dial.label')}
+        go=${transfer ? '' : t('action.call')}
+        @take=${({ detail }: CustomEvent<Taken>) => this.#take(detail.second)}
+        @leave=${() => this.desk.closePanel()}
+      ></cl-party-field>
+      ${transfer ? this.#ways() : html`<p>${t('add.hint', { name })}</p>`}
     `;
   }
 
+  /** Unseen, or after a word with whom it goes to; whoever is on the line already has been asked. */
+  #ways(): unknown {
+    const chosen = this.#search?.chosen;
+    if (chosen?.kind === 'line') {
+      const label = t('transfer.connect', { name: chosen.name });
+      return html`<div class="ways"><button type="button" class="button primary" @click=${() => this.#take(false)}>${icon('transfer')}<span>${label}</span></button></div>`;
+    }
+    return html`<div class="ways">
+        <button type="button" class="button primary" ?disabled=${!chosen} title=${t('transfer.nowKey')} @click=${() => this.#take(false)}>${t('transfer.now')}</button>
+        <button type="button" class="button soft" ?disabled=${!chosen} title=${t('transfer.askKey')} @click=${() => this.#take(true)}>${t('transfer.ask')}</button>
+    </div>`;
+  }
+
+  #take(second: boolean): void {
+    const { desk, call } = this;
+    const party = this.#search?.chosen;
+    if (!party) {
+      if (this.#search?.state.value.text) desk.notices.show({ id: 'call', tone: 'warning', text: 'dial.nothingFound' });
+      return;
+    }
+    if (this.kind === 'add') {
+      desk.call(party.target, party.kind === 'dial' ? undefined : party.name);
+      return;
+    }
+    desk.closePanel();
+    if (second && party.kind !== 'line') desk.switchboard.consult(call.id, party);
+    else void desk.switchboard.transfer(call.id, party);
+  }
+
+  #otherLines(): LineParty[] {
+    const others = this.desk.calls.state.value.current.filter((call) => call.id !== this.call.id && call.state === 'active');
+    return others.map((call) => {
+      const { name, number } = this.desk.contacts.person(call.remote);
+      return { call: call.id, name, number };
+    });
+  }
+
+  /** Nobody is called a second time, or connected with themselves. */
   #onTheLine(number: string): boolean {
     return this.desk.calls.state.value.current.some((call) => sameNumber(this.desk.contacts.person(call.remote).number, number));
   }
-
-  readonly #take = ({ detail: { suggestion } }: CustomEvent<Taken>): void => {
-    if (suggestion) this.desk.call(suggestion.target, suggestion.kind === 'dial' ? undefined : suggestion.name);
-    else if (this.#search?.state.value.text) this.desk.notices.show({ id: 'call', tone: 'warning', text: 'dial.nothingFound' });
-  };
 }
 
 declare global {

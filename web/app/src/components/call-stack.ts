@@ -2,13 +2,13 @@ import { css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { CallState } from '@clearline/phone';
-import { t } from '../i18n/i18n.js';
-import { ACTIONS, perform } from '../model/actions.js';
+import { t, type MessageKey } from '../i18n/i18n.js';
+import { ACTIONS, perform, type Action, type ActionId } from '../model/actions.js';
 import type { Desk } from '../model/desk.js';
 import { base, buttons } from '../styles/shared.js';
 import { Component } from './component.js';
 import { focusLost } from './focus.js';
-import { icon } from './icons.js';
+import { icon, type IconName } from './icons.js';
 import './incoming-card.js';
 import './call-card.js';
 import './ended-card.js';
@@ -34,10 +34,12 @@ export class CallStack extends Component {
       }
       .between .button {
         flex: 1;
+      }
+      .between .plain {
         background: var(--surface);
         border-color: var(--hair);
       }
-      .between .button:hover {
+      .between .plain:hover {
         background: linear-gradient(var(--hover), var(--hover)), var(--surface);
       }
       .between svg {
@@ -79,12 +81,18 @@ export class CallStack extends Component {
 
   /** What two calls can do with each other. */
   #between(): unknown {
-    const { swap } = ACTIONS;
-    return html`<div class="between">
-      <button type="button" class="button" title=${`${t(swap.label)} (${swap.key})`} ?disabled=${!swap.enabled(this.desk, this.desk.calls.foreground)} @click=${() => perform(this.desk, 'swap', 'button')}>
-        ${icon('swap')}<span>${t(swap.label)}</span>
-      </button>
-    </div>`;
+    const isConsultation = ACTIONS.cancelTransfer.enabled(this.desk, this.desk.calls.foreground);
+    return html`${isConsultation ? html`<div class="between">${this.#button('transfer', 'action.completeTransfer', 'transfer', 'primary large')}</div>` : nothing}
+      <div class="between">
+        ${this.#button('swap', 'action.swap', 'swap')} ${isConsultation ? this.#button('cancelTransfer', 'action.cancel', 'close') : nothing}
+      </div>`;
+  }
+
+  #button(action: ActionId, label: MessageKey, name: IconName, style = 'plain'): unknown {
+    const { key, enabled }: Action = ACTIONS[action];
+    return html`<button type="button" class="button ${style}" title=${`${t(label)} (${key})`} ?disabled=${!enabled(this.desk, this.desk.calls.foreground)} @click=${() => perform(this.desk, action, 'button')}>
+      ${icon(name)}<span>${t(label)}</span>
+    </button>`;
   }
 
   override updated(): void {

@@ -86,7 +86,7 @@ export class EndedCard extends Component {
         <div class="names">
           <h2>${person.name}</h2>
           <p class="why">
-            ${t(endText(call))}${lasted ? html` · <span class="tabular">${lasted}</span>` : nothing}
+            ${this.#why()}${lasted ? html` · <span class="tabular">${lasted}</span>` : nothing}
             ${this.#code()}
           </p>
         </div>
@@ -101,6 +101,11 @@ export class EndedCard extends Component {
           : nothing}
       </div>
     </section>`;
+  }
+
+  #why(): string {
+    const to = this.call.end?.cause === 'transferred' ? this.desk.switchboard.destination(this.call.id) : undefined;
+    return to ? t('end.transferredTo', { name: to }) : t(endText(this.call));
   }
 
   /** The SIP status, only where a support desk would ask for it. */

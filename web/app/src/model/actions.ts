@@ -1,6 +1,7 @@
 import type { CallId, CallState } from '@clearline/phone';
 import { t, type MessageKey } from '../i18n/i18n.js';
 import type { Desk } from './desk.js';
+import { consultationOf } from './transfer-text.js';
 
 /** Where a command came from. */
 export type Source = 'button' | 'key' | 'notification' | 'headset' | 'link';
@@ -18,6 +19,15 @@ const isIncoming = (call: CallState | undefined): boolean => call?.state === 'in
 const isActive = (call: CallState | undefined): boolean => call?.state === 'active';
 
 const lastEnded = (desk: Desk): CallState | undefined => desk.calls.state.value.ended[0]?.call;
+
+const isUnderWay = (call: CallState): boolean => call.transfer?.type === 'referring' || call.transfer?.type === 'proceeding';
+
+/** The call about which somebody is being asked, if `call` is one of the two. */
+function consulting(desk: Desk, call: CallState | undefined): CallState | undefined {
+  const consultation = consultationOf(desk.calls.state.value.current);
+  const isPart = call !== undefined && [consultation?.first.id, consultation?.second?.id].includes(call.id);
+  return isPart ? consultation?.first : undefined;
+}
 
 /** The held call that changes places with `call`, or `call` itself if it is held and somebody else talks. */
 function swapPartner(desk: Desk, call: CallState | undefined): CallState | undefined {
@@ -93,6 +103,25 @@ export const ACTIONS = {
     key: 'A',
     enabled: (_desk, call) => isActive(call),
     run: (desk, call) => call && desk.togglePanel(call.id, 'add'),
+  },
+  transfer: {
+    label: 'action.transfer',
+    key: 'T',
+    enabled: (desk, call) => consulting(desk, call) !== undefined || (isActive(call) && call?.transferable === true && !isUnderWay(call)),
+    run(desk, call) {
+      const first = consulting(desk, call);
+      if (first) void desk.switchboard.complete(first.id);
+      else if (call) desk.togglePanel(call.id, 'transfer');
+    },
+  },
+  cancelTransfer: {
+    label: 'action.cancelTransfer',
+    key: 'X',
+    enabled: (desk, call) => consulting(desk, call) !== undefined,
+    run(desk, call) {
+      const first = consulting(desk, call);
+      if (first) void desk.switchboard.cancel(first.id);
+    },
   },
   keypad: {
     label: 'action.keypad',

@@ -4,6 +4,7 @@ import { audioIsLost, endText } from './call-text.js';
 import type { ConnectionView } from './connection.js';
 import type { Contacts } from './contacts.js';
 import type { PhoneView } from './phone-store.js';
+import { transferFailure } from './transfer-text.js';
 import { Store, type Readable } from './store.js';
 
 export interface Announcement {
@@ -19,6 +20,7 @@ export class Announcer {
   readonly #state = new Store<Announcement | null>(null);
   readonly #said = new Map<string, string>();
   readonly #names = new Map<string, string>();
+  readonly #transfers = new Map<string, string>();
   #connection: ConnectionView['state'];
   #serial = 0;
 
@@ -48,6 +50,7 @@ export class Announcer {
   callEnded(call: CallState): void {
     this.#said.delete(call.id);
     this.#names.delete(call.id);
+    this.#transfers.delete(call.id);
     this.say(t('announce.ended', { name: this.#name(call), text: t(endText(call)) }));
   }
 
@@ -64,6 +67,7 @@ export class Announcer {
 
   #call(call: CallState): void {
     const phase = phaseOf(call);
+    this.#transfer(call);
     const before = this.#said.get(call.id);
     const name = this.#name(call);
     if (before === phase) {
@@ -90,6 +94,23 @@ export class Announcer {
         return;
       case 'other':
         return;
+    }
+  }
+
+  /** What a transfer has come to, and what the far end asks for: both want the person's attention. */
+  #transfer(call: CallState): void {
+    const { transfer, transferRequest } = call;
+    const state = transferRequest ? 'request' : (transfer?.type ?? 'none');
+    const before = this.#transfers.get(call.id) ?? 'none';
+    if (state === before) return;
+    this.#transfers.set(call.id, state);
+    const name = this.#name(call);
+    if (transferRequest) {
+      this.say(t('transfer.request', { name, target: this.contacts.person(transferRequest.target).name }), true);
+    } else if (transfer?.type === 'failed') {
+      this.say(t('announce.transferFailed', { reason: t(transferFailure(transfer)), name }), true);
+    } else if (transfer?.type === 'referring') {
+      this.say(t('announce.transferring', { name }));
     }
   }
 

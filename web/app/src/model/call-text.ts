@@ -11,6 +11,8 @@ export function endText(call: Ending): MessageKey {
     case undefined:
     case 'local-hang-up':
       return call.answeredAt === null && call.direction === 'outgoing' ? 'end.cancelledByYou' : 'end.ended';
+    case 'transferred':
+      return 'end.transferred';
     case 'remote-hang-up':
       return 'end.remoteHangUp';
     case 'cancelled':
@@ -50,7 +52,7 @@ export function endedBadly(call: Ending): boolean {
   const cause = call.end?.cause;
   return (
     cause !== undefined &&
-    !['local-hang-up', 'remote-hang-up', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
+    !['local-hang-up', 'remote-hang-up', 'transferred', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
     !(cause === 'cancelled' && call.direction === 'outgoing') &&
     !(cause === 'declined' && call.direction === 'incoming')
   );
@@ -79,6 +81,8 @@ export function stateText(call: CallState): MessageKey {
 }
 
 function activeText(call: CallState): MessageKey {
+  if (call.transfer?.type === 'referring') return 'transfer.referring';
+  if (call.transfer?.type === 'proceeding') return call.transfer.sipStatus >= 180 ? 'transfer.ringing' : 'transfer.referring';
   if (call.localHold) return 'call.onHold';
   if (call.remoteHold) return 'call.heldByPeer';
   if (audioIsLost(call)) return call.media === 'failed' && !call.reconnecting ? 'call.audioLost' : 'call.reconnectingAudio';

@@ -13,7 +13,7 @@ import { Notices } from './notices.js';
 import { isEmergencyNumber } from './emergency.js';
 import { parseTarget } from './number.js';
 import { Notifier, type WorkerPort } from './notifier.js';
-import { PartySearch } from './party-search.js';
+import { PartySearch, type SearchScope } from './party-search.js';
 import { PhoneStore } from './phone-store.js';
 import { QualityWatch } from './quality-watch.js';
 import { Ringer } from './ringer.js';
@@ -27,7 +27,7 @@ import { windowRight } from './window-right.js';
 /** Something in a call's card that takes the place of its other contents. */
 export interface CallPanel {
   readonly call: CallId;
-  readonly kind: 'keypad' | 'add';
+  readonly kind: 'keypad' | 'add' | 'transfer';
 }
 
 export interface DeskState {
@@ -145,8 +145,8 @@ export class Desk {
   }
 
   /** A search of its own for a call's card. */
-  newSearch(leaveOut: (number: string) => boolean): PartySearch {
-    return new PartySearch(this.contacts.state, this.history.state, { starters: true, leaveOut });
+  newSearch(scope: Pick<SearchScope, 'lines' | 'leaveOut'>): PartySearch {
+    return new PartySearch(this.contacts.state, this.history.state, { starters: true, ...scope });
   }
 
   /** A digit in a call: sent, kept for the eye, and heard. */

@@ -38,7 +38,10 @@ export class PhoneStore {
   #ended: readonly EndedCall[] = [];
   #heldSince: ReadonlyMap<CallId, number> = new Map();
   #formerly: ReadonlyMap<CallId, Identity> = new Map();
-  #known: readonly CallState[] = [];
+  /** Each call as it was last seen alive; until its end has been told. */
+  readonly #known = new Map<CallId, CallState>();
+  /** Calls whose far end has been sent to somebody else. */
+  readonly #sentOn = new Set<CallId>();
   #wasRegistered = false;
 
   constructor(
@@ -112,8 +115,13 @@ export class PhoneStore {
   }
 
   /** `true` when the call is back; else the problem is told. */
-  resume(id: CallId, problem: MessageKey = 'problem.resume', params?: Params): Promise<boolean> {
-    return this.#with(id, (call) => call.resume(), problem, params);
+  resume(id: CallId): Promise<boolean> {
+    return this.#with(id, (call) => call.resume(), 'problem.resume');
+  }
+
+  /** `true` when the call is at the ear and all others are on hold; else everything is as before, and that is told. */
+  bringForward(id: CallId, problem: MessageKey, params?: Params): Promise<boolean> {
+    return this.#with(id, (call) => call.resume({ others: 'hold' }), problem, params);
   }
 
   sendDtmf(id: CallId, tones: string): void {
@@ -151,17 +159,32 @@ export class PhoneStore {
   #observe(live: readonly CallState[]): void {
     const now = Date.now();
     this.#heldSince = new Map(live.filter((call) => call.localHold).map((call) => [call.id, this.#heldSince.get(call.id) ?? now]));
-    const before = new Map(this.#known.map((call) => [call.id, call]));
-    const formerly = live.map((call) => [call.id, connectedOn(before.get(call.id), call) ?? this.#formerly.get(call.id)] as const);
+    const formerly = live.map((call) => [call.id, connectedOn(this.#known.get(call.id), call) ?? this.#formerly.get(call.id)] as const);
     this.#formerly = new Map(formerly.filter((entry): entry is [CallId, Identity] => entry[1] !== undefined));
-    this.#known = live;
+    for (const call of live) {
+      this.#known.set(call.id, call);
+      if (call.transfer?.type === 'referring' || call.transfer?.type === 'proceeding') this.#sentOn.add(call.id);
+    }
   }
 
   #keepEnded(call: CallState): void {
+    const isToldElsewhere = this.#isToldElsewhere(call);
+    this.#known.delete(call.id);
+    this.#sentOn.delete(call.id);
+    if (isToldElsewhere) {
+      this.refresh();
+      return;
+    }
     const others = this.#ended.filter(({ call: other }) => other.id !== call.id && !samePeer(other, call));
     this.#ended = [{ call, until: Date.now() + ENDED_CARD_MS }, ...others].slice(0, MAX_ENDED_CARDS);
     this.#endedTimers.set(call.id, setTimeout(() => this.dismissEnded(call.id), ENDED_CARD_MS));
     this.refresh();
+  }
+
+  /** What an ended call would say is said by another: the one that took its place, or the one it was to be about. */
+  #isToldElsewhere(call: CallState): boolean {
+    if (call.end?.cause === 'transferred') return !this.#sentOn.has(call.id);
+    return this.#known.get(call.id)?.state === 'preparing' && this.phone.state.calls.some((other) => other.transfer?.type === 'failed');
   }
 
   #dropEnded(match: (call: CallState) => boolean): void {

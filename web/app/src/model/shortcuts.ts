@@ -20,7 +20,7 @@ export interface KeyContext {
   /** Digits have somewhere to go in a call. */
   readonly takesTones: boolean;
   /** Something is open in the card of the call in the foreground. */
-  readonly panelOpen: 'keypad' | 'add' | null;
+  readonly panelOpen: 'keypad' | 'add' | 'transfer' | null;
   /** The keyboard has chosen a call among several. */
   readonly line: 'none' | 'talking' | 'held';
   readonly shortcutsOpen: boolean;
@@ -50,6 +50,8 @@ const LETTERS: Readonly<Record<string, ActionId>> = {
   m: 'mute',
   r: 'redial',
   s: 'swap',
+  t: 'transfer',
+  x: 'cancelTransfer',
   '/': 'search',
   '?': 'shortcuts',
 };

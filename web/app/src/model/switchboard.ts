@@ -3,10 +3,12 @@ import type { Contacts } from './contacts.js';
 import type { Notices } from './notices.js';
 import { parseTarget, type DialTarget } from './number.js';
 import type { PhoneStore } from './phone-store.js';
+import type { Suggestion } from './search.js';
 
 /** What takes more than one call. Whatever fails in between leaves the person where they were, with a word about it. */
 export class Switchboard {
   #placing = false;
+  readonly #destinations = new Map<CallId, string>();
 
   constructor(
     private readonly calls: PhoneStore,
@@ -27,20 +29,74 @@ export class Switchboard {
   /** Brings a held call to the ear. Whoever is there is put on hold before, and is back if that fails. */
   async swap(id: CallId): Promise<void> {
     const { talking } = this.calls;
-    const other = talking?.id === id ? undefined : talking;
-    if (other?.state === 'active') {
-      if (!(await this.calls.hold(other.id))) return;
-    } else if (other) {
-      this.#refuse(other);
-      return;
+    if (talking === undefined || talking.id === id) await this.calls.resume(id);
+    else if (talking.state === 'active') await this.calls.bringForward(id, 'problem.swap', { name: this.#name(talking) });
+    else this.#refuse(talking);
+  }
+
+  /** Connects the far end with somebody, unseen. If that fails the call is back, and its card says why. */
+  async transfer(id: CallId, party: Suggestion): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (!call) return;
+    this.#remember(id, party.name);
+    const command = party.call ? call.transferTo(party.call) : call.transfer(targetOf(party));
+    await this.#tell(call, command);
+  }
+
+  /** Holds the far end and calls somebody, to ask there first. */
+  consult(id: CallId, party: Suggestion): void {
+    const call = this.calls.phone.callById(id);
+    if (!call) return;
+    this.#remember(id, party.name);
+    call.consult(targetOf(party), party.kind === 'dial' ? {} : { displayName: party.name }).answered.catch((error: unknown) => {
+      // How it ended is told by its card, why it did not begin by that of the first call.
+      if ((error as PhoneError).code !== 'call-ended') this.#tellProblem(call, error);
+    });
+  }
+
+  /** The one who was asked takes the call. */
+  async complete(id: CallId): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call?.state.transfer?.type === 'consulting') await this.#tell(call, call.transferTo(call.state.transfer.with));
+  }
+
+  /** The first call is back, whoever was asked is left. */
+  async cancel(id: CallId): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call) await this.calls.attempt(call.cancelTransfer(), 'problem.transfer');
+  }
+
+  /** Whether to call whom the far end wants this user to speak with. */
+  async decide(id: CallId, agree: boolean): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call) await this.calls.attempt(agree ? call.acceptTransfer() : call.declineTransfer(), 'problem.transfer');
+  }
+
+  /** With whom a call is being connected, as far as this window knows. */
+  destination(id: CallId): string | undefined {
+    return this.#destinations.get(id);
+  }
+
+  #remember(id: CallId, name: string): void {
+    for (const known of this.#destinations.keys()) if (!this.calls.phone.callById(known)) this.#destinations.delete(known);
+    this.#destinations.set(id, name);
+  }
+
+  async #tell(call: Call, command: Promise<void>): Promise<void> {
+    try {
+      await command;
+    } catch (error) {
+      this.#tellProblem(call, error);
     }
-    const problem = other ? 'problem.swap' : 'problem.resume';
-    if (await this.calls.resume(id, problem, other && { name: this.#name(other) })) return;
-    if (other) await this.retrieve(other.id);
+  }
+
+  /** A transfer that failed on its way is told by the call's card; what was refused at once is told here. */
+  #tellProblem(call: Call, error: unknown): void {
+    if (call.state.transfer?.type !== 'failed') void this.calls.attempt(Promise.reject(error as Error), 'problem.transfer');
   }
 
   /** Takes a call off hold that was only held for another, unless somebody else is at the ear by now. */
-  async retrieve(id: CallId): Promise<void> {
+  async #retrieve(id: CallId): Promise<void> {
     const call = this.calls.state.value.current.find((known) => known.id === id);
     if (call?.localHold && !this.calls.talking) await this.calls.resume(id);
   }
@@ -70,7 +126,7 @@ export class Switchboard {
     try {
       await second.answered;
     } catch {
-      await this.retrieve(first.id);
+      await this.#retrieve(first.id);
     }
   }
 
@@ -94,4 +150,9 @@ export class Switchboard {
   #name(call: CallState): string {
     return this.contacts.person(call.remote).name;
   }
+}
+
+/** What the phone is given for a result: of a number that was typed, without what is to be dialled after it. */
+function targetOf(party: Suggestion): string {
+  return parseTarget(party.target)?.target ?? party.target;
 }

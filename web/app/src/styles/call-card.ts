@@ -230,25 +230,34 @@ export const callCard = css`
     outline-offset: 2px;
   }
   /* The picker needs the room: what a call cannot do without stays beside End. */
-  .add-open {
+  .add-open,
+  .transfer-open {
     grid-template-columns: auto minmax(0, 1fr);
     gap: var(--space-2);
   }
-  .add-open .controls {
+  :is(.add-open, .transfer-open) .controls {
     grid-template-columns: repeat(2, 56px);
   }
-  .add-open .control:not(.mute, .add) {
+  .add-open .control:not(.mute, .add),
+  .transfer-open .control:not(.mute, .transfer) {
     display: none;
   }
-  .add-open .control {
+  :is(.add-open, .transfer-open) .control {
     min-block-size: 52px;
   }
-  .add-open .control span {
+  :is(.add-open, .transfer-open) .control span {
     position: absolute;
     inline-size: 1px;
     block-size: 1px;
     overflow: hidden;
     clip-path: inset(50%);
+  }
+  .question .two {
+    margin-block-start: var(--space-2);
+  }
+  .note .code {
+    color: var(--ink-2);
+    font-size: var(--text-xs);
   }
   .link {
     justify-self: start;

@@ -75,8 +75,9 @@ export const cards = css`
     color: var(--warn);
     margin-block-start: 1px;
   }
-  .note div {
+  .note > div {
     display: grid;
+    flex: 1;
     gap: 2px;
     min-inline-size: 0;
     overflow-wrap: anywhere;

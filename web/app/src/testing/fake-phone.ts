@@ -119,6 +119,11 @@ export class FakePhone implements Phone {
       microphoneProblem: null,
       earlyMedia: false,
       waiting: false,
+      transferable: true,
+      transfer: null,
+      transferRequest: null,
+      transferredBy: null,
+      succeeds: null,
       createdAt: Date.now(),
       answeredAt: changes.state === undefined || changes.state === 'active' ? Date.now() : null,
       end: null,
@@ -210,8 +215,50 @@ export class FakeCall implements Call {
     return this.#do(`hold ${this.id}`, () => this.phone.change(this.id, { localHold: true }));
   }
 
-  resume(): Promise<void> {
-    return this.#do(`resume ${this.id}`, () => this.phone.change(this.id, { localHold: false }));
+  resume(options: { readonly others?: 'hold' } = {}): Promise<void> {
+    return this.#do(`resume ${this.id} ${options.others ?? ''}`.trim(), () => {
+      for (const other of this.phone.state.calls) {
+        if (options.others && other.id !== this.id && other.state === 'active') this.phone.change(other.id, { localHold: true });
+      }
+      this.phone.change(this.id, { localHold: false });
+    });
+  }
+
+  /** Succeeds when `transferred` is called. */
+  transfer(target: string): Promise<void> {
+    return this.#do(`transfer ${this.id} ${target}`, () => this.phone.change(this.id, { localHold: true, transfer: { type: 'referring' } }));
+  }
+
+  transferTo(other: CallId): Promise<void> {
+    return this.#do(`transferTo ${this.id} ${other}`, () => {
+      this.phone.change(this.id, { transfer: { type: 'referring' } });
+      this.phone.change(this.id, { state: 'ending', transfer: null });
+      this.phone.end(this.id, { cause: 'transferred' });
+      this.phone.end(other, { cause: 'transferred' });
+    });
+  }
+
+  consult(target: string, options: CallOptions = {}): FakeCall {
+    this.phone.commands.push(`consult ${this.id} ${target}`);
+    const second = this.phone.add({ state: 'calling', remote: { displayName: options.displayName ?? '', user: target, uri: `sip:${target}@example.test` } });
+    this.phone.change(this.id, { localHold: true, transfer: { type: 'consulting', with: second.id } });
+    return second;
+  }
+
+  cancelTransfer(): Promise<void> {
+    return this.#do(`cancelTransfer ${this.id}`, () => {
+      const { transfer } = this.state;
+      if (transfer?.type === 'consulting') this.phone.end(transfer.with, { cause: 'local-hang-up' });
+      this.phone.change(this.id, { localHold: false, transfer: null });
+    });
+  }
+
+  acceptTransfer(): Promise<void> {
+    return this.#do(`acceptTransfer ${this.id}`, () => this.phone.change(this.id, { transferRequest: null }));
+  }
+
+  declineTransfer(): Promise<void> {
+    return this.#do(`declineTransfer ${this.id}`, () => this.phone.change(this.id, { transferRequest: null }));
   }
 
   mute(): Promise<void> {

@@ -86,6 +86,28 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
   add: {
     play: ({ desk, phone }) => desk.togglePanel(phone.add(talking).id, 'add'),
   },
+  transfer: {
+    play: ({ desk, phone }) => {
+      phone.add({ remote: DIETER, answeredAt: now - 200_000, localHold: true });
+      desk.togglePanel(phone.add(talking).id, 'transfer');
+    },
+  },
+  consulting: {
+    play: ({ phone }) => {
+      phone.add(talking).consult('103').accept();
+    },
+  },
+  transferring: { play: ({ phone }) => void phone.add(talking).transfer('103') },
+  'transfer-failed': {
+    play: ({ phone }) => phone.add({ ...talking, transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } }),
+  },
+  'transfer-request': {
+    play: ({ phone }) => phone.add({ ...talking, transferRequest: { target: CAROL, referredBy: BOB, attended: false } }),
+  },
+  transferred: {
+    play: ({ phone }) => phone.end(phone.add({ ...talking, transfer: { type: 'proceeding', sipStatus: 180 } }).id, { cause: 'transferred' }),
+  },
+  'passed-to': { play: ({ phone }) => phone.add({ ...talking, transferredBy: CAROL }) },
   'waiting-two': {
     play: ({ phone }) => {
       phone.add({ ...talking, localHold: true });

@@ -67,6 +67,8 @@ export type CallStatus =
 export type EndCause =
   | 'local-hang-up'
   | 'remote-hang-up'
+  /** It has gone over to another call: this side has connected the far end with somebody else, or that one this side. */
+  | 'transferred'
   | 'cancelled'
   | 'missed'
   | 'declined'
@@ -92,6 +94,33 @@ export type MicrophoneProblem =
   | 'description-rejected'
   | 'unavailable'
   | 'failed';
+
+/**
+ * What is under way to connect the far end of a call with somebody else.
+ *
+ * ```text
+ * consulting --> referring --> proceeding --> the call ends: `transferred`
+ *                    +-------------+--------> failed: the call is what it was before
+ * ```
+ */
+export type TransferState =
+  /** On hold while somebody else is asked, in the call `with`. */
+  | { readonly type: 'consulting'; readonly with: CallId }
+  /** The far end has been asked to call somebody else. */
+  | { readonly type: 'referring' }
+  /** It does; 180 when it rings there. */
+  | { readonly type: 'proceeding'; readonly sipStatus: number }
+  /** It has not come about. Stays until the next command to the call. */
+  | { readonly type: 'failed'; readonly code: PhoneErrorCode; readonly sipStatus: number | null; readonly message: string };
+
+/** The far end of a call wants this side to call somebody else. */
+export interface TransferRequest {
+  /** Whom. */
+  readonly target: Identity;
+  readonly referredBy: Identity;
+  /** The two have spoken about it. */
+  readonly attended: boolean;
+}
 
 /** An immutable snapshot of one call. */
 export interface CallState {
@@ -123,6 +152,15 @@ export interface CallState {
   readonly earlyMedia: boolean;
   /** Another call was up when this one came in: a waiting tone, not a ring. */
   readonly waiting: boolean;
+  /** The far end can be connected with somebody else, as far as is known: it and the platform offer that. */
+  readonly transferable: boolean;
+  readonly transfer: TransferState | null;
+  /** The far end waits for this user's consent: `acceptTransfer` or `declineTransfer`. */
+  readonly transferRequest: TransferRequest | null;
+  /** Who has connected this side with the present far end. */
+  readonly transferredBy: Identity | null;
+  /** The call whose place this one takes if it is answered, because its far end has sent the user here. */
+  readonly succeeds: CallId | null;
   readonly createdAt: number;
   readonly answeredAt: number | null;
   readonly end: {
@@ -167,6 +205,12 @@ export type PhoneErrorCode =
   | 'media'
   | 'call-ended'
   | 'superseded'
+  /** Neither the far end nor the platform offers this. */
+  | 'not-offered'
+  /** The far end of a transfer could not reach whom it was sent to; `sipStatus` says what it heard. */
+  | 'target-failed'
+  /** The far end of a transfer has not said what became of it. */
+  | 'outcome-unknown'
   | 'unsupported'
   | 'worker-failed';
 
@@ -222,7 +266,25 @@ export interface Call {
   reject(reason?: 'declined' | 'busy'): Promise<void>;
   hangUp(): Promise<void>;
   hold(): Promise<void>;
-  resume(): Promise<void>;
+  /** With `others: 'hold'` whoever else is on the line is put on hold before, and is back if this fails. */
+  resume(options?: { readonly others?: 'hold' }): Promise<void>;
+  /**
+   * Connects the far end with `target`. Resolves when it has answered, and this call has ended. If that fails, the promise
+   * rejects and the call is what it was before.
+   */
+  transfer(target: string): Promise<void>;
+  /** Connects the far end with that of another call. Resolves when it has, and both calls have ended. */
+  transferTo(other: CallId): Promise<void>;
+  /**
+   * Holds this call and calls `target`, to ask there before `transferTo` or `cancelTransfer`. Gives the second call at
+   * once; a refusal rejects its `answered`. When the second call ends, this one is taken off hold.
+   */
+  consult(target: string, options?: Pick<CallOptions, 'displayName'>): Call;
+  /** Ends the call in which somebody is consulted, and takes this one off hold. */
+  cancelTransfer(): Promise<void>;
+  /** Calls whom the far end wants this side to call; the new call names this one in `succeeds`. */
+  acceptTransfer(): Promise<void>;
+  declineTransfer(): Promise<void>;
   mute(): Promise<void>;
   unmute(): Promise<void>;
   /** `0-9 * # A-D`; `,` and `;` pause two seconds. */

@@ -43,6 +43,7 @@ const REFUSALS: Partial<Record<PhoneErrorCode, string>> = {
   'invalid-tone': 'not a DTMF tone',
   'not-connected': 'not connected to the platform',
   'too-many-calls': 'too many calls',
+  'not-offered': 'the far end or the platform does not offer this',
   refused: 'refused',
 };
 

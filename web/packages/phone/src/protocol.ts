@@ -18,7 +18,7 @@ import type {
 import type { WireError } from './error.js';
 
 /** Raised by every change that an older page or worker would misread. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** The account as a window describes it. */
 export interface Account {
@@ -40,7 +40,11 @@ export type Command =
   | { readonly verb: 'reject'; readonly busy: boolean }
   | { readonly verb: 'hang-up' }
   | { readonly verb: 'hold' }
-  | { readonly verb: 'resume' }
+  | { readonly verb: 'resume'; readonly others: 'hold' | undefined }
+  | { readonly verb: 'transfer'; readonly target: string }
+  | { readonly verb: 'transfer-to'; readonly other: CallId }
+  | { readonly verb: 'cancel-transfer' }
+  | { readonly verb: 'decide-transfer'; readonly agree: boolean }
   | { readonly verb: 'mute'; readonly muted: boolean }
   | { readonly verb: 'dtmf'; readonly tones: string };
 
@@ -69,6 +73,15 @@ export type ToHost =
       readonly target: string;
       readonly displayName: string | undefined;
       readonly anonymous: boolean | undefined;
+    }
+  /** Like `call`, to ask there before the far end of the call `of` is connected on. */
+  | {
+      readonly type: 'consult';
+      readonly request: number;
+      readonly of: CallId;
+      readonly call: CallId;
+      readonly target: string;
+      readonly displayName: string | undefined;
     }
   | { readonly type: 'command'; readonly request: number; readonly call: CallId; readonly command: Command }
   | { readonly type: 'media-done'; readonly request: string; readonly result: MediaResult }

@@ -54,6 +54,12 @@ export class FakeAgent implements Agent {
   hangUp = this.#command('hangUp');
   hold = this.#command('hold');
   resume = this.#command('resume');
+  swapTo = this.#command('swapTo');
+  transfer = this.#command('transfer');
+  transferTo = this.#command('transferTo');
+  consult = this.#command('consult');
+  cancelTransfer = this.#command('cancelTransfer');
+  decideTransfer = this.#command('decideTransfer');
   setMuted = this.#command('setMuted');
   sendDtmf = this.#command('sendDtmf');
   moveMedia = this.#command('moveMedia');
@@ -307,6 +313,11 @@ export function callInfo(change: Record<string, unknown> = {}): string {
     microphoneProblem: null,
     earlyMedia: false,
     waiting: false,
+    transferable: true,
+    transfer: null,
+    transferRequest: null,
+    transferredBy: null,
+    succeeds: null,
     createdAt: micros(Date.now()),
     answeredAt: null,
     end: null,

@@ -69,7 +69,7 @@ class FakeHost {
   }
 
   /** Answers the last request of a type. */
-  async replies(type: 'start' | 'stop' | 'call' | 'command' | 'devices', error: object | null = null): Promise<void> {
+  async replies(type: 'start' | 'stop' | 'call' | 'consult' | 'command' | 'devices', error: object | null = null): Promise<void> {
     const { request } = this.last(type);
     await this.says({ type: 'reply', request, error } as ToWindow);
   }
@@ -161,6 +161,11 @@ function callState(change: Partial<CallState> = {}): CallState {
     microphoneProblem: null,
     earlyMedia: false,
     waiting: false,
+    transferable: true,
+    transfer: null,
+    transferRequest: null,
+    transferredBy: null,
+    succeeds: null,
     createdAt: 1,
     answeredAt: null,
     end: null,
@@ -305,6 +310,18 @@ describe('placing a call', () => {
     const end = { ...END, cause: 'busy', sipStatus: 486 } as const;
     await host.says({ type: 'call', state: callState({ id: other.id, state: 'ended', end }) });
     await expect(other.answered).rejects.toMatchObject({ code: 'call-ended', sipStatus: 486 });
+  });
+
+  test('a consultation is a call of its own that is placed about another', async () => {
+    const phone = await newPhone();
+    await host.says({ type: 'call', state: callState({ state: 'active', answeredAt: 5 }) });
+    const second = phone.callById(CALL)!.consult('103', { displayName: 'Carol' });
+    expect(second.state).toMatchObject({ state: 'preparing', remote: { user: '103', displayName: 'Carol' } });
+    await settle();
+    expect(host.last('consult')).toMatchObject({ of: CALL, call: second.id, target: '103' });
+    await host.replies('consult', { code: 'wrong-state', message: 'it has ended' });
+    await expect(second.answered).rejects.toMatchObject({ code: 'wrong-state' });
+    expect(phone.state.calls.map((call) => call.id)).toEqual([CALL]);
   });
 
   test('what the microphone says before the host has a name for the session is told later', async () => {

@@ -6,6 +6,7 @@ import { accountLock, PROTOCOL, windowLock } from '../src/protocol.js';
 import { ACCOUNT, callInfo, CONNECTED, FakePlace, FakeWindow, REGISTERED, settle } from './fakes.js';
 
 const CALL = '00000000000000c1';
+const OTHER = '00000000000000c2';
 
 let place: FakePlace;
 let host: SignallingHost;
@@ -43,8 +44,8 @@ async function startedWindow(name = 'w1'): Promise<FakeWindow> {
   return window;
 }
 
-const incoming = (h: AgentHost): void => h.call(CALL, callInfo());
-const active = (h: AgentHost): void => h.call(CALL, callInfo({ state: 'active' }));
+const incoming = (h: AgentHost): void => h.call(CALL, callInfo(), undefined);
+const active = (h: AgentHost): void => h.call(CALL, callInfo({ state: 'active' }), undefined);
 const media = (request: string, session: string, action: object): ((h: AgentHost) => void) => {
   return (h) => h.media(request, CALL, session, JSON.stringify(action));
 };
@@ -161,6 +162,56 @@ describe('commands', () => {
     await window.join();
     const request = await window.ask({ type: 'call', call: CALL, target: '600' });
     expect(window.reply(request)).toMatchObject({ code: 'not-connected' });
+  });
+
+  test('commands of several calls reach the core as they are', async () => {
+    const window = await startedWindow();
+    for (const command of [
+      { verb: 'resume', others: undefined },
+      { verb: 'resume', others: 'hold' },
+      { verb: 'transfer', target: '103' },
+      { verb: 'transfer-to', other: OTHER },
+      { verb: 'cancel-transfer' },
+      { verb: 'decide-transfer', agree: true },
+    ] as const) {
+      await window.ask({ type: 'command', call: CALL, command });
+    }
+    expect(place.agent.log.slice(-6)).toEqual([
+      `resume ${CALL}`,
+      `swapTo ${CALL}`,
+      `transfer ${CALL} 103`,
+      `transferTo ${CALL} ${OTHER}`,
+      `cancelTransfer ${CALL}`,
+      `decideTransfer ${CALL} true`,
+    ]);
+  });
+
+  test('the window that consults carries the media of the second call, unless the first cannot be held', async () => {
+    const first = await startedWindow('w1');
+    const second = newWindow('w2');
+    await second.join();
+    place.agent.outputs.push(media('r1', 's1', OFFER));
+    const request = await second.ask({ type: 'consult', of: OTHER, call: CALL, target: '103', displayName: undefined });
+    expect(place.agent.log.at(-1)).toBe(`consult ${OTHER} ${CALL} 103`);
+    expect(second.last('media')).toMatchObject({ request: 'r1' });
+    expect(first.all('media')).toHaveLength(0);
+    await says((h) => h.operationDone('op1', JSON.stringify({ type: 'refused', status: 488, reason: 'No' })));
+    expect(second.reply(request)).toMatchObject({ code: 'refused', sipStatus: 488 });
+  });
+
+  test('how a transfer stands is told with exact ids and readable errors', async () => {
+    const window = await startedWindow();
+    const told = async (changes: object, related?: string): Promise<unknown> => {
+      await says((h) => h.call(CALL, callInfo({ state: 'active', ...changes }), related));
+      const { transfer, succeeds } = window.last('call')!.state;
+      return transfer ?? succeeds;
+    };
+    expect(await told({ transfer: { type: 'consulting', with: 1.2e18 } }, OTHER)).toEqual({ type: 'consulting', with: OTHER });
+    expect(await told({ succeeds: 1.2e18 }, OTHER)).toBe(OTHER);
+    expect(await told({ transfer: { type: 'proceeding', sipStatus: 180 } })).toEqual({ type: 'proceeding', sipStatus: 180 });
+    expect(await told({ transfer: { type: 'failed', error: { type: 'target-failed', status: 486, reason: 'Busy' } } })).toEqual({ type: 'failed', code: 'target-failed', sipStatus: 486, message: 'not reached: 486 Busy' });
+    expect(await told({ transfer: { type: 'failed', error: { type: 'outcome-unknown' } } })).toMatchObject({ code: 'outcome-unknown', sipStatus: null });
+    expect(await told({})).toBeNull();
   });
 
   test('times of the core become milliseconds since 1970, and the id stays exact', async () => {
@@ -347,7 +398,7 @@ describe('restart and hand-over', () => {
     await vi.advanceTimersByTimeAsync(3_000);
     expect(newer.all('log')).toHaveLength(2);
     const end = { at: 0, cause: 'remote-hang-up', sipStatus: null, text: '', retryAfter: null };
-    await says((h) => h.call(CALL, callInfo({ state: 'ended', end })));
+    await says((h) => h.call(CALL, callInfo({ state: 'ended', end }), undefined));
     expect(window.last('gone')?.reason).toBe('outdated');
     expect(newer.last('gone')?.reason).toBe('outdated');
     expect(place.locks.isHeld(accountLock('alice'))).toBe(false);

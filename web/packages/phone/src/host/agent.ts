@@ -8,7 +8,7 @@ export interface AgentHost {
   media(request: string, call: string, session: string, action: string): void;
   connection(state: string): void;
   registration(state: string): void;
-  call(id: string, info: string): void;
+  call(id: string, info: string, related: string | undefined): void;
   dtmf(call: string, tone: string): void;
   tokenWanted(need: string): void;
   operationDone(operation: string, error: string | undefined): void;
@@ -43,6 +43,12 @@ export interface Agent {
   hangUp(now: number, call: string): string;
   hold(now: number, call: string): string;
   resume(now: number, call: string): string;
+  swapTo(now: number, call: string): string;
+  transfer(now: number, call: string, target: string): string;
+  transferTo(now: number, call: string, other: string): string;
+  consult(now: number, of: string, call: string, target: string, displayName?: string | null): string;
+  cancelTransfer(now: number, call: string): string;
+  decideTransfer(now: number, call: string, agree: boolean): string;
   setMuted(now: number, call: string, muted: boolean): string;
   sendDtmf(now: number, call: string, tones: string): string;
   moveMedia(now: number, call: string): string;

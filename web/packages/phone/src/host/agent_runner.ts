@@ -171,9 +171,9 @@ export class AgentRunner {
         listener.media(request, call, session, JSON.parse(action) as MediaAction),
       connection: (state) => listener.connectionChanged(connectionState(state, this.#epoch)),
       registration: (state) => listener.registrationChanged(registrationState(state, this.#epoch)),
-      call: (id, info) => {
+      call: (id, info, related) => {
         this.#keeper?.touch();
-        listener.callChanged(callState(id, info, this.#epoch));
+        listener.callChanged(callState(id, info, related, this.#epoch));
       },
       dtmf: (call, tone) => listener.dtmf(call, tone),
       tokenWanted: (need) => listener.tokenWanted(JSON.parse(need) as TokenNeed),

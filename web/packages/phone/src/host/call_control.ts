@@ -28,6 +28,18 @@ export class CallControl {
     return error;
   }
 
+  /** Places a call whose media `window` carries, to ask there before the far end of `of` is connected on. */
+  consult(window: string, of: CallId, call: CallId, target: string, displayName: string | undefined, done: OperationDone): void {
+    this.media.carry(call, window);
+    this.agent.command(
+      (agent, now) => agent.consult(now, of, call, target, displayName),
+      (error) => {
+        if (error !== null) this.media.callEnded(call);
+        done(error);
+      },
+    );
+  }
+
   /** Gives a command. The window that answers a call carries its media. */
   command(window: string, call: CallId, command: Command, done: OperationDone): void {
     if (command.verb !== 'answer') {
@@ -105,7 +117,15 @@ function perform(agent: Agent, now: number, call: CallId, command: Command): str
     case 'hold':
       return agent.hold(now, call);
     case 'resume':
-      return agent.resume(now, call);
+      return command.others === 'hold' ? agent.swapTo(now, call) : agent.resume(now, call);
+    case 'transfer':
+      return agent.transfer(now, call, command.target);
+    case 'transfer-to':
+      return agent.transferTo(now, call, command.other);
+    case 'cancel-transfer':
+      return agent.cancelTransfer(now, call);
+    case 'decide-transfer':
+      return agent.decideTransfer(now, call, command.agree);
     case 'mute':
       return agent.setMuted(now, call, command.muted);
     case 'dtmf':

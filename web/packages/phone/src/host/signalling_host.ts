@@ -146,6 +146,9 @@ export class SignallingHost implements AccountAgentListener {
       case 'call':
         this.#reply(window, message.request, control.place(window, message.call, message.target, message));
         break;
+      case 'consult':
+        control.consult(window, message.of, message.call, message.target, message.displayName, this.#replyTo(window, message.request));
+        break;
       case 'command':
         control.command(window, message.call, message.command, this.#replyTo(window, message.request));
         break;

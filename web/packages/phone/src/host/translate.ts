@@ -1,6 +1,6 @@
 /** From the core's JSON to the public state types: identifiers as text, times as milliseconds since the Unix epoch. */
 
-import type { CallId, CallState, ConnectionState, MicrophoneProblem, RegistrationState } from '../api.js';
+import type { CallId, CallState, ConnectionState, MicrophoneProblem, RegistrationState, TransferState } from '../api.js';
 import type { WireError } from '../error.js';
 
 /** Microseconds of the core's clock to milliseconds since the Unix epoch. */
@@ -18,41 +18,71 @@ export function registrationState(json: string, epoch: ToEpoch): RegistrationSta
   return state;
 }
 
-export function callState(id: CallId, json: string, epoch: ToEpoch): CallState {
-  const info = JSON.parse(json) as CallState;
+/** `related` is the other call that this one is about. */
+export function callState(id: CallId, json: string, related: CallId | undefined, epoch: ToEpoch): CallState {
+  const info = JSON.parse(json) as Omit<CallState, 'transfer'> & { readonly transfer: CoreTransfer | null };
   return {
     ...info,
     id,
+    transfer: info.transfer && transferState(info.transfer, related),
+    succeeds: info.succeeds === null ? null : (related ?? null),
     createdAt: epoch(info.createdAt),
     answeredAt: info.answeredAt === null ? null : epoch(info.answeredAt),
     end: info.end === null ? null : { ...info.end, at: epoch(info.end.at) },
   };
 }
 
+/** `TransferState` of the core; its identifiers have lost digits. */
+type CoreTransfer = Exclude<TransferState, { type: 'failed' }> | { readonly type: 'failed'; readonly error: OperationError };
+
+function transferState(state: CoreTransfer, related: CallId | undefined): TransferState {
+  switch (state.type) {
+    case 'consulting':
+      return { type: 'consulting', with: related ?? '' };
+    case 'failed': {
+      const { code, sipStatus, message } = wireError(state.error);
+      return { type: 'failed', code, sipStatus: sipStatus ?? null, message };
+    }
+    case 'referring':
+    case 'proceeding':
+      return state;
+  }
+}
+
 /** `OperationError` of the core. */
 type OperationError =
   | { readonly type: 'refused'; readonly status: number; readonly reason: string }
+  | { readonly type: 'target-failed'; readonly status: number; readonly reason: string }
   | { readonly type: 'media'; readonly kind: MicrophoneProblem; readonly detail: string }
-  | { readonly type: 'timed-out' | 'disconnected' | 'call-ended' | 'superseded' };
+  | { readonly type: keyof typeof MEANINGS };
 
 const MEANINGS = {
   'timed-out': 'no answer in time',
   disconnected: 'the connection was lost',
   'call-ended': 'the call has ended',
   superseded: 'overtaken by another command',
+  'not-offered': 'the far end or the platform does not offer this',
+  'outcome-unknown': 'nobody has said what became of it',
 } as const;
 
 export function operationError(json: string): WireError {
-  const error = JSON.parse(json) as OperationError;
+  return wireError(JSON.parse(json) as OperationError);
+}
+
+function wireError(error: OperationError): WireError {
   switch (error.type) {
     case 'refused':
       return { code: 'refused', message: `refused: ${error.status} ${error.reason}`, sipStatus: error.status };
+    case 'target-failed':
+      return { code: 'target-failed', message: `not reached: ${error.status} ${error.reason}`, sipStatus: error.status };
     case 'media':
       return { code: 'media', message: `audio failed: ${error.detail}`, microphone: error.kind };
     case 'timed-out':
     case 'disconnected':
     case 'call-ended':
     case 'superseded':
+    case 'not-offered':
+    case 'outcome-unknown':
       return { code: error.type, message: MEANINGS[error.type] };
   }
 }

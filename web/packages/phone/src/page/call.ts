@@ -1,9 +1,12 @@
-import type { Call, CallId, CallState } from '../api.js';
+import type { Call, CallId, CallOptions, CallState } from '../api.js';
 import { PhoneError } from '../error.js';
 import type { Command } from '../protocol.js';
 
 /** Sends one command of a call to the host. */
 export type SendCommand = (call: CallId, command: Command) => Promise<void>;
+
+/** Places a second call to consult about the first one. */
+export type Consult = (of: CallId, target: string, options: Pick<CallOptions, 'displayName'>) => Call;
 
 /** A call as its window sees it. */
 export class PhoneCall implements Call {
@@ -19,6 +22,7 @@ export class PhoneCall implements Call {
   constructor(
     state: CallState,
     private readonly command: SendCommand,
+    private readonly consultAbout: Consult,
     private readonly guard: (listener: () => void) => void,
   ) {
     this.#state = state;
@@ -63,8 +67,32 @@ export class PhoneCall implements Call {
     return this.#send({ verb: 'hold' });
   }
 
-  resume(): Promise<void> {
-    return this.#send({ verb: 'resume' });
+  resume(options: { readonly others?: 'hold' } = {}): Promise<void> {
+    return this.#send({ verb: 'resume', others: options.others });
+  }
+
+  transfer(target: string): Promise<void> {
+    return this.#send({ verb: 'transfer', target });
+  }
+
+  transferTo(other: CallId): Promise<void> {
+    return this.#send({ verb: 'transfer-to', other });
+  }
+
+  consult(target: string, options: Pick<CallOptions, 'displayName'> = {}): Call {
+    return this.consultAbout(this.id, target, options);
+  }
+
+  cancelTransfer(): Promise<void> {
+    return this.#send({ verb: 'cancel-transfer' });
+  }
+
+  acceptTransfer(): Promise<void> {
+    return this.#send({ verb: 'decide-transfer', agree: true });
+  }
+
+  declineTransfer(): Promise<void> {
+    return this.#send({ verb: 'decide-transfer', agree: false });
   }
 
   mute(): Promise<void> {

@@ -112,13 +112,8 @@ class WindowPhone implements Phone, HostListener {
   }
 
   call(target: string, options: CallOptions = {}): Call {
-    const id = randomId();
-    const call = this.#newCall(preparing(id, target, options));
-    this.#media.prepareOffer(id);
     const { displayName, anonymous } = options;
-    this.#host.ask({ type: 'call', call: id, target, displayName, anonymous }).catch((error: unknown) => this.#refused(id, error as PhoneError));
-    this.#publish();
-    return call;
+    return this.#place(target, options, (call) => this.#host.ask({ type: 'call', call, target, displayName, anonymous }));
   }
 
   callById(id: CallId): Call | undefined {
@@ -244,10 +239,25 @@ class WindowPhone implements Phone, HostListener {
 
   // Calls
 
+  #place(target: string, options: CallOptions, ask: (call: CallId) => Promise<void>): Call {
+    const id = randomId();
+    const call = this.#newCall(preparing(id, target, options));
+    this.#media.prepareOffer(id);
+    ask(id).catch((error: unknown) => this.#refused(id, error as PhoneError));
+    this.#publish();
+    return call;
+  }
+
+  #consult(of: CallId, target: string, options: Pick<CallOptions, 'displayName'>): Call {
+    const { displayName } = options;
+    return this.#place(target, options, (call) => this.#host.ask({ type: 'consult', of, call, target, displayName }));
+  }
+
   #newCall(state: CallState): PhoneCall {
     const call = new PhoneCall(
       state,
       (id, command) => this.#command(id, command),
+      (of, target, options) => this.#consult(of, target, options),
       (listener) => this.#guarded(listener),
     );
     this.#calls.set(state.id, call);
@@ -375,6 +385,10 @@ const REFUSAL_CAUSES: Partial<Record<PhoneErrorCode, EndCause>> = {
   'invalid-target': 'not-found',
   'too-many-calls': 'forbidden',
   'not-connected': 'network-failed',
+  // The call it was about has ended, could not be held, or the user thought better of it.
+  'wrong-state': 'cancelled',
+  'call-ended': 'cancelled',
+  superseded: 'cancelled',
 };
 
 function accountOf(config: PhoneConfig): Account {
@@ -413,6 +427,11 @@ function preparing(id: CallId, target: string, options: CallOptions): CallState 
     microphoneProblem: null,
     earlyMedia: false,
     waiting: false,
+    transferable: false,
+    transfer: null,
+    transferRequest: null,
+    transferredBy: null,
+    succeeds: null,
     createdAt: Date.now(),
     answeredAt: null,
     end: null,
