@@ -2,7 +2,7 @@
 
 use clearline_core::{CallOptions, Duration, OperationError, OperationId, TransferState};
 use clearline_scenarios::{ladders, millis, seconds, silent, talking, until_ended};
-use clearline_sim::{CallId, CallState, DeviceId, EndCause, World};
+use clearline_sim::{CallId, CallState, DeviceId, EndCause, PlatformKind, World};
 
 ladders! { 8:
     a_caller_is_sent_on,
@@ -15,6 +15,9 @@ ladders! { 8:
     alternating_while_asking,
     a_target_that_only_rings_is_called_by_the_other,
     whoever_transfers_is_cut_off_meanwhile,
+    whoever_is_transferred_is_cut_off_meanwhile,
+    whoever_transfers_starts_again_meanwhile,
+    a_consultation_outlives_a_restart,
     whoever_is_transferred_hangs_up_meanwhile,
     a_transferred_call_is_transferred_again,
 }
@@ -240,6 +243,60 @@ fn whoever_transfers_is_cut_off_meanwhile(world: &mut World) {
         world.agent(alice).calls().next().is_none()
     });
     talking(world, bob, carol);
+}
+
+fn whoever_is_transferred_is_cut_off_meanwhile(world: &mut World) {
+    let (alice, bob, carol) = three(world);
+    let (_, at_alice) = world.connect(bob, alice, "101");
+    let operation = transfer(world, alice, at_alice, "103");
+    let incoming = world.incoming(carol);
+    world.drop_connections(bob);
+    world.pass(seconds(3));
+    if world.kind() == PlatformKind::Proxy {
+        // A call that only rings is lost with its connection: the first one comes back.
+        until_ended(world, carol, incoming);
+        assert!(until_done(world, alice, operation).is_err());
+        return talking(world, alice, bob);
+    }
+    world.answer(carol, incoming);
+    connected_without(world, bob, carol, alice);
+}
+
+fn whoever_transfers_starts_again_meanwhile(world: &mut World) {
+    let (alice, bob, carol) = three(world);
+    let (_, at_alice) = world.connect(bob, alice, "101");
+    let begun = world.begin(alice, |agent, now| {
+        agent.call_handle(now, at_alice)?.transfer("103")
+    });
+    assert!(begun.is_ok());
+    let incoming = world.incoming(carol);
+    world.restart(alice);
+    world.pass(seconds(2));
+    world.answer(carol, incoming);
+    talking(world, bob, carol);
+    world.until("alice has no call any more", |world| {
+        world.agent(alice).calls().next().is_none()
+    });
+}
+
+fn a_consultation_outlives_a_restart(world: &mut World) {
+    let (alice, bob, carol) = three(world);
+    let (_, at_alice) = world.connect(bob, alice, "101");
+    consult(world, alice, at_alice, "103");
+    let incoming = world.incoming(carol);
+    world.answer(carol, incoming);
+    talking(world, alice, carol);
+    world.restart(alice);
+    world.until("alice talks to carol again, and bob waits", |world| {
+        world.hears(alice, carol)
+            && world.info(alice, at_alice).local_hold
+            && !world.info(alice, at_alice).reconnecting
+    });
+    silent(world, alice, bob);
+    world.perform(alice, |agent, now| {
+        agent.call_handle(now, at_alice)?.transfer_to(SECOND)
+    });
+    connected_without(world, bob, carol, alice);
 }
 
 fn whoever_is_transferred_hangs_up_meanwhile(world: &mut World) {
