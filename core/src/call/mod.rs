@@ -10,10 +10,12 @@
 
 mod answer_mode;
 mod conference;
+mod consultation;
 mod diversion;
 mod dtmf;
 mod early_media;
 mod end;
+mod errand;
 mod established;
 mod forks;
 mod identity;
@@ -52,7 +54,9 @@ use crate::time::Instant;
 use crate::transaction::TransactionId;
 pub(crate) use answer_mode::AnswerMode;
 use conference::Mix;
+use consultation::Consultation;
 use dtmf::Dtmf;
+pub(crate) use errand::Errand;
 pub(crate) use established::Established;
 use established::Leaving;
 use identity::asserted_identity;
@@ -60,7 +64,6 @@ use incoming::Alerting;
 use moving::Candidate;
 use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
-pub(crate) use referee::Errand;
 use referee::Referee;
 pub(crate) use replaces::Replaces;
 use replaces::{Recovery, Succession};
@@ -69,7 +72,7 @@ use session_timer::SessionTimer;
 pub(crate) use session_timer::too_small;
 use survival::Losses;
 pub(crate) use transfer::Referral;
-use transfer::{Consultation, Transfer};
+use transfer::Transfer;
 use trickle::Trickle;
 
 /// How an incoming call is declined.

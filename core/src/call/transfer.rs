@@ -7,8 +7,7 @@
 //!                    | refused, no answer        | NOTIFY 3xx-6xx, or nobody says anything more
 //!                    +---------------------------+--> none: the call comes back, and its info says why
 //! ```
-//! A call that was put on hold for the transfer only is taken off hold when that fails. One whose user is asking somebody
-//! else first is *consulting*: it comes back by itself when that other call ends.
+//! A call that was put on hold for the transfer only is taken off hold when that fails.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,16 +41,6 @@ pub(super) struct Transfer {
     retrieve: bool,
     /// The far end has agreed.
     agreed: bool,
-}
-
-/// Somebody else is being asked before the far end is sent there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Consultation {
-    with: CallId,
-    /// The call is on hold for this only.
-    retrieve: bool,
-    /// Whoever is asked has answered.
-    answered: bool,
 }
 
 /// Where the far end is sent.
@@ -286,49 +275,6 @@ impl Call {
         }
     }
 
-    // --- consulting ------------------------------------------------------------------------------------------
-
-    /// The user asks somebody in the call `with` before the far end is sent there.
-    pub(crate) fn consults(&mut self, with: CallId, retrieve: bool) {
-        self.consultation = Some(Consultation {
-            with,
-            retrieve,
-            answered: false,
-        });
-        self.info.transfer = Some(TransferState::Consulting { with });
-    }
-
-    /// The call in which somebody is being asked.
-    pub(crate) fn consultation(&self) -> Option<CallId> {
-        self.consultation.map(|it| it.with)
-    }
-
-    /// Whoever is asked has answered; `true` the first time, if the user is speaking with the far end of this call again.
-    pub(crate) fn is_answered_in_vain(&mut self) -> bool {
-        let is_speaking = self.info.state == CallState::Active && !self.wants_hold();
-        let consultation = self.consultation.as_mut();
-        consultation.is_some_and(|it| !std::mem::replace(&mut it.answered, true)) && is_speaking
-    }
-
-    /// Nobody is being asked any more: the far end is taken off hold.
-    pub(crate) fn end_consultation(&mut self, endpoint: &mut Endpoint) {
-        let Some(consultation) = self.consultation.take() else {
-            return;
-        };
-        if matches!(self.info.transfer, Some(TransferState::Consulting { .. })) {
-            self.info.transfer = None;
-        }
-        if consultation.retrieve {
-            self.wish_hold(endpoint, false);
-        }
-    }
-
-    /// Nobody is to be asked any more, and the far end is sent on. Whether it was on hold for that only.
-    pub(crate) fn forget_consultation(&mut self) -> bool {
-        self.info.transfer = None;
-        self.consultation.take().is_some_and(|it| it.retrieve)
-    }
-
     // --- the other call --------------------------------------------------------------------------------------
 
     /// Where the far end of `call` is sent that is to take this call's place: where this one is, if that can be reached
@@ -410,8 +356,8 @@ impl Call {
         if self.info.state != CallState::Active {
             return;
         }
-        self.info.transfer = Some(match self.consultation {
-            Some(Consultation { with, .. }) => TransferState::Consulting { with },
+        self.info.transfer = Some(match self.consultation() {
+            Some(with) => TransferState::Consulting { with },
             None => TransferState::Failed { error },
         });
     }

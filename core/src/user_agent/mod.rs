@@ -26,6 +26,8 @@
 mod command;
 mod conference;
 mod connection;
+mod consultation;
+mod errand;
 mod handle;
 mod objection;
 mod platform;
@@ -33,6 +35,7 @@ mod routing;
 mod sequence;
 mod snapshot;
 mod subscribing;
+mod swap;
 mod target;
 mod transfer;
 
