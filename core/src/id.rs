@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -74,7 +76,9 @@ pub(crate) struct DialogId {
 
 impl fmt::Debug for DialogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DialogId")
+        let parts = [&self.call_id, &self.local_tag, &self.remote_tag];
+        let fingerprint = Fingerprint::of(parts.map(|part| part.as_bytes()));
+        f.debug_tuple("DialogId").field(&fingerprint).finish()
     }
 }
 

@@ -32,6 +32,7 @@ mod dialog;
 mod endpoint;
 mod error;
 mod event;
+mod fingerprint;
 mod id;
 mod io;
 mod rate_limit;

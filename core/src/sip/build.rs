@@ -9,6 +9,7 @@ use super::parse::{HeaderLine, HeaderLines, Parsed, Span, StartLine};
 use super::reason_phrase::reason_phrase;
 use super::text::{is_token, is_token_byte};
 use super::uri::Uri;
+use crate::fingerprint::Fingerprint;
 
 /// Writes a request. Headers come out in the order of the calls, Content-Length last and always.
 ///
@@ -170,10 +171,12 @@ impl ResponseBuilder {
 }
 
 impl fmt::Debug for RequestBuilder {
-    /// Header names only.
+    /// Header names, and a number for all of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fingerprint = Fingerprint::of([self.lines.bytes.as_slice(), self.body.as_slice()]);
         f.debug_struct("RequestBuilder")
             .field("headers", &self.lines)
+            .field("fingerprint", &fingerprint)
             .finish_non_exhaustive()
     }
 }

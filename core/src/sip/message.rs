@@ -16,11 +16,12 @@ use super::session_expires::SessionExpires;
 use super::text::{number, split};
 use super::uri::Uri;
 use super::via::Via;
+use crate::fingerprint::Fingerprint;
 
 /// A SIP request or response: the bytes as they came, and where each part is. Cloning is cheap.
 ///
 /// Folded header lines are joined by spaces, and bytes in the head that are no UTF-8 become `?`; nothing else is
-/// changed. Messages are equal if their bytes are. `Debug` shows method, status and size only.
+/// changed. Messages are equal if their bytes are. `Debug` shows method, status, size and a number for all of it only.
 #[derive(Clone)]
 pub struct Message(Arc<Parsed>);
 
@@ -413,10 +414,12 @@ impl Eq for Message {}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.as_bytes().len();
+        let (method, bytes) = (self.method(), self.as_bytes());
+        let fingerprint = Fingerprint::of([bytes]);
+        let length = bytes.len();
         match self.status() {
-            Some(status) => write!(f, "Message({status} {}, {bytes} bytes)", self.method()),
-            None => write!(f, "Message({}, {bytes} bytes)", self.method()),
+            Some(status) => write!(f, "Message({status} {method}, {length} bytes, {fingerprint:?})"),
+            None => write!(f, "Message({method}, {length} bytes, {fingerprint:?})"),
         }
     }
 }

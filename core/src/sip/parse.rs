@@ -561,7 +561,10 @@ mod tests {
     #[test]
     fn debug_output_tells_no_numbers() {
         let request = parse("INVITE sip:+4930123@h SIP/2.0\r\nFrom: <sip:+49301@h>\r\n\r\n").unwrap();
-        assert_eq!(format!("{request:?}"), "Message(INVITE, 55 bytes)");
+        assert_eq!(
+            format!("{request:?}"),
+            "Message(INVITE, 55 bytes, #f71a8ddca3d71813)"
+        );
         assert!(!format!("{:?}", request.from()).contains("+49301"));
     }
 }
