@@ -315,6 +315,7 @@ impl Call {
             }
             Negotiation::OfferOut(sent, _) => {
                 endpoint.abandon(sent.transaction);
+                self.reinvite_lost();
                 self.roll_back(endpoint);
             }
             Negotiation::AwaitingAnswerInAck(_) => self.roll_back(endpoint),

@@ -309,6 +309,9 @@ impl Call {
                     Cancel::No => self.answered(endpoint, dialog, &invite, response),
                     // The answer crossed our CANCEL (RFC 5407 section 3.1.2): acknowledge and hang up.
                     Cancel::Wanted(cause) | Cancel::Sent(cause) => {
+                        if let Some(fork) = inviting.forks.take(dialog.remote_tag()) {
+                            dialog.goes_on_from(&fork.dialog);
+                        }
                         endpoint.send_ack(&invite, dialog.ack(number(&invite)));
                         self.leave(endpoint, dialog, cause);
                     }
@@ -337,6 +340,7 @@ impl Call {
     pub(crate) fn release_stray(endpoint: &mut Endpoint, response: &Message) {
         if let Ok(mut dialog) = Dialog::from_response(response, response) {
             endpoint.send_ack(response, dialog.ack(number(response)));
+            dialog.skip_numbers(EARLY_REQUESTS);
             let _ = endpoint.send(Purpose::LateFork, dialog.request(Method::Bye));
         }
     }

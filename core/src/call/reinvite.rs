@@ -152,9 +152,7 @@ impl Call {
         }
         // What is true is told when the agent is back, see `reconnected`.
         self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
-        if let Stage::Established(established) = &mut self.stage {
-            established.wanted.lost_reinvite = true;
-        }
+        self.reinvite_lost();
         self.roll_back(endpoint);
     }
 

@@ -30,7 +30,8 @@ pub(crate) struct Wanted {
     pub(crate) refresh: bool,
     /// What the far end holds to be negotiated is in doubt: a new offer settles it.
     pub(super) renegotiate: bool,
-    /// A re-INVITE was lost with its connection: the far end may have accepted it.
+    /// What became of a re-INVITE is not known, as its connection was lost or its dialog seemed dead: the far end may
+    /// have accepted it.
     pub(super) lost_reinvite: bool,
     /// The media transport has failed.
     pub(crate) ice_restart: bool,
@@ -161,6 +162,13 @@ impl Call {
     pub(super) fn want_renegotiation(&mut self) {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.renegotiate = true;
+        }
+    }
+
+    /// Whether the far end has accepted our re-INVITE is to be settled as soon as it is reached again.
+    pub(super) fn reinvite_lost(&mut self) {
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.lost_reinvite = true;
         }
     }
 

@@ -316,6 +316,36 @@ fn a_call_that_is_given_up_still_acknowledges() {
     assert_eq!(ladder.cause(CALL), EndCause::Cancelled);
 }
 
+/// The BYE follows the PRACK in the same dialog (RFC 3261 section 12.2.1.1).
+#[test]
+fn an_answer_that_crosses_the_cancel_is_left_with_the_next_number() {
+    let (mut ladder, invite) = calling();
+    let far = FarEnd::called(&invite, "bob");
+    ladder.receive(&far.reliable(&invite, 180, 1).build());
+    let prack = ladder.expect(Method::Prack);
+    ladder.hang_up(CALL);
+    ladder.expect(Method::Cancel);
+    ladder.receive(&far.accepts(&invite, Direction::SendRecv));
+    assert_eq!(number(&ladder.expect(Method::Ack)), number(&invite));
+    assert_eq!(number(&ladder.expect(Method::Bye)), number(&prack) + 1);
+}
+
+/// What was sent in its early dialog is forgotten with the connection, so the BYE goes far beyond.
+#[test]
+fn an_answer_to_a_lost_call_is_left_with_a_higher_number() {
+    let (mut ladder, invite) = calling();
+    let far = FarEnd::called(&invite, "bob");
+    ladder.receive(&far.reliable(&invite, 180, 1).build());
+    let prack = ladder.expect(Method::Prack);
+    ladder.lose_connection();
+    ladder.reconnect();
+    ladder.register();
+    ladder.expect(Method::Cancel);
+    ladder.receive(&far.accepts(&invite, Direction::SendRecv));
+    assert_eq!(number(&ladder.expect(Method::Ack)), number(&invite));
+    assert!(number(&ladder.expect(Method::Bye)) > number(&prack));
+}
+
 #[test]
 fn a_challenged_prack_is_sent_again_in_its_own_dialog() {
     let (mut ladder, invite) = calling();

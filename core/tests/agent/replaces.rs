@@ -761,6 +761,31 @@ fn a_challenge_to_the_replacing_invite_is_answered() {
     assert_eq!(ladder.state(CALL), CallState::Active);
 }
 
+/// The far end may have accepted the hold that was on its way when the dialog seemed dead. Its user has resumed since.
+#[test]
+fn what_was_offered_before_is_settled_when_the_old_dialog_lives() {
+    let (mut ladder, far) = Ladder::in_call_with_update();
+    ladder.lose_connection();
+    ladder.reconnect();
+    ladder.register();
+    let update = ladder.expect(Method::Update);
+    ladder.hold(CALL);
+    ladder.expect(Method::Invite);
+    ladder.respond(&update, 404);
+    let replacing = ladder.expect(Method::Invite);
+    assert_eq!(replacing.to().unwrap().tag(), None);
+    ladder.resume(CALL);
+    ladder.lose_connection();
+    ladder.reconnect();
+    ladder.register();
+    let reinvite = ladder.expect(Method::Invite);
+    assert_eq!(direction_of(body(&reinvite)), Direction::SendRecv);
+    ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.expect_silence();
+    assert!(!ladder.info(CALL).local_hold);
+}
+
 #[test]
 fn a_call_on_hold_is_brought_back_on_hold() {
     let (mut ladder, far) = Ladder::in_outgoing_call();
