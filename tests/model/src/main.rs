@@ -1,5 +1,5 @@
 //! The long runs: `clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on]` and
-//! `clearline-model interleave [--depth N] [--states N]`. `cargo xtask model` and `cargo xtask interleave` build this
+//! `clearline-model interleave [--depth N] [--states N] [--from WORDS]`. `cargo xtask model` and `cargo xtask interleave` build this
 //! with optimisation and run it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its terminal")]
 
@@ -12,18 +12,24 @@ use clearline_sim::PlatformKind;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str, usual: u64| {
+    let word = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name);
-        at.and_then(|at| arguments.get(at + 1)?.parse().ok())
-            .unwrap_or(usual)
+        at.and_then(|at| arguments.get(at + 1)).map(String::as_str)
     };
+    let number = |name: &str, usual: u64| word(name).and_then(|word| word.parse().ok()).unwrap_or(usual);
     match arguments.first().map(String::as_str) {
         Some("model") => model(&arguments, number),
-        Some("interleave") => interleave(number("--depth", 8), number("--states", 400_000)),
+        Some("interleave") => {
+            let limits = Limits {
+                depth: usize::try_from(number("--depth", 8)).unwrap_or(8),
+                states: usize::try_from(number("--states", u64::MAX)).ok(),
+            };
+            interleave(limits, word("--from").unwrap_or_default())
+        }
         _ => {
             println!(
                 "clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on] \
-                 | interleave [--depth N] [--states N]"
+                 | interleave [--depth N] [--states N] [--from WORDS]"
             );
             ExitCode::FAILURE
         }
@@ -56,21 +62,23 @@ fn model(arguments: &[String], number: impl Fn(&str, u64) -> u64) -> ExitCode {
     }
 }
 
-fn interleave(depth: u64, states: u64) -> ExitCode {
-    let limits = Limits {
-        depth: usize::try_from(depth).unwrap_or(8),
-        states: usize::try_from(states).unwrap_or(usize::MAX),
-    };
+fn interleave(limits: Limits, filter: &str) -> ExitCode {
     let mut total = (0, 0);
     let mut result = ExitCode::SUCCESS;
-    for from in Prepared::ALL {
+    for from in Prepared::ALL.iter().filter(|from| from.name.contains(filter)) {
         let start = Instant::now();
         let explored = interleaving::explore(from, limits);
-        println!("{from:?}: {explored}, in {:.0?}", start.elapsed());
+        println!(
+            "{}: {explored}, {:.1} s",
+            from.name,
+            start.elapsed().as_secs_f32()
+        );
         total.0 += explored.states;
         total.1 += explored.steps;
         if let Some((path, why)) = explored.violation {
-            println!("  {path:?}: {why}");
+            println!("  {why}");
+            let ladder = interleaving::ladder(from, &path);
+            ladder.iter().for_each(|line| println!("    {line}"));
             result = ExitCode::FAILURE;
         }
     }

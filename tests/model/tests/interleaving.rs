@@ -1,60 +1,28 @@
 //! Part of all interleavings; `cargo xtask interleave` walks through the whole.
 #![expect(clippy::print_stdout, reason = "the figures are part of what the run shows")]
 
-use clearline_model::interleaving::{Limits, Prepared, explore};
+use clearline_model::interleaving::{Limits, Prepared, explore, ladder};
 
-/// States per prepared state, in a build without optimisation.
-const STATES: usize = 500;
+/// Choices in a row, in a build without optimisation.
+const DEPTH: usize = 3;
 
-fn walk(from: Prepared) {
-    let limits = Limits {
-        depth: 8,
-        states: STATES,
-    };
-    let explored = explore(from, limits);
-    println!("{from:?}: {explored}");
-    if let Some((path, why)) = explored.violation {
-        panic!("{from:?} then {path:?}: {why}");
+#[test]
+fn every_prepared_state_is_left_well() {
+    for from in Prepared::ALL {
+        let limits = Limits {
+            depth: DEPTH,
+            states: None,
+        };
+        let explored = explore(from, limits);
+        println!("{}: {explored}", from.name);
+        if let Some((path, why)) = explored.violation {
+            panic!("{}: {why}\n{}", from.name, ladder(from, &path).join("\n"));
+        }
+        assert_eq!(explored.depth, DEPTH, "{}", from.name);
+        assert!(
+            explored.states > 20,
+            "{}: there is more that can happen",
+            from.name
+        );
     }
-    assert!(explored.states > 50, "there is more that can happen");
-}
-
-#[test]
-fn ringing() {
-    walk(Prepared::Ringing);
-}
-
-#[test]
-fn answered_unacknowledged() {
-    walk(Prepared::AnsweredUnacknowledged);
-}
-
-#[test]
-fn reinvite_out() {
-    walk(Prepared::ReinviteOut);
-}
-
-#[test]
-fn both_holding() {
-    walk(Prepared::BothHolding);
-}
-
-#[test]
-fn resume_out() {
-    walk(Prepared::ResumeOut);
-}
-
-#[test]
-fn update_out() {
-    walk(Prepared::UpdateOut);
-}
-
-#[test]
-fn hang_up_out() {
-    walk(Prepared::HangUpOut);
-}
-
-#[test]
-fn reconnecting() {
-    walk(Prepared::Reconnecting);
 }

@@ -74,14 +74,23 @@ impl Media {
         }
     }
 
-    /// Whether a microphone is let through, whatever has been negotiated.
-    pub fn is_anything_live(&self) -> bool {
-        self.sessions.values().any(Session::is_live)
+    /// Whether the microphone of a session is let through, whatever has been negotiated.
+    pub fn is_live(&self, session: MediaSessionId) -> bool {
+        self.sessions.get(&session).is_some_and(Session::is_live)
     }
 
-    /// Whether a session is not closed.
-    pub fn is_anything_open(&self) -> bool {
-        self.sessions.values().any(|session| !session.is_closed)
+    /// Whether a session has been opened and not been closed.
+    pub fn is_open(&self, session: MediaSessionId) -> bool {
+        self.sessions
+            .get(&session)
+            .is_some_and(|session| !session.is_closed)
+    }
+
+    /// Whether two open sessions have each other's descriptions.
+    pub fn are_joined(&self, session: MediaSessionId, other: &Self, theirs: MediaSessionId) -> bool {
+        let (own, theirs) = (self.sessions.get(&session), other.sessions.get(&theirs));
+        own.zip(theirs)
+            .is_some_and(|(a, b)| !a.is_closed && !b.is_closed && a.is_peer_of(b))
     }
 
     /// Does what an agent asks for.

@@ -1,86 +1,180 @@
 //! The states from which all is explored.
 
-use super::pair::Pair;
-use clearline_core::CallState;
+use clearline_core::{CallId, CallOptions, CallState, Command};
+
+use super::choice::{Bounds, Verb};
+use super::party::{MediaTime, domain};
+use super::scene::Scene;
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+const PAIR: [&str; 2] = ["alice", "bob"];
+
+/// What may happen besides on a path from a state of two parties.
+const USUAL: Bounds = Bounds {
+    commands: 3,
+    breaks: 1,
+    overtakings: 1,
+    losses: 1,
+};
 
 /// A moment at which much can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prepared {
-    /// The callee rings, and the caller knows.
-    Ringing,
-    /// The callee has answered, and its 200 is on its way.
-    AnsweredUnacknowledged,
-    /// In a call, one has asked for hold, and its re-INVITE is on its way.
-    ReinviteOut,
-    /// Both have, at the same moment.
-    BothHolding,
-    /// One holds already, and resumes.
-    ResumeOut,
-    /// After a break, the UPDATE that tells where one is now is on its way.
-    UpdateOut,
-    /// One has hung up, and its BYE is on its way.
-    HangUpOut,
-    /// The connection has just broken.
-    Reconnecting,
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared {
+    /// What it is called.
+    pub name: &'static str,
+    parties: &'static [&'static str],
+    bounds: Bounds,
+    media: MediaTime,
+    arrange: fn(&mut Scene),
 }
 
 impl Prepared {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Ringing,
-        Self::AnsweredUnacknowledged,
-        Self::ReinviteOut,
-        Self::BothHolding,
-        Self::ResumeOut,
-        Self::UpdateOut,
-        Self::HangUpOut,
-        Self::Reconnecting,
+    pub const ALL: &[Self] = &[
+        Self::pair("the callee rings, and the caller knows", ring),
+        Self::pair("a reliable 180 waits for its PRACK", ring_reliably),
+        Self::pair("the callee has answered, and its 200 is on its way", answer),
+        Self::pair(
+            "the caller gives up while the 200 is on its way",
+            cancel_and_answer,
+        ),
+        Self::pair("hold is asked for, and the re-INVITE is on its way", hold),
+        Self::pair("both hold at the same moment", hold_both).media_later(),
+        Self::pair("hold, and media take their time", hold).media_later(),
+        Self::pair("who holds resumes", resume),
+        Self::pair(
+            "who is held hangs up while the re-INVITE is on its way",
+            hold_and_leave,
+        ),
+        Self::pair(
+            "after a break, the UPDATE that tells where one is now is on its way",
+            update,
+        ),
+        Self::pair("such an UPDATE meets a re-INVITE", update_and_hold),
+        Self::pair("a session is refreshed while the far end holds", refresh_and_hold),
+        Self::pair("one has hung up, and its BYE is on its way", leave),
+        Self::pair("both hang up at the same moment", leave_both),
+        Self::pair("all connections have just broken", lose_connections),
     ];
+
+    const fn pair(name: &'static str, arrange: fn(&mut Scene)) -> Self {
+        Self {
+            name,
+            parties: &PAIR,
+            bounds: USUAL,
+            media: MediaTime::Immediate,
+            arrange,
+        }
+    }
+
+    /// Media requests are answered at any later step.
+    const fn media_later(mut self) -> Self {
+        self.media = MediaTime::Later;
+        self
+    }
+
+    pub(super) fn scene(&self) -> Scene {
+        let mut scene = Scene::new(self.parties, self.bounds);
+        (self.arrange)(&mut scene);
+        scene.media = self.media;
+        scene
+    }
 }
 
-impl Pair {
-    pub(super) fn prepared(state: Prepared) -> Self {
-        let mut pair = Self::new();
-        pair.dial();
-        pair.until(|pair| pair.state(0) == Some(CallState::Ringing));
-        match state {
-            Prepared::Ringing => {}
-            Prepared::AnsweredUnacknowledged => {
-                pair.must(|pair| pair.command(1, |call| call.answer()));
-            }
-            Prepared::ReinviteOut
-            | Prepared::BothHolding
-            | Prepared::ResumeOut
-            | Prepared::UpdateOut
-            | Prepared::HangUpOut
-            | Prepared::Reconnecting => pair.in_call(state),
-        }
-        pair.refill();
-        pair
-    }
+fn ring(scene: &mut Scene) {
+    dial(scene);
+    scene.until(|scene| scene.state(ALICE) == Some(CallState::Ringing));
+}
 
-    fn in_call(&mut self, state: Prepared) {
-        self.must(|pair| pair.command(1, |call| call.answer()));
-        self.until(Self::both_talk);
-        match state {
-            Prepared::ReinviteOut => self.must(|pair| pair.command(0, |call| call.hold())),
-            Prepared::BothHolding => {
-                self.must(|pair| pair.command(0, |call| call.hold()));
-                self.must(|pair| pair.command(1, |call| call.hold()));
-            }
-            Prepared::ResumeOut => {
-                self.must(|pair| pair.command(0, |call| call.hold()));
-                self.until(|pair| pair.next_to(1).is_none() && pair.next_to(0).is_none());
-                self.must(|pair| pair.command(0, |call| call.resume()));
-            }
-            Prepared::UpdateOut => {
-                self.must(Self::break_connection);
-                let is_update = |next: Option<String>| next.as_deref() == Some("UPDATE");
-                self.until(|pair| is_update(pair.next_to(0)) || is_update(pair.next_to(1)));
-            }
-            Prepared::HangUpOut => self.must(|pair| pair.command(0, |call| call.hang_up())),
-            Prepared::Reconnecting => self.must(Self::break_connection),
-            Prepared::Ringing | Prepared::AnsweredUnacknowledged => {}
-        }
+fn ring_reliably(scene: &mut Scene) {
+    scene.requires_100rel = true;
+    dial(scene);
+    scene.until(|scene| scene.arrives_next("180 INVITE"));
+}
+
+fn answer(scene: &mut Scene) {
+    ring(scene);
+    command(scene, BOB, Verb::Answer);
+}
+
+fn cancel_and_answer(scene: &mut Scene) {
+    answer(scene);
+    command(scene, ALICE, Verb::HangUp);
+}
+
+fn hold(scene: &mut Scene) {
+    talk(scene);
+    command(scene, ALICE, Verb::Hold);
+}
+
+fn hold_both(scene: &mut Scene) {
+    hold(scene);
+    command(scene, BOB, Verb::Hold);
+}
+
+fn resume(scene: &mut Scene) {
+    hold(scene);
+    scene.until(Scene::is_quiet);
+    command(scene, ALICE, Verb::Resume);
+}
+
+fn hold_and_leave(scene: &mut Scene) {
+    hold(scene);
+    command(scene, BOB, Verb::HangUp);
+}
+
+fn update(scene: &mut Scene) {
+    lose_connections(scene);
+    scene.until(|scene| scene.arrives_next("UPDATE"));
+}
+
+fn update_and_hold(scene: &mut Scene) {
+    update(scene);
+    for party in [ALICE, BOB] {
+        command(scene, party, Verb::Hold);
     }
+}
+
+fn refresh_and_hold(scene: &mut Scene) {
+    talk(scene);
+    scene.until(|scene| !scene.is_quiet());
+    for party in [ALICE, BOB] {
+        command(scene, party, Verb::Hold);
+    }
+}
+
+fn leave(scene: &mut Scene) {
+    talk(scene);
+    command(scene, ALICE, Verb::HangUp);
+}
+
+fn leave_both(scene: &mut Scene) {
+    leave(scene);
+    command(scene, BOB, Verb::HangUp);
+}
+
+fn lose_connections(scene: &mut Scene) {
+    talk(scene);
+    scene.must(|scene| scene.break_connections(&[ALICE, BOB]));
+}
+
+// --- steps ---------------------------------------------------------------------------------------------------------
+
+fn dial(scene: &mut Scene) {
+    let call = Command::Call {
+        id: CallId(1),
+        target: format!("sip:bob@{}", domain("bob")),
+        options: CallOptions::default(),
+    };
+    scene.must(|scene| scene.apply(ALICE, call));
+}
+
+fn talk(scene: &mut Scene) {
+    answer(scene);
+    scene.until(Scene::all_talk);
+}
+
+fn command(scene: &mut Scene, party: usize, verb: Verb) {
+    scene.must(|scene| scene.command(party, 0, verb));
 }
