@@ -51,7 +51,7 @@ cargo xtask COMMAND [OPTIONS]
                                      each; --keep adds what was found to the corpus
   replay FILE                        a session again, from the log that `clearline --record-log` has written
   model [--minutes N] [--seed S]     random transitions beside a reference model, on every kind of platform
-  interleave [--depth N] [--states N]
+  interleave [--depth N] [--states N] [--from WORDS]
                                      all orders in which two agents can act, from prepared states
   size                               bytes a browser downloads, and the budget
   build                              everything that `run` starts, and the terminal program

@@ -1,5 +1,4 @@
 //! Part of all interleavings; `cargo xtask interleave` walks through the whole.
-#![expect(clippy::print_stdout, reason = "the figures are part of what the run shows")]
 
 use clearline_model::interleaving::{Limits, Prepared, explore, ladder};
 

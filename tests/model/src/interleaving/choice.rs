@@ -5,7 +5,7 @@ use std::fmt;
 use clearline_core::{CallId, CallInfo, CallState, Command, RejectReason};
 
 /// Something that can happen next. Parties are numbered: 0 is who has called first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Choice {
     /// The oldest message from one party to another arrives.
     Deliver {
@@ -47,8 +47,38 @@ pub enum Choice {
     },
 }
 
+impl Choice {
+    /// Whether this and `other`, if both are possible, lead to the same state in either order: they concern different
+    /// parties and different ways. What one party sends is added to the end of a way, which is nothing to whoever takes
+    /// from its beginning. A timer makes time pass for all, and a break takes what others have just sent.
+    pub(super) fn commutes_with(self, other: Self) -> bool {
+        let (Some(a), Some(b)) = (self.concern(), other.concern()) else {
+            return false;
+        };
+        let is_same_party = a.party.is_some() && a.party == b.party;
+        let is_same_way = a.way.is_some() && a.way == b.way;
+        !is_same_party && !is_same_way
+    }
+
+    fn concern(self) -> Option<Concern> {
+        let (party, way) = match self {
+            Self::Deliver { from, to } | Self::Overtake { from, to } => (Some(to), Some((from, to))),
+            Self::Lose { from, to } => (None, Some((from, to))),
+            Self::Media(party) | Self::Command { party, .. } => (Some(party), None),
+            Self::Break(_) | Self::BreakAll | Self::Timer(_) => return None,
+        };
+        Some(Concern { party, way })
+    }
+}
+
+/// What a choice takes from or changes.
+struct Concern {
+    party: Option<usize>,
+    way: Option<(usize, usize)>,
+}
+
 /// What users ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     /// Answer.
     Answer,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::choice::{Bounds, Choice};
 use super::prepared::Prepared;
@@ -36,6 +37,13 @@ pub struct Explored {
 ///
 /// A state is entered once: two are the same if their [fingerprints](super::form) are. Those at the end of a path are
 /// run to quiescence, where all have to agree.
+///
+/// Of two choices that [commute](Choice::commutes_with) and were both possible before the first, only one order is
+/// tried: after `b`, `a` is left out if it comes first in the order of choices. No state is missed by that. Suppose
+/// that `s`, first reached after `n` choices, were: the last choice on the way to it, `a`, was left out after `b`, so
+/// `s` is also reached by `b` after `a`. The state between is reached after `n - 1` choices, by induction, and if `b` was
+/// left out there, it was for yet another choice that comes after `b` in the order. This goes on to ever later
+/// choices, of which there are not infinitely many.
 pub fn explore(from: &Prepared, limits: Limits) -> Explored {
     let start = from.scene();
     let mut search = Search::new(start.bounds, limits);
@@ -62,6 +70,24 @@ pub fn ladder(from: &Prepared, path: &[Choice]) -> Vec<String> {
 }
 
 type Violation = (Vec<Choice>, String);
+
+/// A state that has been entered and not been left.
+struct Node {
+    scene: Scene,
+    /// In [`Search::steps`]; beyond them at the start.
+    number: usize,
+    /// The choice that led here, and what else was possible there.
+    last: Option<Choice>,
+    beside: Arc<[Choice]>,
+}
+
+impl Node {
+    /// Whether where `choice` leads is reached in the other order.
+    fn is_covered(&self, choice: Choice) -> bool {
+        self.last
+            .is_some_and(|last| choice < last && choice.commutes_with(last) && self.beside.contains(&choice))
+    }
+}
 
 struct Search {
     limits: Limits,
@@ -94,28 +120,38 @@ impl Search {
 
     fn run(&mut self, mut start: Scene) -> Result<(), Violation> {
         self.seen.insert(start.first_fingerprint(&mut self.scratch));
-        let mut level = vec![(start, usize::MAX)];
+        let mut level = vec![Node {
+            scene: start,
+            number: usize::MAX,
+            last: None,
+            beside: [].into(),
+        }];
         for depth in 1..=self.limits.depth {
             let mut next = Vec::new();
-            for (scene, node) in level {
+            for node in level {
                 if self.is_full() {
-                    self.rest(scene, node)?;
+                    self.rest(node)?;
                     continue;
                 }
-                for choice in scene.choices() {
-                    let Some(after) = self.step(&scene, node, choice)? else {
+                let choices: Arc<[Choice]> = node.scene.choices().into();
+                for choice in choices.iter().filter(|choice| !node.is_covered(**choice)) {
+                    let Some((scene, number)) = self.step(&node, *choice)? else {
                         continue;
                     };
+                    let after = Node {
+                        scene,
+                        number,
+                        last: Some(*choice),
+                        beside: Arc::clone(&choices),
+                    };
                     match depth == self.limits.depth {
-                        true => self.rest(after.0, after.1)?,
+                        true => self.rest(after)?,
                         false => next.push(after),
                     }
                 }
             }
             if self.is_full() && !next.is_empty() {
-                return next
-                    .into_iter()
-                    .try_for_each(|(scene, node)| self.rest(scene, node));
+                return next.into_iter().try_for_each(|node| self.rest(node));
             }
             self.explored.depth = depth;
             level = next;
@@ -130,31 +166,26 @@ impl Search {
     }
 
     /// The state after a choice, if it is a new one.
-    fn step(
-        &mut self,
-        before: &Scene,
-        node: usize,
-        choice: Choice,
-    ) -> Result<Option<(Scene, usize)>, Violation> {
-        let mut after = before.clone();
+    fn step(&mut self, before: &Node, choice: Choice) -> Result<Option<(Scene, usize)>, Violation> {
+        let mut after = before.scene.clone();
         self.explored.steps += 1;
         guarded(|| after.choose(choice)).map_err(|why| {
-            let mut path = self.path(node);
+            let mut path = self.path(before.number);
             path.push(choice);
             (path, why)
         })?;
-        let fingerprint = after.fingerprint(before, &mut self.scratch);
+        let fingerprint = after.fingerprint(&before.scene, &mut self.scratch);
         if !self.seen.insert(fingerprint) {
             return Ok(None);
         }
         self.explored.states += 1;
-        self.steps.push((node, choice));
+        self.steps.push((before.number, choice));
         Ok(Some((after, self.steps.len() - 1)))
     }
 
-    fn rest(&mut self, scene: Scene, node: usize) -> Result<(), Violation> {
+    fn rest(&mut self, node: Node) -> Result<(), Violation> {
         let good = &mut self.good;
-        guarded(|| scene.rests(good)).map_err(|why| (self.path(node), why))
+        guarded(|| node.scene.rests(good)).map_err(|why| (self.path(node.number), why))
     }
 
     fn path(&self, mut node: usize) -> Vec<Choice> {
