@@ -75,6 +75,9 @@ export class PartyField extends Component {
         :host([short]) ul {
           display: none;
         }
+        :host([framed]) ul {
+          max-block-size: 98px;
+        }
         :host([framed]) .row {
           min-block-size: 48px;
           padding-block: 2px;
