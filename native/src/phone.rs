@@ -198,7 +198,7 @@ impl Phone {
     /// # Errors
     /// When it cannot even be tried: not connected, not a target, too many calls.
     pub async fn call(&self, target: &str) -> Result<Call, PhoneError> {
-        let id = CallId(getrandom::u64().map_err(|_| PhoneError::Command(CommandError::DuplicateCall))?);
+        let id = new_call_id()?;
         let (reply, answer) = oneshot::channel();
         let (target, options) = (target.to_owned(), CallOptions::default());
         self.send(Command::Call {
@@ -421,9 +421,99 @@ impl Call {
         self.operate(|call| AgentCommand::SendDtmf(call, tones)).await
     }
 
+    /// Puts whoever is on the line on hold and, when that is done, takes this call. If one of them does not let itself be
+    /// put on hold, everything is as before.
+    ///
+    /// # Errors
+    /// When the call does not ring any more, or somebody could not be put on hold.
+    pub async fn hold_and_answer(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::HoldAndAnswer).await
+    }
+
+    /// Hangs up every other call and takes this one.
+    ///
+    /// # Errors
+    /// When the call does not ring any more.
+    pub async fn end_and_answer(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::EndAndAnswer).await
+    }
+
+    /// Talks to this far end again once every other one is on hold. If that fails everything is as before.
+    ///
+    /// # Errors
+    /// When the call is not on hold, or somebody refuses.
+    pub async fn swap_to(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::SwapTo).await
+    }
+
+    /// Connects the far end with `target`, a number, a name or a URI. Done when `target` has answered, and this call has
+    /// ended; if nobody does, the call is what it was before.
+    ///
+    /// # Errors
+    /// When it is not offered, refused, or `target` is not reached.
+    pub async fn transfer(&self, target: &str) -> Result<(), PhoneError> {
+        let target = target.to_owned();
+        self.operate(|call| AgentCommand::Transfer(call, target)).await
+    }
+
+    /// Connects the far end with that of the call `other`. Done when it is, and both calls have ended.
+    ///
+    /// # Errors
+    /// Those of [`transfer`](Self::transfer).
+    pub async fn transfer_to(&self, other: CallId) -> Result<(), PhoneError> {
+        self.operate(|call| AgentCommand::TransferTo(call, other)).await
+    }
+
+    /// Puts this call on hold and calls `target`, to ask there before [`transfer_to`](Self::transfer_to) or
+    /// [`cancel_transfer`](Self::cancel_transfer). When that second call ends, this one is taken off hold.
+    ///
+    /// # Errors
+    /// When the far end cannot be put on hold, or `target` cannot be called.
+    pub async fn consult(&self, target: &str) -> Result<Call, PhoneError> {
+        let id = new_call_id()?;
+        let (target, options) = (target.to_owned(), CallOptions::default());
+        self.operate(|of| AgentCommand::Consult {
+            of,
+            id,
+            target,
+            options,
+        })
+        .await?;
+        Ok(self.phone.call_handle(id))
+    }
+
+    /// Ends the call in which somebody is asked, and talks to this far end again.
+    ///
+    /// # Errors
+    /// When nobody is asked, or the far end has been sent on already.
+    pub async fn cancel_transfer(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::CancelTransfer).await
+    }
+
+    /// Calls whom the far end wants this phone to call ([`CallInfo::transfer_request`]).
+    ///
+    /// # Errors
+    /// When the far end does not ask for it.
+    pub async fn accept_transfer(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::AcceptTransfer).await
+    }
+
+    /// Does not; the call goes on.
+    ///
+    /// # Errors
+    /// When the far end does not ask for it.
+    pub async fn decline_transfer(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::DeclineTransfer).await
+    }
+
     async fn operate(&self, command: impl FnOnce(CallId) -> AgentCommand) -> Result<(), PhoneError> {
         self.phone.operate(command(self.id)).await
     }
+}
+
+fn new_call_id() -> Result<CallId, PhoneError> {
+    let id = getrandom::u64().map_err(|_| PhoneError::Command(CommandError::DuplicateCall))?;
+    Ok(CallId(id))
 }
 
 /// How the registration has turned out, once it has.

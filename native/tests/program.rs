@@ -18,11 +18,12 @@ use clearline_native::Phone;
 use clearline_native::audio::{AudioSink as _, FRAME, Recording, Sound};
 use clearline_native::transport::ChannelTransport;
 use platform::{DOMAIN, PASSWORD};
+use serde_json::Value;
 use support::{similarity, voice};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
-const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102")];
+const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102"), ("carol", "103")];
 
 /// A folder that goes away with the test.
 struct Folder(PathBuf);
@@ -95,12 +96,13 @@ async fn line_with(child: &mut Child, text: &str) {
 }
 
 async fn bob(transport: ChannelTransport) -> Phone {
-    let address = UriBuf::parse(format!("sip:bob@{DOMAIN}")).unwrap();
-    let mut config = Config::new(
-        address,
-        "ws://in-process/",
-        "urn:uuid:00000000-0000-4000-8000-000000000102",
-    );
+    person("bob", "102", transport).await
+}
+
+async fn person(name: &str, number: &str, transport: ChannelTransport) -> Phone {
+    let address = UriBuf::parse(format!("sip:{name}@{DOMAIN}")).unwrap();
+    let device = format!("urn:uuid:00000000-0000-4000-8000-000000000{number}");
+    let mut config = Config::new(address, "ws://in-process/", device);
     config.password = Secret::new(PASSWORD);
     let phone = Phone::builder(config).transport(transport).start().unwrap();
     phone.registered().await.unwrap();
@@ -255,6 +257,118 @@ async fn an_interrupt_hangs_up_properly() {
     assert_eq!(within(10, calling.wait()).await.unwrap().code(), Some(130));
     let end = within(5, incoming.ended()).await.unwrap().end.unwrap();
     assert_eq!(end.cause, clearline_core::EndCause::RemoteHangUp);
+}
+
+/// The program with orders on its standard input.
+struct Console {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Console {
+    fn start(url: &str, wav: &Path) -> Self {
+        let mut command = clearline(&["phone", "--json", "--play", path(wav)], url, "alice");
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    async fn order(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .await
+            .unwrap();
+    }
+
+    /// The next event for which `is_it` holds.
+    async fn until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        while let Some(line) = within(20, self.lines.next_line()).await.unwrap() {
+            let event = serde_json::from_str(&line).unwrap();
+            if is_it(&event) {
+                return event;
+            }
+        }
+        panic!("the program ended without {what}");
+    }
+
+    async fn done(&mut self, order: &str) {
+        let is_it = |event: &Value| event["event"] == "order" && event["order"] == order;
+        let event = self.until(order, is_it).await;
+        assert_eq!(event["done"], true, "{event}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_calls_are_ordered_about_and_connected_with_each_other() {
+    let folder = Folder::new("console");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let (bob, carol) = (
+        person("bob", "102", transport.clone()).await,
+        person("carol", "103", transport).await,
+    );
+    let wav = folder.wav("hello.wav", &voice(1, 20));
+    let mut alice = Console::start(&url, &wav);
+
+    alice.order("call 102").await;
+    let at_bob = within(10, bob.incoming()).await.unwrap();
+    at_bob.answer().await.unwrap();
+    alice.done("call 102").await;
+
+    alice.order("dance").await;
+    let mistake = alice.until("a mistake", |event| event["order"] == "dance").await;
+    assert_eq!(mistake["done"], false);
+
+    let at_carol = within(10, async {
+        alice.order("call 103").await;
+        carol.incoming().await
+    })
+    .await
+    .unwrap();
+    at_carol.answer().await.unwrap();
+    alice.done("call 103").await;
+    assert!(at_bob.info().unwrap().remote_hold, "bob waits");
+    alice.order("swap").await;
+    alice.done("swap").await;
+    assert!(at_carol.info().unwrap().remote_hold && !at_bob.info().unwrap().remote_hold);
+    alice.order("swap").await;
+    alice.done("swap").await;
+    alice.order("end").await;
+    alice.done("end").await;
+    within(10, at_carol.ended()).await.unwrap();
+
+    alice.order("resume").await;
+    alice.done("resume").await;
+    alice.order("consult 103").await;
+    within(10, carol.incoming())
+        .await
+        .unwrap()
+        .answer()
+        .await
+        .unwrap();
+    alice
+        .until("carol's answer", |event| {
+            let user = event["call"]["remote"]["user"].as_str();
+            event["call"]["state"] == "active" && (user == Some("103") || user == Some("carol"))
+        })
+        .await;
+    alice.order("complete").await;
+    alice.done("complete").await;
+    let connected = |phone: &Phone, user: &str| {
+        let state = phone.state();
+        let mut calls = state.calls.values();
+        calls.any(|call| call.remote.user == user && call.answered_at.is_some())
+    };
+    assert!(
+        connected(&bob, "103") || connected(&bob, "carol"),
+        "bob talks to carol"
+    );
+    alice.order("quit").await;
+    assert_eq!(within(10, alice.child.wait()).await.unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

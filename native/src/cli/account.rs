@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clearline_core::recording::Record;
 use clearline_core::sip::UriBuf;
-use clearline_core::{Config, Secret};
+use clearline_core::{Config, Secret, TransferPolicy};
 use clearline_native::media::{IceServer, StatisticsReader, WebRtcMedia};
 use clearline_native::transport::WebSocketTransport;
 use clearline_native::{Phone, RegistrationError};
@@ -23,14 +23,15 @@ pub(crate) struct Line {
     pub(crate) figures: StatisticsReader,
 }
 
-/// Starts the phone and waits until it is registered.
+/// Starts the phone, for so many calls at once, and waits until it is registered.
 pub(crate) async fn sign_in(
     arguments: &AccountArguments,
     audio: CallAudio,
+    lines: usize,
     interrupt: &mut watch::Receiver<bool>,
 ) -> Result<Line, Failure> {
     let transport = transport(arguments)?;
-    let config = config(arguments)?;
+    let config = config(arguments, lines)?;
     let servers = arguments.stun.iter().map(|url| IceServer {
         urls: vec![url.clone()],
         ..Default::default()
@@ -71,7 +72,7 @@ fn log_writer(path: &Path) -> Result<impl FnMut(&Record) + Send + use<>, Failure
     })
 }
 
-fn config(arguments: &AccountArguments) -> Result<Config, Failure> {
+fn config(arguments: &AccountArguments, lines: usize) -> Result<Config, Failure> {
     let address = format!("sip:{}@{}", arguments.user, arguments.domain);
     let address = UriBuf::parse(address).map_err(|_| {
         Failure::usage("--user and --domain do not make an address: use plain names without spaces")
@@ -79,7 +80,11 @@ fn config(arguments: &AccountArguments) -> Result<Config, Failure> {
     let mut config = Config::new(address, &arguments.server, instance_id()?);
     config.password = password(arguments)?;
     config.display_name.clone_from(&arguments.display_name);
-    config.max_calls = 1;
+    config.max_calls = lines;
+    if lines == 1 {
+        // There is no second line on which to call whom the far end might send this phone to.
+        config.transfer_policy = TransferPolicy::Never;
+    }
     Ok(config)
 }
 

@@ -15,7 +15,7 @@ use super::output::Output;
 pub(crate) async fn run(arguments: AnswerArguments, output: &Output) -> Result<Exit, Failure> {
     let mut interrupt = interrupt::watch();
     let audio = CallAudio::new(&arguments.audio)?;
-    let Line { phone, figures } = sign_in(&arguments.account, audio.clone(), &mut interrupt).await?;
+    let Line { phone, figures } = sign_in(&arguments.account, audio.clone(), 1, &mut interrupt).await?;
     output.event("registered", "registered, waiting for calls", json!({}));
     let mut answered = 0;
     let exit = loop {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::order::ORDERS;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    the call was answered and has ended (answer: all calls have)
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     Call(CallArguments),
     /// Wait for calls and answer them.
     Answer(AnswerArguments),
+    /// Several calls, ordered about by lines on standard input.
+    #[command(after_help = format!("Orders:\n{ORDERS}"))]
+    Phone(PhoneArguments),
     /// List microphones and speakers.
     Devices,
 }
@@ -67,6 +72,14 @@ pub(crate) struct AnswerArguments {
     pub(crate) audio: AudioArguments,
     #[command(flatten)]
     pub(crate) conduct: ConductArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PhoneArguments {
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+    #[command(flatten)]
+    pub(crate) audio: AudioArguments,
 }
 
 /// Who calls, and through which platform.

@@ -22,7 +22,7 @@ const TAIL: Duration = Duration::from_millis(1_500);
 pub(crate) async fn run(arguments: CallArguments, output: &Output) -> Result<Exit, Failure> {
     let mut interrupt = interrupt::watch();
     let audio = CallAudio::new(&arguments.audio)?;
-    let Line { phone, figures } = sign_in(&arguments.account, audio.clone(), &mut interrupt).await?;
+    let Line { phone, figures } = sign_in(&arguments.account, audio.clone(), 1, &mut interrupt).await?;
     output.event("registered", "registered", json!({}));
     let events = phone.subscribe();
     let result = match phone.call(&arguments.target).await {
@@ -185,14 +185,14 @@ impl Conversation<'_> {
 
 /// What people have been told about a call.
 #[derive(Default)]
-struct Shown {
+pub(super) struct Shown {
     state: Option<CallState>,
     held: (bool, bool),
 }
 
 impl Shown {
     /// A sentence for a step that is new.
-    fn step(&mut self, info: &CallInfo) -> Option<String> {
+    pub(super) fn step(&mut self, info: &CallInfo) -> Option<String> {
         let held = (info.local_hold, info.remote_hold);
         if self.state == Some(info.state) {
             let changed = std::mem::replace(&mut self.held, held) != held;
@@ -218,7 +218,7 @@ fn hold_sentence(held: (bool, bool)) -> &'static str {
     }
 }
 
-fn party(info: &CallInfo) -> &str {
+pub(super) fn party(info: &CallInfo) -> &str {
     let remote = &info.remote;
     [&remote.display_name, &remote.user, &remote.uri]
         .into_iter()
@@ -227,7 +227,7 @@ fn party(info: &CallInfo) -> &str {
 }
 
 /// The next event; `None` when the phone has gone. Missed events do not matter here: the next one tells the whole state.
-async fn next(events: &mut broadcast::Receiver<Event>) -> Option<Event> {
+pub(super) async fn next(events: &mut broadcast::Receiver<Event>) -> Option<Event> {
     loop {
         match events.recv().await {
             Ok(event) => return Some(event),

@@ -5,9 +5,11 @@ mod answer;
 mod args;
 mod audio;
 mod call;
+mod console;
 mod devices;
 mod exit;
 mod interrupt;
+mod order;
 mod output;
 
 use std::io::IsTerminal as _;
@@ -27,6 +29,7 @@ pub(crate) fn run() -> ExitCode {
     let result = match arguments.command {
         Command::Devices => devices::run(&output),
         Command::Call(call) => block_on(call::run(call, &output)),
+        Command::Phone(phone) => block_on(console::run(phone, &output)),
         Command::Answer(answer) => block_on(answer::run(answer, &output)),
     };
     let exit = result.unwrap_or_else(|failure| {
@@ -39,7 +42,10 @@ pub(crate) fn run() -> ExitCode {
 fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, format!("no runtime: {error}")))?;
-    runtime.block_on(work)
+    let result = runtime.block_on(work);
+    // Standard input may still be waited for, and nobody may ever write to it.
+    runtime.shutdown_background();
+    result
 }
 
 /// Logs go to standard error, so that standard output stays readable for scripts.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use clearline_core::{CallEnd, CallInfo, EndCause};
+use clearline_core::{CallEnd, CallInfo, EndCause, TransferState};
 use clearline_native::media::MediaStatistics;
 use serde_json::{Value, json};
 
@@ -37,6 +37,12 @@ impl Output {
             let mut details = serde_json::to_value(info).unwrap_or_default();
             // As text: the number is larger than what many readers of JSON can hold.
             details["id"] = json!(info.id.to_string());
+            if let Some(call) = info.succeeds {
+                details["succeeds"] = json!(call.to_string());
+            }
+            if let Some(TransferState::Consulting { with }) = info.transfer {
+                details["transfer"]["with"] = json!(with.to_string());
+            }
             self.event("call", "", json!({ "call": details }));
         } else if let Some(sentence) = sentence {
             print_line(&sentence);

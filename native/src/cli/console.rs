@@ -1,0 +1,188 @@
+//! `clearline phone`: several calls at once, ordered about line by line on standard input.
+
+use std::collections::BTreeMap;
+
+use clearline_core::{CallId, CallInfo, CallState, Event, RejectReason, TransferState};
+use clearline_native::{Call, Phone};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::task::JoinSet;
+
+use super::account::{Line, sign_in};
+use super::args::PhoneArguments;
+use super::audio::CallAudio;
+use super::call::{Shown, next, party};
+use super::exit::{Exit, Failure};
+use super::interrupt::{self, interrupted};
+use super::order::{Order, Others};
+use super::output::Output;
+
+/// Calls at once.
+const LINES: usize = 8;
+
+/// Does what it is told until it is told to stop, its input ends, or it is interrupted.
+pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Exit, Failure> {
+    let mut interrupt = interrupt::watch();
+    let audio = CallAudio::new(&arguments.audio)?;
+    let Line { phone, figures } = sign_in(&arguments.account, audio, LINES, &mut interrupt).await?;
+    output.event("registered", "registered", json!({}));
+    let mut events = phone.subscribe();
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut orders: JoinSet<(String, Result<(), String>)> = JoinSet::new();
+    let mut shown = BTreeMap::new();
+    let exit = loop {
+        tokio::select! {
+            biased;
+            event = next(&mut events) => match event {
+                Some(Event::Call(info)) => {
+                    show(output, &mut shown, &info);
+                    if let Some(end) = info.end.as_ref().filter(|_| info.state == CallState::Ended) {
+                        shown.remove(&info.id);
+                        output.end(&info, end, Exit::of(end), figures.of(info.id));
+                    }
+                }
+                Some(_) => {}
+                None => break Exit::Failed,
+            },
+            () = interrupted(&mut interrupt) => break Exit::Interrupted,
+            Some(done) = orders.join_next() => {
+                if let Ok((line, result)) = done {
+                    report(output, &line, result);
+                }
+            }
+            line = lines.next_line() => match line {
+                Ok(Some(line)) if line.trim().is_empty() => {}
+                Ok(Some(line)) => match line.parse() {
+                    Ok(Order::Quit) => break Exit::Done,
+                    Ok(order) => {
+                        let phone = phone.clone();
+                        orders.spawn(async move { (line, obey(&phone, order).await) });
+                    }
+                    Err(error) => report(output, &line, Err(error)),
+                },
+                Ok(None) | Err(_) => break Exit::Done,
+            },
+        }
+    };
+    phone.stop().await;
+    Ok(exit)
+}
+
+/// A step of a call, with the name of whom it is with: there are several.
+fn show(output: &Output, shown: &mut BTreeMap<CallId, Shown>, info: &CallInfo) {
+    let step = shown.entry(info.id).or_default().step(info);
+    output.call(info, step.map(|step| format!("{}: {step}", party(info))));
+}
+
+fn report(output: &Output, line: &str, result: Result<(), String>) {
+    let sentence = match &result {
+        Ok(()) => format!("done: {line}"),
+        Err(error) => format!("not done: {line}: {error}"),
+    };
+    let details = json!({ "order": line, "done": result.is_ok(), "message": result.err() });
+    output.event("order", &sentence, details);
+}
+
+async fn obey(phone: &Phone, order: Order) -> Result<(), String> {
+    let calls = Calls::of(phone);
+    let result = match order {
+        Order::Call(target) => return call_as_well(phone, &target, calls.at_the_ear()).await,
+        Order::Answer(Others::Held) => calls.ringing()?.hold_and_answer().await,
+        Order::Answer(Others::Ended) => calls.ringing()?.end_and_answer().await,
+        Order::Decline => calls.ringing()?.reject(RejectReason::Declined).await,
+        Order::Hold => calls.meant()?.hold().await,
+        Order::Resume => calls.held()?.resume().await,
+        Order::Swap => calls.held()?.swap_to().await,
+        Order::Mute(muted) => calls.meant()?.set_muted(muted).await,
+        Order::Tones(tones) => calls.meant()?.send_dtmf(&tones).await,
+        Order::End => calls.meant()?.hang_up().await,
+        Order::Transfer(target) => calls.meant()?.transfer(&target).await,
+        Order::Consult(target) => calls.meant()?.consult(&target).await.map(drop),
+        Order::Complete => {
+            let (first, second) = calls.consulting()?;
+            first.transfer_to(second).await
+        }
+        Order::Cancel => calls.consulting()?.0.cancel_transfer().await,
+        Order::Consent(true) => calls.asked()?.accept_transfer().await,
+        Order::Consent(false) => calls.asked()?.decline_transfer().await,
+        Order::Quit => Ok(()),
+    };
+    result.map_err(|error| error.to_string())
+}
+
+/// A second call that does not come about gives the first one back.
+async fn call_as_well(phone: &Phone, target: &str, first: Option<Call>) -> Result<(), String> {
+    if let Some(first) = &first {
+        let held = first.hold().await;
+        held.map_err(|error| format!("the first call could not be put on hold: {error}"))?;
+    }
+    let outcome = match phone.call(target).await {
+        Ok(second) => second.answered().await.map(drop).ok_or("not answered".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let (Err(_), Some(first)) = (&outcome, &first) {
+        // If it has ended meanwhile there is nothing to give back.
+        let _ = first.resume().await;
+    }
+    outcome
+}
+
+/// The calls of the moment, the oldest first.
+struct Calls<'a> {
+    phone: &'a Phone,
+    infos: Vec<CallInfo>,
+}
+
+impl<'a> Calls<'a> {
+    fn of(phone: &'a Phone) -> Self {
+        let mut infos: Vec<_> = phone.state().calls.values().cloned().collect();
+        infos.sort_by_key(|info| info.created_at);
+        Self { phone, infos }
+    }
+
+    fn newest(&self, which: impl Fn(&CallInfo) -> bool) -> Option<Call> {
+        let info = self.infos.iter().rev().find(|info| which(info))?;
+        Some(self.phone.call_handle(info.id))
+    }
+
+    fn ringing(&self) -> Result<Call, String> {
+        let found = self.newest(|info| info.state == CallState::Incoming);
+        found.ok_or("nobody calls".to_owned())
+    }
+
+    fn at_the_ear(&self) -> Option<Call> {
+        self.newest(|info| info.state == CallState::Active && !info.local_hold)
+    }
+
+    /// The call an order means: the one that is spoken in, one that is on its way, else the one on hold.
+    fn meant(&self) -> Result<Call, String> {
+        let on_its_way =
+            |info: &CallInfo| info.state != CallState::Active && info.state != CallState::Incoming;
+        let found = self.at_the_ear().or_else(|| self.newest(on_its_way));
+        found
+            .or_else(|| self.held().ok())
+            .ok_or("there is no call".to_owned())
+    }
+
+    fn held(&self) -> Result<Call, String> {
+        let found = self.newest(|info| info.state == CallState::Active && info.local_hold);
+        found.ok_or("no call is on hold".to_owned())
+    }
+
+    /// The call about which somebody is asked, and the one in which.
+    fn consulting(&self) -> Result<(Call, CallId), String> {
+        let consulted = |info: &CallInfo| match info.transfer {
+            Some(TransferState::Consulting { with }) => Some((self.phone.call_handle(info.id), with)),
+            _ => None,
+        };
+        self.infos
+            .iter()
+            .find_map(consulted)
+            .ok_or("nobody is being asked".to_owned())
+    }
+
+    fn asked(&self) -> Result<Call, String> {
+        let found = self.newest(|info| info.transfer_request.is_some());
+        found.ok_or("the far end does not want to send you to anybody".to_owned())
+    }
+}

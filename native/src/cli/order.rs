@@ -1,0 +1,132 @@
+//! What `clearline phone` understands: one order a line.
+
+use std::str::FromStr;
+
+/// An order to the phone. Those that name no call mean the one that is spoken in, else the only one there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Calls somebody; whoever is spoken with is put on hold before.
+    Call(String),
+    /// Takes the call that rings.
+    Answer(Others),
+    /// Refuses it.
+    Decline,
+    Hold,
+    Resume,
+    /// The held call and the one that is spoken in change places.
+    Swap,
+    Mute(bool),
+    Tones(String),
+    End,
+    /// Sends the far end to somebody.
+    Transfer(String),
+    /// Holds the far end and calls somebody, to ask there before.
+    Consult(String),
+    /// Who was asked takes the call.
+    Complete,
+    /// Who was asked does not.
+    Cancel,
+    /// Lets the far end send this phone to somebody else, or not.
+    Consent(bool),
+    /// Ends all calls and the program.
+    Quit,
+}
+
+/// What becomes of the other calls when one is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Held,
+    Ended,
+}
+
+/// What can be ordered, for `--help` and for those who mistype.
+pub(crate) const ORDERS: &str = "\
+  call TARGET       call somebody; whoever you speak with is put on hold first
+  answer [end]      take the call that rings; the others are held, or ended
+  decline           refuse it
+  hold, resume      the call you speak in, the call on hold
+  swap              the two change places
+  mute, unmute      the microphone
+  tones TONES       0-9 * # A-D, comma and semicolon for pauses
+  transfer TARGET   send the far end to somebody
+  consult TARGET    ask somebody first; then `complete` or `cancel`
+  accept, stay      when the far end wants to send you to somebody else
+  end, quit         the call, the program";
+
+impl FromStr for Order {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, Self::Err> {
+        let line = line.trim();
+        let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        let needed = |order: fn(String) -> Self, what: &str| match rest {
+            "" => Err(format!("{verb} needs {what}")),
+            rest => Ok(order(rest.to_owned())),
+        };
+        let alone = |order: Self| match rest {
+            "" => Ok(order),
+            _ => Err(format!("{verb} stands alone")),
+        };
+        match verb {
+            "call" => needed(Self::Call, "a number, a name or an address"),
+            "answer" if rest == "end" => Ok(Self::Answer(Others::Ended)),
+            "answer" => alone(Self::Answer(Others::Held)),
+            "decline" => alone(Self::Decline),
+            "hold" => alone(Self::Hold),
+            "resume" => alone(Self::Resume),
+            "swap" => alone(Self::Swap),
+            "mute" => alone(Self::Mute(true)),
+            "unmute" => alone(Self::Mute(false)),
+            "tones" => needed(Self::Tones, "tones"),
+            "end" => alone(Self::End),
+            "transfer" => needed(Self::Transfer, "a number, a name or an address"),
+            "consult" => needed(Self::Consult, "a number, a name or an address"),
+            "complete" => alone(Self::Complete),
+            "cancel" => alone(Self::Cancel),
+            "accept" => alone(Self::Consent(true)),
+            "stay" => alone(Self::Consent(false)),
+            "quit" => alone(Self::Quit),
+            _ => Err(format!("{verb:?} is no order; there are:\n{ORDERS}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_a_verb_and_what_it_needs() {
+        assert_eq!("call 101".parse(), Ok(Order::Call("101".into())));
+        assert_eq!(
+            "  transfer  sip:bob@x  ".parse(),
+            Ok(Order::Transfer("sip:bob@x".into()))
+        );
+        assert_eq!("answer".parse(), Ok(Order::Answer(Others::Held)));
+        assert_eq!("answer end".parse(), Ok(Order::Answer(Others::Ended)));
+        assert_eq!("stay".parse(), Ok(Order::Consent(false)));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for line in ["call", "hold on", "answer now", "", "dance"] {
+            assert!(line.parse::<Order>().is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_verb_is_in_the_help() {
+        for verb in [
+            "call", "answer", "decline", "hold", "resume", "swap", "mute", "unmute", "tones", "end",
+        ]
+        .into_iter()
+        .chain([
+            "transfer", "consult", "complete", "cancel", "accept", "stay", "quit",
+        ]) {
+            assert!(ORDERS.contains(verb), "{verb}");
+            let error = verb.parse::<Order>().err().unwrap_or_default();
+            assert!(!error.contains("no order"), "{verb}");
+        }
+    }
+}
