@@ -151,6 +151,11 @@ impl FarEnd {
         request.is_request() && tag && request.call_id() == Ok(&self.call_id)
     }
 
+    /// Whether it is in the dialog, or dialogs, with this Call-ID.
+    pub(crate) fn is_of(&self, call_id: &str) -> bool {
+        self.call_id == call_id
+    }
+
     /// Whether a message of the agent belongs to this telephone's dialog.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn is_in(&self, response: &Message) -> bool {

@@ -5,6 +5,7 @@ mod blind;
 mod consent;
 mod referred;
 mod swap;
+mod undo;
 
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{CallId, Direction};
