@@ -125,6 +125,10 @@ pub struct Config {
     /// What is done when somebody else transfers this side.
     #[serde(default)]
     pub transfer_policy: TransferPolicy,
+    /// Follow the calls of this account's other devices ([`Event::RemoteCalls`](crate::Event::RemoteCalls)), so that one
+    /// can be taken over, where the platform tells them (RFC 4235).
+    #[serde(default)]
+    pub remote_calls: bool,
     /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
     /// [`CallInfo::alert`](crate::CallInfo::alert).
     pub follow_alert_info: bool,
@@ -159,6 +163,7 @@ impl Config {
             transfer_support: TransferSupport::Refer,
             replaces_policy: ReplacesPolicy::Known,
             transfer_policy: TransferPolicy::SameDomain,
+            remote_calls: false,
             follow_alert_info: false,
         }
     }

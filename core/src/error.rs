@@ -26,6 +26,8 @@ pub enum CommandError {
     TooManyCalls,
     /// There is no such subscription, or it has ended.
     NoSuchSubscription,
+    /// There is no such call on another device, or it has ended.
+    NoSuchRemoteCall,
     /// As many subscriptions as allowed exist already.
     TooManySubscriptions,
     /// What is subscribed to is no event package, or its media types are none.
@@ -47,6 +49,7 @@ impl CommandError {
             | Self::InvalidTone
             | Self::TooManyCalls
             | Self::NoSuchSubscription
+            | Self::NoSuchRemoteCall
             | Self::TooManySubscriptions
             | Self::InvalidPackage => OperationError::CallEnded,
         }
@@ -64,6 +67,7 @@ impl fmt::Display for CommandError {
             Self::NotConnected => "not connected to the platform",
             Self::TooManyCalls => "too many calls",
             Self::NoSuchSubscription => "no such subscription",
+            Self::NoSuchRemoteCall => "no such call on another device",
             Self::TooManySubscriptions => "too many subscriptions",
             Self::InvalidPackage => "not an event package with media types",
             Self::NotOffered => "not offered here",

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::OperationError;
-use crate::id::{CallId, ConferenceId, ConnectionId, OperationId, SubscriptionId};
+use crate::id::{CallId, ConferenceId, ConnectionId, OperationId, RemoteCallId, SubscriptionId};
 use crate::io::{MediaErrorKind, MediaTransport};
 use crate::time::Instant;
 
@@ -43,6 +43,9 @@ pub enum Event {
     },
     /// What was subscribed to has changed, or is told for the first time.
     Notification(Box<Notification>),
+    /// The calls of this account's other devices, all of them, if
+    /// [`Config::remote_calls`](crate::Config::remote_calls) asks for them.
+    RemoteCalls(Vec<RemoteCall>),
     /// An accepted command has ended; exactly once per [`OperationId`].
     OperationDone {
         /// Which command.
@@ -252,6 +255,36 @@ impl fmt::Debug for Notification {
     }
 }
 
+/// A call on another device of this account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteCall {
+    /// For [`UserAgent::pull`](crate::UserAgent::pull).
+    pub id: RemoteCallId,
+    /// What the device calls itself, if the platform tells: text from the network.
+    pub device: Option<String>,
+    /// The far end.
+    pub remote: Identity,
+    /// Who started it, from the other device's view, if the platform tells.
+    pub direction: Option<CallDirection>,
+    /// Where it stands.
+    pub state: RemoteCallState,
+    /// Since when it stands there.
+    pub since: Instant,
+    /// It can be taken over.
+    pub can_be_pulled: bool,
+}
+
+/// Where a call on another device stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemoteCallState {
+    /// It rings, here or there.
+    Ringing,
+    /// Answered.
+    Active,
+}
+
 /// A call as the user sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -318,6 +351,9 @@ pub struct CallInfo {
     /// belongs where that one is, its audio too.
     #[serde(default)]
     pub succeeds: Option<CallId>,
+    /// The device of this account that the call was taken over from, in its own words, which may be none.
+    #[serde(default)]
+    pub pulled_from: Option<String>,
     /// When the call began to exist here.
     pub created_at: Instant,
     /// When it was answered.

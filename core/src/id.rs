@@ -56,6 +56,10 @@ id! {
 }
 
 id! {
+    /// A call of another device of the account, as long as that device has it.
+    RemoteCallId
+}
+id! {
     /// One subscription of the application, through all its dialogs.
     SubscriptionId
 }

@@ -49,11 +49,12 @@ pub use config::{
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
-    Event, Identity, Notification, RegistrationState, SubscriptionState, TerminationReason, TokenNeed,
-    TransferRequest, TransferState,
+    Event, Identity, Notification, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState,
+    TerminationReason, TokenNeed, TransferRequest, TransferState,
 };
 pub use id::{
-    CallId, ConferenceId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, SubscriptionId,
+    CallId, ConferenceId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, RemoteCallId,
+    SubscriptionId,
 };
 pub use io::{
     Deadline, Environment, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,

@@ -266,6 +266,7 @@ impl Driver {
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_) => {}
         }

@@ -76,6 +76,7 @@ impl PhoneState {
             Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::OperationDone { .. }

@@ -458,6 +458,7 @@ fn refusal(error: CommandError) -> JsValue {
         CommandError::NotOffered => "not-offered",
         // Subscriptions are not bound yet.
         CommandError::NoSuchSubscription
+        | CommandError::NoSuchRemoteCall
         | CommandError::TooManySubscriptions
         | CommandError::InvalidPackage
         | _ => "refused",

@@ -42,7 +42,10 @@ const CORE: &[(&str, &[&str])] = &[
             "cti",
         ],
     ),
-    ("recording", &["sip", "session_description", "call", "user_agent"]),
+    (
+        "recording",
+        &["sip", "session_description", "call", "subscription", "user_agent"],
+    ),
 ];
 
 /// The crates of this workspace a crate may depend on; those under `tests/` may use all.

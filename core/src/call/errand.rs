@@ -17,8 +17,8 @@ pub(crate) struct Errand {
     pub(crate) display_name: String,
     /// The dialog there that the new one is to replace, as in a Replaces header.
     pub(crate) replaces: Option<String>,
-    /// On whose behalf, as in a Referred-By header.
-    pub(crate) referred_by: String,
+    /// On whose behalf, as in a Referred-By header; `None` if it is this side's own wish.
+    pub(crate) referred_by: Option<String>,
 }
 
 /// Why a REFER is refused.
@@ -55,7 +55,7 @@ impl Call {
             target: refer_to.target,
             display_name: refer_to.display_name,
             replaces: refer_to.replaces,
-            referred_by: referred_by(refer).ok_or(Refusal::Status(400))?,
+            referred_by: Some(referred_by(refer).ok_or(Refusal::Status(400))?),
         })
     }
 
@@ -79,7 +79,10 @@ impl Errand {
     /// An INVITE says on whose behalf it comes (RFC 3892 section 2.2) and whose place it is to take. Who does not know
     /// that must not ring (RFC 3891 section 4).
     pub(super) fn with_reasons(&self, invite: RequestBuilder) -> RequestBuilder {
-        let invite = invite.header(HeaderName::ReferredBy, &self.referred_by);
+        let invite = match &self.referred_by {
+            Some(referred_by) => invite.header(HeaderName::ReferredBy, referred_by),
+            None => invite,
+        };
         match &self.replaces {
             Some(replaces) => invite
                 .header(HeaderName::Require, "replaces")

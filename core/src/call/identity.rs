@@ -77,6 +77,15 @@ pub(super) fn identity(address: &NameAddr<'_>) -> Identity {
     }
 }
 
+/// Who has this address, under this name.
+pub(crate) fn named(display_name: &str, uri: &str) -> Identity {
+    let known = NameAddr::parse(&format!("<{uri}>")).map(|address| identity(&address));
+    Identity {
+        display_name: bounded(display_name),
+        ..known.unwrap_or_default()
+    }
+}
+
 /// What the network says at such length is not for people.
 pub(super) fn bounded(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_TEXT);

@@ -46,7 +46,7 @@ use crate::dialog::Dialog;
 use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
 use crate::event::{CallDirection, CallEnd, CallInfo, CallState, EndCause, Identity};
-use crate::id::{CallId, ConferenceId, MediaRequestId, MediaSessionId, OperationId};
+use crate::id::{CallId, ConferenceId, DialogId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaTransport};
 use crate::session_description::{Direction, SessionDescription};
 use crate::sip::{HeaderName, Message, NameAddr};
@@ -60,6 +60,7 @@ pub(crate) use errand::Errand;
 pub(crate) use established::Established;
 use established::Leaving;
 use identity::asserted_identity;
+pub(crate) use identity::named;
 use incoming::Alerting;
 use moving::Candidate;
 use negotiation::Negotiation;
@@ -195,6 +196,7 @@ impl Call {
                 transfer_request: None,
                 transferred_by: None,
                 succeeds: None,
+                pulled_from: None,
                 created_at: endpoint.now,
                 answered_at: None,
                 end: None,
@@ -328,6 +330,18 @@ impl Call {
     /// The tag of this side in the call's one dialog.
     pub(crate) fn local_tag(&self) -> Option<&str> {
         self.dialog().map(Dialog::local_tag)
+    }
+
+    /// Whether it is in this dialog, early or answered.
+    pub(crate) fn is_in(&self, id: &DialogId) -> bool {
+        match &self.stage {
+            Stage::Inviting(inviting) => inviting.early_dialogs().any(|it| it.id() == *id),
+            Stage::Alerting(_)
+            | Stage::Established(_)
+            | Stage::Leaving(_)
+            | Stage::Offering(_)
+            | Stage::Over => self.dialog().is_some_and(|it| it.id() == *id),
+        }
     }
 
     fn dialog(&self) -> Option<&Dialog> {

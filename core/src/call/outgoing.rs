@@ -155,6 +155,22 @@ impl Call {
         call
     }
 
+    /// Starts a call that takes the place of another device's.
+    pub(crate) fn pulled(
+        endpoint: &mut Endpoint,
+        id: CallId,
+        far_end: Identity,
+        device: String,
+        errand: Errand,
+    ) -> Self {
+        let target = errand.target.clone();
+        let mut call = Self::outgoing(endpoint, id, target, CallOptions::default());
+        call.errand = Some(Box::new(errand));
+        call.info.remote = far_end;
+        call.info.pulled_from = Some(device);
+        call
+    }
+
     pub(super) fn offer_made(&mut self, endpoint: &mut Endpoint, result: Result<MediaOutcome, MediaError>) {
         let Stage::Offering(offering) = &self.stage else {
             return;

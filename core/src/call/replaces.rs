@@ -19,6 +19,7 @@
 //! account's own other devices. Whoever knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
 
 use super::negotiation::{Negotiation, direction};
+use super::reason::COMPLETED_ELSEWHERE;
 use super::{
     Call, CallDirection, CallState, EndCause, Endpoint, Established, HeaderName, MediaAction, MediaError,
     MediaErrorKind, MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport, Message, OperationError,
@@ -114,14 +115,7 @@ pub(super) struct Succession {
 impl Call {
     /// Whether `replaces` names a dialog of this call.
     pub(crate) fn is_named_by(&self, replaces: &Replaces) -> bool {
-        match &self.stage {
-            Stage::Inviting(inviting) => inviting.early_dialogs().any(|it| it.id() == replaces.dialog),
-            Stage::Alerting(_)
-            | Stage::Established(_)
-            | Stage::Leaving(_)
-            | Stage::Offering(_)
-            | Stage::Over => self.dialog().is_some_and(|it| it.id() == replaces.dialog),
-        }
+        self.is_in(&replaces.dialog)
     }
 
     /// Lets `invite` take the place of this call's dialog, if it may.
@@ -251,7 +245,9 @@ impl Call {
             .build();
         endpoint.respond(transaction, answer.clone());
         let was_early = matches!(self.stage, Stage::Inviting(_));
-        self.part_with_old_dialog(endpoint);
+        let same_party = identity::caller(&invite)
+            .is_ok_and(|caller| is_same_party(&caller.identity.uri, &self.info.remote.uri));
+        self.part_with_old_dialog(endpoint, same_party);
         self.move_to(endpoint, dialog, session);
         if let Stage::Established(established) = &mut self.stage {
             established.answer_sent(endpoint.now, transaction, answer);
@@ -274,11 +270,16 @@ impl Call {
     }
 
     /// A dialog that is answered gets a BYE, an INVITE that is not a CANCEL.
-    fn part_with_old_dialog(&mut self, endpoint: &mut Endpoint) {
+    /// The device that had it learns that the call goes on with `same_party`, on another device (RFC 3326).
+    fn part_with_old_dialog(&mut self, endpoint: &mut Endpoint, same_party: bool) {
         self.abandon_negotiation(endpoint);
         match &mut self.stage {
             Stage::Established(established) => {
                 let bye = established.dialog.request(Method::Bye);
+                let bye = match same_party {
+                    true => bye.header(HeaderName::Reason, COMPLETED_ELSEWHERE),
+                    false => bye,
+                };
                 // Whether it hears the BYE or times out makes no difference here.
                 let _ = endpoint.send(Purpose::LateFork, bye);
             }

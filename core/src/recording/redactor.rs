@@ -7,6 +7,7 @@ use crate::config::{Config, Token};
 use crate::io::{Input, MediaError, MediaEvent, MediaOutcome};
 use crate::secret::Secret;
 use crate::sip::{HeaderName, SIPFRAG, UriBuf, escape_header, percent_decode, reason_phrase};
+use crate::subscription::dialog_info::{self, DialogInfo};
 use crate::user_agent::Command;
 
 /// Stands for every password that is not empty.
@@ -375,6 +376,7 @@ impl Redactor {
             "application/sdp" | "application/trickle-ice-sdpfrag" => self.description(body),
             "application/dtmf-relay" | "application/dtmf" => self.digits(body),
             SIPFRAG => self.fragment(body),
+            dialog_info::MEDIA_TYPE => self.dialogs(body),
             multipart if multipart.starts_with("multipart/") => self.parts(body),
             _ => self.pseudonyms.shaped(body),
         }
@@ -384,6 +386,23 @@ impl Redactor {
     fn fragment(&mut self, body: &str) -> String {
         let (line, rest) = body.split_at(body.find(['\r', '\n']).unwrap_or(body.len()));
         self.start_line(line) + &self.pseudonyms.shaped(rest)
+    }
+
+    /// Who is in a call with whom; the dialogs' identifiers stay.
+    fn dialogs(&mut self, body: &str) -> String {
+        let Ok(mut info) = DialogInfo::read(body.as_bytes()) else {
+            return self.pseudonyms.shaped(body);
+        };
+        info.entity = self.text(&info.entity);
+        for dialog in &mut info.dialogs {
+            dialog.device = dialog.device.take().map(|name| self.pseudonyms.shaped(&name));
+            for participant in [&mut dialog.local, &mut dialog.remote] {
+                participant.display_name = self.pseudonyms.shaped(&participant.display_name);
+                participant.identity = participant.identity.take().map(|uri| self.text(&uri));
+                participant.target = participant.target.take().map(|uri| self.text(&uri));
+            }
+        }
+        info.write()
     }
 
     /// A body of several parts, each by its own type.
@@ -642,6 +661,37 @@ mod tests {
         for telling in TELLING {
             assert!(!text.contains(telling), "{telling} in\n{text}");
         }
+    }
+
+    /// Who talks to whom is hidden; which dialog it is, and so what can be done with it, is not.
+    #[test]
+    fn a_document_of_dialogs_keeps_its_meaning() {
+        let document = concat!(
+            "<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"3\" state=\"full\" ",
+            "entity=\"sip:4711@example.com\"><dialog id=\"d1\" call-id=\"c1\" local-tag=\"l\" remote-tag=\"r\">",
+            "<state>confirmed</state><remote><identity display=\"hunter2\">sip:55577@example.com</identity>",
+            "<target uri=\"sip:55577@example.com;gr=urn:uuid:1\"/></remote></dialog></dialog-info>"
+        );
+        let notify = format!(
+            "NOTIFY sip:4711@example.com SIP/2.0\r\nContent-Type: application/dialog-info+xml\r\n\
+             Content-Length: {}\r\n\r\n{document}",
+            document.len()
+        );
+        let redacted = redact(&notify);
+        assert_silent(&redacted);
+        let body = Message::parse(redacted.as_bytes()).unwrap().body().to_vec();
+        let (before, after) = (
+            DialogInfo::read(document.as_bytes()).unwrap(),
+            DialogInfo::read(&body).unwrap(),
+        );
+        assert_eq!(after.version, before.version);
+        assert_eq!(after.dialogs[0].name, before.dialogs[0].name);
+        assert_eq!(
+            after.dialogs[0].replaces_value(),
+            before.dialogs[0].replaces_value()
+        );
+        let target = after.dialogs[0].remote.target.clone().unwrap();
+        assert!(target.ends_with("@example.com;gr=urn:uuid:1"), "{target}");
     }
 
     #[test]

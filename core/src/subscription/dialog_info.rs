@@ -242,7 +242,7 @@ impl Dialog {
     }
 
     /// The value of the Replaces header (RFC 3891 section 6.1) that asks the far side to give the dialog up; `None` as
-    /// long as its identifiers are not known.
+    /// long as its identifiers are not known, or if they are none.
     pub fn replaces_value(&self) -> Option<String> {
         let DialogName {
             call_id: Some(call_id),
@@ -252,7 +252,12 @@ impl Dialog {
         else {
             return None;
         };
-        Some(format!("{call_id};to-tag={remote_tag};from-tag={local_tag}"))
+        let is_word = |text: &String| {
+            let mut bytes = text.bytes();
+            !text.is_empty() && bytes.all(|byte| byte.is_ascii_graphic() && !b";,".contains(&byte))
+        };
+        let can_be_told = [call_id, local_tag, remote_tag].into_iter().all(is_word);
+        can_be_told.then(|| format!("{call_id};to-tag={remote_tag};from-tag={local_tag}"))
     }
 }
 
@@ -427,6 +432,11 @@ impl Dialogs {
     /// A new subscription counts anew. What was told before stays until it has told everything.
     pub fn starts_over(&mut self) {
         self.version = None;
+    }
+
+    /// The one of this id.
+    pub fn get(&self, id: &str) -> Option<&Dialog> {
+        self.by_id.get(id)
     }
 
     /// Those there are, by their ids.

@@ -13,13 +13,13 @@ mod usage;
 use std::collections::BTreeMap;
 
 use crate::endpoint::Endpoint;
-use crate::event::SubscriptionState;
+use crate::event::{Notification, SubscriptionState};
 use crate::id::SubscriptionId;
 use crate::sip::{Message, UriBuf};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 pub(crate) use refer::{ReferNotifier, ReferSubscriber, Told, event_id};
-use usage::{Subject, Subscription};
+use usage::{Audience, Subject, Subscription};
 
 /// Longest text and longest identifier that are taken over from a document, in bytes.
 const MAX_TEXT: usize = 256;
@@ -38,6 +38,17 @@ fn identifier(text: &str) -> Option<String> {
 
 /// Subscriptions at once; each costs a few hundred bytes.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
+
+/// What a NOTIFY was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notified {
+    /// Of no subscription.
+    Stray,
+    /// Dealt with.
+    Taken,
+    /// For the agent itself.
+    Own(Notification),
+}
 
 /// All subscriptions of an agent.
 #[derive(Clone, Debug, Default)]
@@ -59,12 +70,35 @@ impl Subscriptions {
         package: &str,
         accept: &[&str],
     ) -> SubscriptionId {
+        self.add_for(endpoint, Audience::Application, target, package, accept)
+    }
+
+    /// The same for the agent itself: the application does not hear of it.
+    pub(crate) fn add_own(
+        &mut self,
+        endpoint: &mut Endpoint,
+        target: UriBuf,
+        package: &str,
+        accept: &[&str],
+    ) -> SubscriptionId {
+        self.add_for(endpoint, Audience::Agent, target, package, accept)
+    }
+
+    fn add_for(
+        &mut self,
+        endpoint: &mut Endpoint,
+        audience: Audience,
+        target: UriBuf,
+        package: &str,
+        accept: &[&str],
+    ) -> SubscriptionId {
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
         let subject = Subject {
             target,
             package: package.to_owned(),
             accept: accept.join(", "),
+            audience,
         };
         self.all.insert(id, Subscription::new(endpoint, id, subject));
         id
@@ -72,7 +106,8 @@ impl Subscriptions {
 
     /// Ends one; `false` if there is none.
     pub(crate) fn remove(&mut self, endpoint: &mut Endpoint, id: SubscriptionId) -> bool {
-        let Some(subscription) = self.all.get_mut(&id) else {
+        let subscription = self.all.get_mut(&id).filter(|it| it.is_applications());
+        let Some(subscription) = subscription else {
             return false;
         };
         subscription.leave(endpoint);
@@ -92,7 +127,20 @@ impl Subscriptions {
     }
 
     pub(crate) fn states(&self) -> impl Iterator<Item = (SubscriptionId, &SubscriptionState)> {
-        self.all.iter().map(|(id, it)| (*id, it.state()))
+        let applications = self.all.iter().filter(|(_, it)| it.is_applications());
+        applications.map(|(id, it)| (*id, it.state()))
+    }
+
+    /// Where one stands; `None` if it is over.
+    pub(crate) fn state(&self, id: SubscriptionId) -> Option<&SubscriptionState> {
+        self.all.get(&id).map(Subscription::state)
+    }
+
+    /// Something was missed: the notifier is asked for everything.
+    pub(crate) fn ask_again(&mut self, now: Instant, id: SubscriptionId) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            subscription.ask_again(now);
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -117,20 +165,20 @@ impl Subscriptions {
         self.each(endpoint, Subscription::regained);
     }
 
-    /// A NOTIFY; `false` if it belongs to no subscription.
+    /// A NOTIFY.
     pub(crate) fn notified(
         &mut self,
         endpoint: &mut Endpoint,
         transaction: TransactionId,
         notify: &Message,
-    ) -> bool {
+    ) -> Notified {
         let owner = self.all.values_mut().find(|it| it.owns(notify));
-        let is_owned = owner.is_some();
-        if let Some(subscription) = owner {
-            subscription.notified(endpoint, transaction, notify);
-        }
+        let Some(subscription) = owner else {
+            return Notified::Stray;
+        };
+        let own = subscription.notified(endpoint, transaction, notify);
         self.forget_ended();
-        is_owned
+        own.map_or(Notified::Taken, Notified::Own)
     }
 
     /// A response to a SUBSCRIBE.

@@ -33,6 +33,8 @@ const RETRY_AFTER_CEILING: Duration = Duration::from_secs(3_600);
 const PROVEN_AFTER: Duration = Duration::from_secs(60);
 /// After a reconnect the refreshes of all subscriptions are spread over this time.
 const RESTORE_SPREAD: Duration = Duration::from_secs(2);
+/// The least time between two refreshes because something was missed.
+const ASK_AGAIN_INTERVAL: Duration = Duration::from_secs(5);
 /// Larger bodies are refused.
 const MAX_BODY: usize = 64 * 1024;
 /// NOTIFYs that are taken at once, and how long it takes until one more is taken.
@@ -47,6 +49,16 @@ pub(super) struct Subject {
     pub(super) package: String,
     /// Media types that are understood.
     pub(super) accept: String,
+    pub(super) audience: Audience,
+}
+
+/// Who is told what a notifier tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// The application, by events.
+    Application,
+    /// The agent itself.
+    Agent,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +78,8 @@ pub(super) struct Subscription {
     /// When the present subscription came into force.
     held_since: Option<Instant>,
     allowance: Allowance,
+    /// When the notifier was last asked for everything because something was missed.
+    asked_again_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,6 +147,7 @@ impl Subscription {
                 left: NOTIFY_BURST,
                 counted_at: endpoint.now,
             },
+            asked_again_at: None,
         };
         subscription.report(endpoint, SubscriptionState::Subscribing);
         subscription.subscribe(endpoint);
@@ -145,6 +160,10 @@ impl Subscription {
 
     pub(super) fn state(&self) -> &SubscriptionState {
         &self.state
+    }
+
+    pub(super) fn is_applications(&self) -> bool {
+        self.subject.audience == Audience::Application
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -199,6 +218,22 @@ impl Subscription {
             *refresh_at = Some(at);
         }
         self.reachable(endpoint);
+    }
+
+    /// Something was missed: a refresh brings the whole state (section 4.1.2.2). A notifier that always leaves something
+    /// out is not asked without pause.
+    pub(super) fn ask_again(&mut self, now: Instant) {
+        let Phase::Held { refresh_at, .. } = &mut self.phase else {
+            return;
+        };
+        let at = match self.asked_again_at {
+            // That is planned already.
+            Some(last) if last > now => last,
+            Some(last) => now.max(last + ASK_AGAIN_INTERVAL),
+            None => now,
+        };
+        self.asked_again_at = Some(at);
+        *refresh_at = Some(refresh_at.map_or(at, |planned| planned.min(at)));
     }
 
     /// It is not wanted any more (section 4.1.2.3).
@@ -423,16 +458,22 @@ impl Subscription {
         }
     }
 
-    /// A NOTIFY that this subscription owns (section 4.1.3).
-    pub(super) fn notified(&mut self, endpoint: &mut Endpoint, transaction: TransactionId, notify: &Message) {
+    /// A NOTIFY that this subscription owns (section 4.1.3); what it tells if that is for the agent itself.
+    pub(super) fn notified(
+        &mut self,
+        endpoint: &mut Endpoint,
+        transaction: TransactionId,
+        notify: &Message,
+    ) -> Option<Notification> {
         match self.take_notification(endpoint, notify) {
-            Ok((state, notification)) => {
+            Ok((state, mut notification)) => {
                 let ok = endpoint.response(notify, 200).build();
                 endpoint.respond(transaction, ok);
-                if let Some(notification) = notification {
+                if let Some(notification) = notification.take_if(|_| self.is_applications()) {
                     endpoint.emit(Event::Notification(Box::new(notification)));
                 }
                 self.follow(endpoint, state);
+                notification
             }
             Err(status) => {
                 let response = ResponseBuilder::for_request(notify, status);
@@ -443,6 +484,7 @@ impl Subscription {
                     _ => response,
                 };
                 endpoint.respond(transaction, response.build());
+                None
             }
         }
     }
@@ -671,10 +713,12 @@ impl Subscription {
 
     fn report(&mut self, endpoint: &mut Endpoint, state: SubscriptionState) {
         self.state = state.clone();
-        endpoint.emit(Event::Subscription {
-            subscription: self.id,
-            state,
-        });
+        if self.is_applications() {
+            endpoint.emit(Event::Subscription {
+                subscription: self.id,
+                state,
+            });
+        }
     }
 
     fn package_name(&self) -> &str {

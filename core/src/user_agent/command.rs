@@ -6,7 +6,7 @@ use super::UserAgent;
 use crate::call::{CallOptions, RejectReason};
 use crate::config::Token;
 use crate::error::CommandError;
-use crate::id::{CallId, OperationId, SubscriptionId};
+use crate::id::{CallId, OperationId, RemoteCallId, SubscriptionId};
 use crate::secret::Secret;
 use crate::time::Instant;
 
@@ -55,6 +55,10 @@ pub enum Command {
         accept: Vec<String>,
     },
     Unsubscribe(SubscriptionId),
+    Pull {
+        id: CallId,
+        remote: RemoteCallId,
+    },
 }
 
 impl UserAgent {
@@ -78,6 +82,7 @@ impl UserAgent {
                 self.subscribe(now, &target, &package, &accept)?;
             }
             Command::Unsubscribe(id) => self.unsubscribe(now, id)?,
+            Command::Pull { id, remote } => self.pull(now, id, remote)?,
             Command::Call { id, target, options } => self.call(now, id, &target, options)?,
             Command::HoldAndAnswer(call) => return self.hold_and_answer(now, call).map(Some),
             Command::EndAndAnswer(call) => return self.end_and_answer(now, call).map(Some),

@@ -31,6 +31,7 @@ mod errand;
 mod handle;
 mod objection;
 mod platform;
+mod remote_calls;
 mod routing;
 mod sequence;
 mod snapshot;
@@ -61,6 +62,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
 use conference::Conference;
 use platform::Lines;
+use remote_calls::RemoteCalls;
 use sequence::{Goal, Sequence};
 use target::{Target, parse_target};
 
@@ -83,6 +85,7 @@ pub struct UserAgent {
     conference: Option<Conference>,
     last_conference: ConferenceId,
     subscriptions: Subscriptions,
+    remote_calls: RemoteCalls,
     /// Tones to be sent when a call is answered ("100,,42").
     post_dial: BTreeMap<CallId, String>,
     /// Commands that take several steps.
@@ -112,6 +115,7 @@ impl UserAgent {
             conference: None,
             last_conference: ConferenceId(0),
             subscriptions: Subscriptions::default(),
+            remote_calls: RemoteCalls::default(),
             post_dial: BTreeMap::new(),
             sequences: Vec::new(),
             stopping: None,
@@ -124,6 +128,7 @@ impl UserAgent {
     pub fn start(&mut self, now: Instant) {
         self.endpoint.now = now;
         self.stopping = None;
+        self.retry_remote_calls();
         self.start_lines();
         self.settle();
     }
@@ -310,6 +315,7 @@ impl UserAgent {
         self.endpoint.now = now;
         self.endpoint.config.password = password;
         self.endpoint.reset_credentials();
+        self.retry_remote_calls();
         for line in &mut self.lines.all {
             line.registration.credentials_changed(&mut self.endpoint);
         }
@@ -415,6 +421,7 @@ impl UserAgent {
             self.post_dial.remove(id);
             self.endpoint.forget_call(*id);
         }
+        self.follow_remote_calls();
         let busy = self.is_busy();
         for line in &mut self.lines.all {
             line.connection.attention(self.endpoint.now, busy);

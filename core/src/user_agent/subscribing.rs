@@ -63,10 +63,10 @@ impl UserAgent {
 
     /// RFC 6665 section 4.1.3: one that nobody subscribed to is told so, and its notifier stops.
     pub(super) fn notify(&mut self, transaction: TransactionId, notify: &Message) {
-        if !self
+        let notified = self
             .subscriptions
-            .notified(&mut self.endpoint, transaction, notify)
-        {
+            .notified(&mut self.endpoint, transaction, notify);
+        if !self.subscription_notified(notified) {
             self.endpoint.reject(transaction, notify, 481);
         }
     }

@@ -42,6 +42,7 @@ fn drops(ladder: &mut Ladder) -> Vec<u32> {
         | Event::OperationDone { .. }
         | Event::TokenWanted { .. }
         | Event::TransferRequested { .. }
+        | Event::RemoteCalls(_)
         | Event::Stopped => None,
     };
     ladder.take_events().into_iter().filter_map(dropped).collect()

@@ -661,6 +661,7 @@ impl Ladder {
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

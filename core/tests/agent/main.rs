@@ -26,6 +26,7 @@ mod prack;
 mod properties;
 mod redirect;
 mod registration;
+mod remote_calls;
 mod replaces;
 mod restore;
 mod rfc3665;

@@ -94,6 +94,11 @@ fn a_call_goes_on_in_another_dialog_as_if_nothing_had_happened() {
     assert_eq!(direction_of(body(&ok)), Direction::SendRecv);
     let bye = ladder.expect(Method::Bye);
     assert_eq!(bye.to().unwrap().tag(), Some("bob-tag"), "the old dialog's");
+    // Whoever had the call there learns that it goes on elsewhere.
+    assert_eq!(
+        bye.header(HeaderName::Reason),
+        Some("SIP;cause=200;text=\"Call completed elsewhere\"")
+    );
     ladder.respond(&bye, 200);
     ack(&mut ladder, &ok, &invite);
     ladder.expect_silence();

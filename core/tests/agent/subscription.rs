@@ -15,14 +15,14 @@ const PACKAGE: &str = "message-summary";
 const ACCEPT: &str = "application/simple-message-summary";
 
 /// The notifier's side of one dialog.
-struct Notifier {
+pub(crate) struct Notifier {
     subscribe: Message,
     tag: &'static str,
     cseq: u32,
 }
 
 impl Notifier {
-    fn of(subscribe: &Message, tag: &'static str) -> Self {
+    pub(crate) fn of(subscribe: &Message, tag: &'static str) -> Self {
         Self {
             subscribe: subscribe.clone(),
             tag,
@@ -30,7 +30,7 @@ impl Notifier {
         }
     }
 
-    fn accepts(&self, subscribe: &Message, status: u16, expires: u32) -> Message {
+    pub(crate) fn accepts(&self, subscribe: &Message, status: u16, expires: u32) -> Message {
         ResponseBuilder::for_request(subscribe, status)
             .to_tag(self.tag)
             .header(HeaderName::Contact, "<sip:notifier@n.invalid>")
@@ -39,7 +39,7 @@ impl Notifier {
     }
 
     /// The next NOTIFY, with this Subscription-State.
-    fn notify(&mut self, state: &str) -> RequestBuilder {
+    pub(crate) fn notify(&mut self, state: &str) -> RequestBuilder {
         self.cseq += 1;
         self.numbered(state, self.cseq)
     }

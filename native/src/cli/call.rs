@@ -177,6 +177,7 @@ impl Conversation<'_> {
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Stopped
             | Event::Dropped { .. } => None,
         }

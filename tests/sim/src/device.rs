@@ -76,6 +76,7 @@ impl Device {
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

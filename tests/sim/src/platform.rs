@@ -62,6 +62,11 @@ impl PlatformKind {
         self == Self::Proxy
     }
 
+    /// Whether users are told of the calls on their other devices (RFC 4235).
+    pub fn tells_dialogs(self) -> bool {
+        self == Self::Proxy
+    }
+
     /// For test output.
     pub fn name(self) -> &'static str {
         match self {

@@ -194,6 +194,7 @@ impl Party {
             | Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -74,6 +74,7 @@ impl World {
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
+            | Event::RemoteCalls(_)
             | Event::Stopped => None,
         });
         dropped.collect()
