@@ -16,7 +16,15 @@ const CORE: &[(&str, &[&str])] = &[
     ("dialog", &["sip", "transaction"]),
     (
         "call",
-        &["sip", "transaction", "endpoint", "dialog", "session_description"],
+        &[
+            "sip",
+            "transaction",
+            "endpoint",
+            "dialog",
+            "session_description",
+            // The subscription that REFER implies (RFC 3515).
+            "subscription",
+        ],
     ),
     ("registration", &["sip", "transaction", "endpoint", "dialog"]),
     (
