@@ -31,6 +31,11 @@ impl B2bua {
         let (Some(Ok(refer_to)), Some(transferee)) = (refer_to, self.peer(id)) else {
             return self.reject(transaction, request, 400);
         };
+        // One at a time: the other telephone has sent this one on.
+        let mut fetches = self.fetched.values();
+        if fetches.any(|fetch| [id, transferee].contains(&fetch.transferee)) {
+            return self.reject(transaction, request, 491);
+        }
         let accepted = self
             .response(request, 202)
             .header(HeaderName::Contact, leg::contact());
