@@ -46,8 +46,25 @@ impl RateLimit {
         if ahead + self.rate.interval > self.rate.interval.saturating_mul(self.rate.burst) {
             return false;
         }
-        self.paid_until = self.paid_until.max(now) + self.rate.interval;
+        self.charge(now, 1);
         true
+    }
+
+    /// Counts events that have happened whatever the limit says: a debt that delays the next ones.
+    pub fn charge(&mut self, now: Instant, events: u32) {
+        self.paid_until = self.paid_until.max(now) + self.rate.interval.saturating_mul(events);
+    }
+
+    /// When one more event is within the limit (of a burst of one at least); a moment in the past if it is already.
+    pub fn open_at(&self) -> Instant {
+        let ahead = self.rate.burst.saturating_sub(1);
+        self.paid_until
+            .saturating_sub(self.rate.interval.saturating_mul(ahead))
+    }
+
+    /// Whether everything counted is paid for: it need not be remembered any longer.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.paid_until <= now
     }
 }
 
@@ -97,6 +114,26 @@ mod tests {
             [false, true, false, true]
         );
         assert_eq!([2_000; 4].map(|t| limit.allows(at(t))), [true, true, true, false]);
+    }
+
+    #[test]
+    fn it_says_when_the_next_event_may_come() {
+        let mut limit = RateLimit::new(Rate::per_second(10, 3));
+        let at = |millis: u64| Instant::from_millis(5_000 + millis);
+        assert!(limit.open_at() <= at(0) && limit.is_settled(at(0)));
+        assert!((0..3).all(|_| limit.allows(at(0))));
+        assert_eq!(limit.open_at(), at(100));
+        assert!(!limit.allows(at(99)) && limit.allows(at(100)));
+        assert!(!limit.is_settled(at(399)) && limit.is_settled(at(400)));
+    }
+
+    #[test]
+    fn what_has_happened_counts_beyond_the_limit() {
+        let mut limit = RateLimit::new(Rate::per_second(10, 3));
+        let at = |millis: u64| Instant::from_millis(5_000 + millis);
+        limit.charge(at(0), 9);
+        assert_eq!(limit.open_at(), at(700));
+        assert!(!limit.allows(at(699)) && limit.allows(at(700)));
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Connection {
         self.trusted.contains_key(user)
     }
 
+    /// Whether anybody has shown credentials here that are still valid.
+    pub(crate) fn is_trusted(&self) -> bool {
+        !self.trusted.is_empty()
+    }
+
     /// Forgets those who are trusted because of a credential that is no longer valid.
     pub(crate) fn distrust(&mut self, is_valid: impl Fn(&UserId, CredentialId) -> bool) {
         self.trusted

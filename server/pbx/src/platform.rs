@@ -135,6 +135,14 @@ impl Platform {
         self.drop_revoked();
     }
 
+    /// Whether somebody has shown valid credentials on this connection: a driver need not keep those for long on which
+    /// nobody has.
+    pub fn is_signed_in(&self, connection: ConnectionId) -> bool {
+        self.connections
+            .get(&connection)
+            .is_some_and(Connection::is_trusted)
+    }
+
     /// How much the platform holds.
     pub fn census(&self) -> Census {
         Census {
@@ -256,6 +264,7 @@ impl Platform {
             Admission::Admitted => {}
             Admission::Excess => {
                 self.exceeded(now, connection, Limit::Messages);
+                self.ask_to_slow_down(connection, bytes);
                 return self.fault(now, connection);
             }
             Admission::FurtherExcess => return self.fault(now, connection),
@@ -264,6 +273,15 @@ impl Platform {
             Ok(message) => self.parsed(now, connection, message),
             Err(ParseError::Empty) => self.keep_alive(connection, bytes),
             Err(error) => self.unparsable(now, connection, bytes, &error),
+        }
+    }
+
+    /// Tells a client that goes too fast to wait (RFC 3261 section 21.5.4); of a row of excess messages the first only.
+    fn ask_to_slow_down(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        let request = Message::parse(bytes).ok().filter(Message::can_be_answered);
+        if let Some(request) = request {
+            let refusal = Refusal::new(503).with(HeaderName::RetryAfter, "1");
+            self.answer_statelessly(connection, &request, refusal);
         }
     }
 

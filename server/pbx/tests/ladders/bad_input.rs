@@ -100,6 +100,23 @@ fn now_and_then_a_broken_message_is_forgiven() {
 }
 
 #[test]
+fn who_slows_down_when_told_to_is_served_again() {
+    let mut net = Net::with(|config| config.limits.messages = Rate::per_second(1, 2));
+    let connection = net.connect();
+    let options = |at: u32| format!("{HEAD}\r\n").replace("z9hG4bK1", &format!("z9hG4bK{at}"));
+    let ask = |net: &mut Net, at: u32| {
+        net.send_bytes(connection, options(at));
+        net.recv(connection)
+    };
+    let served = ask(&mut net, 1).status();
+    assert_eq!(ask(&mut net, 2).status(), served);
+    let told = ask(&mut net, 3);
+    assert_eq!((told.status(), told.retry_after()), (Some(503), Some(1)));
+    net.pass(seconds(1));
+    assert_eq!(ask(&mut net, 4).status(), served);
+}
+
+#[test]
 fn a_flood_is_cut_off() {
     let mut net = Net::with(|config| config.limits.messages = Rate::per_second(10, 50));
     let connection = net.connect();
@@ -108,7 +125,11 @@ fn a_flood_is_cut_off() {
         net.send_bytes(connection, request);
     }
     assert_eq!(net.closed[&connection], DisconnectReason::TooManyFaults);
-    assert_eq!(net.waiting(connection), 50);
+    // Those within the limit are answered, and the first beyond it is told to wait.
+    assert_eq!(net.waiting(connection), 51);
+    let answers: Vec<_> = (0..51).map(|_| net.recv(connection)).collect();
+    let last = &answers[50];
+    assert_eq!((last.status(), last.retry_after()), (Some(503), Some(1)));
     let limits = net.events.iter().filter(|e| {
         matches!(
             e,

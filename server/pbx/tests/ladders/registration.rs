@@ -1,8 +1,8 @@
 //! REGISTER (RFC 3261 section 10, RFC 5626, RFC 5627).
 
-use clearline_core::Secret;
 use clearline_core::sip::digest::{Algorithm, Ha1};
 use clearline_core::sip::{HeaderName, Message};
+use clearline_core::{ConnectionId, Secret};
 use clearline_pbx::{DisconnectReason, Event, Input, UnregisteredCause, User, UserId};
 
 use crate::net::{DOMAIN, Net, Phone, request, seconds};
@@ -21,6 +21,18 @@ fn expires(response: &Message) -> Vec<String> {
     addresses
         .map(|address| address.params.value("expires").unwrap().to_owned())
         .collect()
+}
+
+#[test]
+fn a_connection_is_signed_in_once_credentials_were_right() {
+    let mut net = Net::new();
+    let stranger = net.connect();
+    let phone = Phone::registered(&mut net, "alice", 1);
+    net.send_bytes(stranger, "\r\n\r\n");
+    let signed_in = |net: &Net, connection| net.platform.is_signed_in(ConnectionId(connection));
+    assert!(signed_in(&net, phone.connection) && !signed_in(&net, stranger));
+    net.disconnect(phone.connection);
+    assert!(!signed_in(&net, phone.connection));
 }
 
 #[test]
@@ -404,7 +416,7 @@ fn the_same_seed_and_inputs_give_the_same_outputs() {
     };
     assert_eq!(run(), run());
     let mut net = Net::new();
-    let connection = clearline_core::ConnectionId(77);
+    let connection = ConnectionId(77);
     net.platform
         .handle_input(net.now, Input::Disconnected { connection });
     assert_eq!(net.deadline(), None, "an unknown connection is ignored");
