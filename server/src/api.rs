@@ -46,7 +46,7 @@ pub(crate) async fn health(State(app): State<App>) -> Json<Health> {
         status: "ok",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.started.elapsed().as_secs(),
-        connections: app.connections.count(),
+        connections: app.places.count(),
         phone_built: app.assets.is_built().await,
     })
 }

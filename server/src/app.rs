@@ -15,7 +15,7 @@ use crate::accounts::Accounts;
 use crate::api;
 use crate::ice::IceServers;
 use crate::origin::OriginPolicy;
-use crate::sip::{Switch, websocket};
+use crate::sip::{Places, Switch, websocket};
 use crate::web::{self, Assets};
 
 /// The server's parts; cheap to clone.
@@ -30,7 +30,7 @@ pub(crate) struct Parts {
     pub(crate) ice: IceServers,
     pub(crate) origins: OriginPolicy,
     pub(crate) switch: Switch,
-    pub(crate) connections: websocket::Connections,
+    pub(crate) places: Places,
     /// The accounts of the demo; real users are shown to nobody.
     pub(crate) users_to_show: Vec<ShownUser>,
     pub(crate) has_echo: bool,

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use clearline_server::{AllowedOrigin, DEFAULT_DOMAIN, Encryption, IceOptions, Options, PublicUrl, Users};
+use clearline_server::{
+    AllowedOrigin, ConnectionLimits, DEFAULT_DOMAIN, Encryption, IceOptions, Options, PublicUrl, Users,
+};
 
 /// Serves the Clearline phone and connects its users.
 ///
@@ -69,6 +71,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "turn_url")]
     turn_secret_file: Option<PathBuf>,
 
+    /// SIP connections of one address at the same time (an office behind one router); as many may come at once
+    #[arg(long, value_name = "NUMBER", default_value_t = ConnectionLimits::default().per_address, value_parser = clap::value_parser!(u32).range(1..))]
+    connections_per_address: u32,
+
+    /// New SIP connections of one address per second, when more have come than that
+    #[arg(long, value_name = "NUMBER", default_value_t = ConnectionLimits::default().new_per_second, value_parser = clap::value_parser!(u32).range(1..))]
+    new_connections_per_second: u32,
+
     /// Without the echo service (600)
     #[arg(long)]
     no_echo: bool,
@@ -96,6 +106,10 @@ impl Arguments {
                 stun_urls: self.stun_url,
                 turn_urls: self.turn_url,
                 turn_secret_file: self.turn_secret_file,
+            },
+            connections: ConnectionLimits {
+                per_address: self.connections_per_address,
+                new_per_second: self.new_connections_per_second,
             },
             echo: !self.no_echo,
         })
@@ -150,6 +164,28 @@ mod tests {
             (Users::Demo, Encryption::None)
         );
         assert!(options.echo);
+    }
+
+    #[test]
+    fn an_office_may_be_larger_or_smaller() {
+        let options = |arguments: &[&str]| {
+            let all = ["clearline-server", "--data-dir", "x"].iter().chain(arguments);
+            Arguments::try_parse_from(all)
+        };
+        let limits = options(&[
+            "--connections-per-address",
+            "5000",
+            "--new-connections-per-second",
+            "7",
+        ]);
+        assert_eq!(
+            limits.unwrap().into_options().unwrap().connections,
+            ConnectionLimits {
+                per_address: 5_000,
+                new_per_second: 7
+            }
+        );
+        assert!(options(&["--connections-per-address", "0"]).is_err());
     }
 
     #[test]

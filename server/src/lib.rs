@@ -24,6 +24,7 @@ mod listener;
 pub mod local_ca;
 mod options;
 mod origin;
+mod per_address;
 mod random;
 mod rate_limit;
 mod server;
@@ -35,7 +36,7 @@ mod web;
 
 pub use app::ShownUser;
 pub use ice::IceOptionsError;
-pub use options::{DEFAULT_DOMAIN, Encryption, IceOptions, Options, Refusal, Users};
+pub use options::{ConnectionLimits, DEFAULT_DOMAIN, Encryption, IceOptions, Options, Refusal, Users};
 pub use origin::{AllowedOrigin, PublicUrl};
 pub use server::{Server, StartError, Summary};
 pub use storage::StorageError;

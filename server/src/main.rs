@@ -25,6 +25,7 @@ const REFUSED: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     log_to_stderr();
+    raise_file_limit();
     let options = match Arguments::parse().into_options() {
         Ok(options) => options,
         Err(words) => return fail(&words, ExitCode::from(REFUSED)),
@@ -59,6 +60,23 @@ fn log_to_stderr() {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(filter).with(lines).init();
 }
+
+/// Thousands of sockets may be open at once, and many systems let a program have a thousand files unless it asks.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit() {}
 
 #[cfg(unix)]
 async fn asked_to_stop() -> std::io::Result<()> {

@@ -30,6 +30,8 @@ pub struct Options {
     pub public_url: Option<PublicUrl>,
     /// What clients are told about STUN and TURN.
     pub ice: IceOptions,
+    /// How many SIP connections one address may have.
+    pub connections: ConnectionLimits,
     /// Run the echo service (number 600).
     pub echo: bool,
 }
@@ -47,6 +49,7 @@ impl Options {
             allowed_origins: Vec::new(),
             public_url: None,
             ice: IceOptions::default(),
+            connections: ConnectionLimits::default(),
             echo: true,
         }
     }
@@ -117,6 +120,24 @@ pub struct IceOptions {
     pub turn_urls: Vec<String>,
     /// File with the secret shared with the TURN service; needed with `turn_urls`.
     pub turn_secret_file: Option<PathBuf>,
+}
+
+/// How many SIP connections (WebSockets) one address may have: a whole office may sit behind one. Loopback is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// At the same time; also how many may come at once after a quiet time, as after a restart.
+    pub per_address: u32,
+    /// New ones per second, when more have come than that.
+    pub new_per_second: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            per_address: 1_024,
+            new_per_second: 50,
+        }
+    }
 }
 
 /// A configuration that is not run, with the reason and the way out. The program ends with exit code 2.

@@ -1,8 +1,10 @@
 //! Slows down those who guess passwords: token buckets per account and address, and per address over all accounts.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::per_address::network;
 
 /// How many buckets are kept. When they are all in use, the one touched longest ago is forgotten.
 const MAX_BUCKETS: usize = 20_000;
@@ -124,16 +126,10 @@ fn keys(user: &str, address: IpAddr) -> [Key; 2] {
     [Key::Account(user.to_owned(), network), Key::Address(network)]
 }
 
-/// The address itself, or the /64 network of an IPv6 address, which is what one customer has at least (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));

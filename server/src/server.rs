@@ -22,7 +22,7 @@ use crate::local_ca::LocalCa;
 use crate::options::{Encryption, Options, Refusal, Users};
 use crate::origin::OriginPolicy;
 use crate::random;
-use crate::sip::{Switch, websocket};
+use crate::sip::{Places, Switch};
 use crate::storage::{Storage, StorageError, User};
 use crate::tls::{self, Tls, TlsError};
 use crate::users_file::{self, UserEntry, UsersFileError};
@@ -160,7 +160,7 @@ impl Server {
                 allowed: options.allowed_origins.clone(),
             },
             switch,
-            connections: websocket::Connections::new(),
+            places: Places::new(options.connections),
             users_to_show: if options.users == Users::Demo {
                 shown(&users)
             } else {
@@ -213,10 +213,7 @@ impl Server {
         self.app.switch.stop().await;
         self.stop.send_replace(true);
         self.background.abort_all();
-        if timeout(CLOSE_TIMEOUT, self.app.connections.all_closed())
-            .await
-            .is_err()
-        {
+        if timeout(CLOSE_TIMEOUT, self.app.places.all_free()).await.is_err() {
             tracing::debug!("some clients did not close in time");
         }
         if let Err(error) = self.listener.await {

@@ -1,12 +1,18 @@
 //! One connection to the platform: a WebSocket, or a service in this process.
 
+use std::sync::Arc;
+
 use clearline_core::ConnectionId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::switch::{Command, Switch};
 
 /// Messages that wait for a slow reader. With more it is disconnected.
 pub(super) const QUEUE: usize = 256;
+
+/// Messages of one connection that wait for the platform; with more it waits itself. So each takes its turn, and one in a
+/// hurry does not fill the queue before the others.
+pub(super) const IN_FLIGHT: usize = 8;
 
 /// The connection's own end. Dropping it tells the platform that the connection is closed.
 pub(crate) struct Line {
@@ -14,6 +20,7 @@ pub(crate) struct Line {
     pub(super) switch: Switch,
     pub(super) messages: mpsc::Receiver<Vec<u8>>,
     pub(super) state: watch::Receiver<LineState>,
+    pub(super) in_flight: Arc<Semaphore>,
 }
 
 /// What the platform thinks of a connection.
@@ -21,8 +28,8 @@ pub(crate) struct Line {
 pub(super) struct LineState {
     /// It wants it closed.
     pub(super) close: Option<CloseReason>,
-    /// It has accepted a request from it or sent it one; both need credentials.
-    pub(super) is_accepted: bool,
+    /// Somebody has shown credentials on it.
+    pub(super) is_signed_in: bool,
 }
 
 /// Why the server closes a connection.
@@ -64,10 +71,14 @@ impl CloseReason {
 impl Line {
     /// Passes a message to the platform; waits while it is busy. `false` when it has stopped.
     pub(crate) async fn send(&self, message: Vec<u8>) -> bool {
+        let Ok(turn) = Arc::clone(&self.in_flight).acquire_owned().await else {
+            return false;
+        };
         self.switch
             .command(Command::Received {
                 connection: self.id,
                 message,
+                turn,
             })
             .await
     }
@@ -86,8 +97,8 @@ impl Line {
         self.state.borrow().close
     }
 
-    pub(super) fn is_accepted(&self) -> bool {
-        self.state.borrow().is_accepted
+    pub(super) fn is_signed_in(&self) -> bool {
+        self.state.borrow().is_signed_in
     }
 }
 

@@ -11,9 +11,9 @@ use clearline_core::Instant;
 use clearline_core::sip::digest;
 use clearline_pbx::{CredentialId, Event, Input, Output, Platform, Transport, User, UserId};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::line::{CloseReason, Line, LineState, QUEUE};
+use super::line::{CloseReason, IN_FLIGHT, Line, LineState, QUEUE};
 use crate::storage::{EndedCredentials, Ha1};
 
 /// Inputs that wait for the platform. Connections that produce more wait themselves.
@@ -37,6 +37,8 @@ pub(super) enum Command {
     Received {
         connection: ConnectionId,
         message: Vec<u8>,
+        /// Given back when the message has been taken.
+        turn: OwnedSemaphorePermit,
     },
     Disconnected {
         connection: ConnectionId,
@@ -95,6 +97,7 @@ impl Switch {
             switch: self.clone(),
             messages,
             state,
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
         }
     }
 
@@ -198,7 +201,14 @@ impl Driver {
                     peer,
                 });
             }
-            Command::Received { connection, message } => self.input(Input::Received { connection, message }),
+            Command::Received {
+                connection,
+                message,
+                turn,
+            } => {
+                drop(turn);
+                self.input(Input::Received { connection, message });
+            }
             Command::Disconnected { connection } => {
                 if self.lines.remove(&connection).is_some() {
                     self.input(Input::Disconnected { connection });
@@ -274,12 +284,9 @@ impl Driver {
         let Some(line) = self.lines.get(&connection) else {
             return;
         };
-        let is_refusal = message
-            .strip_prefix(b"SIP/2.0 ")
-            .is_some_and(|status| status.first() >= Some(&b'3'));
-        if !is_refusal {
+        if self.platform.is_signed_in(connection) {
             line.state
-                .send_if_modified(|state| !std::mem::replace(&mut state.is_accepted, true));
+                .send_if_modified(|state| !std::mem::replace(&mut state.is_signed_in, true));
         }
         match line.messages.try_send(message) {
             Ok(()) => {}
@@ -306,6 +313,7 @@ fn log(event: &Event) {
 #[cfg(test)]
 mod tests {
     use clearline_pbx::{Config, Key};
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -346,6 +354,52 @@ mod tests {
         }
         assert_eq!(closed(&mut deaf).await, Some(CloseReason::SlowReader));
         assert!(other.send(PING.to_vec()).await && other.receive().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_connection_in_a_hurry_takes_its_turn() {
+        let (commands, mut queue) = mpsc::channel(INPUTS);
+        let switch = Switch {
+            commands,
+            connections: Arc::default(),
+        };
+        let (hasty, calm) = (
+            switch.open(Transport::Ws, None).await,
+            switch.open(Transport::Ws, None).await,
+        );
+        for _ in 0..IN_FLIGHT {
+            assert_eq!(hasty.send(PING.to_vec()).now_or_never(), Some(true));
+        }
+        assert_eq!(hasty.send(PING.to_vec()).now_or_never(), None, "it waits");
+        assert_eq!(
+            calm.send(PING.to_vec()).now_or_never(),
+            Some(true),
+            "others do not"
+        );
+
+        let mut taken = 0;
+        while taken == 0 {
+            taken += usize::from(matches!(queue.recv().await, Some(Command::Received { .. })));
+        }
+        assert_eq!(
+            hasty.send(PING.to_vec()).now_or_never(),
+            Some(true),
+            "one was taken"
+        );
+        assert_eq!(hasty.send(PING.to_vec()).now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_alone_does_not_make_a_stranger_known() {
+        let mut line = switch().open(Transport::Ws, None).await;
+        let options = b"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bKx\r\n\
+            From: <sip:x@x.invalid>;tag=x\r\nTo: <sip:example.com>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\
+            Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+        for message in [PING, options] {
+            assert!(line.send(message.to_vec()).await);
+            assert!(line.receive().await.is_some());
+            assert!(!line.is_signed_in());
+        }
     }
 
     #[tokio::test]

@@ -1,8 +1,6 @@
 //! SIP over WebSocket (RFC 7118): the handshake with its checks, and one task per connection.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Extension;
@@ -13,7 +11,6 @@ use clearline_pbx::Transport;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -21,19 +18,19 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+use super::places::Place;
+use super::read_budget::ReadBudget;
 use super::{CloseReason, Line};
 use crate::app::App;
 use crate::listener::Peer;
 use crate::origin::{Site, client_address};
+use crate::per_address::Crowded;
 
 /// The largest message and frame; SIP with a long session description has a few kilobytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-/// WebSockets at the same time, in all and from one address (an office behind one router).
-const MAX_CONNECTIONS: u32 = 8_192;
-const MAX_CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Half the time between two pings: a ping is sent at one beat, the answer is due at the next.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// A connection on which nothing was accepted by then is closed.
+/// A connection on which nobody has signed in by then is closed.
 const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(60);
 /// A client that takes longer to take one message is disconnected.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,12 +54,9 @@ pub(crate) async fn upgrade(
         return refuse(StatusCode::UPGRADE_REQUIRED, "The SIP WebSocket needs HTTP/1.1.");
     };
     let address = client_address(&app.origins, peer.address, request.headers());
-    let Some(place) = app.connections.take_place(address) else {
-        tracing::warn!("a WebSocket was refused: too many connections");
-        return refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many connections, try again later.",
-        );
+    let place = match app.places.take(address) {
+        Ok(place) => place,
+        Err(why) => return refuse_crowded(why),
     };
     let transport = if site.tls { Transport::Wss } else { Transport::Ws };
     let peer = SocketAddr::new(address, peer.address.port());
@@ -129,72 +123,20 @@ fn refuse(status: StatusCode, words: &'static str) -> Response {
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-    }
     response
 }
 
-/// Counts the open WebSockets.
-#[derive(Clone)]
-pub(crate) struct Connections {
-    places: Arc<Semaphore>,
-    by_address: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-}
-
-impl Connections {
-    /// With all places free.
-    pub(crate) fn new() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
-            by_address: Arc::default(),
-        }
-    }
-
-    /// How many are open.
-    pub(crate) fn count(&self) -> usize {
-        MAX_CONNECTIONS as usize - self.places.available_permits()
-    }
-
-    /// Waits until all are closed.
-    pub(crate) async fn all_closed(&self) {
-        drop(self.places.acquire_many(MAX_CONNECTIONS).await);
-    }
-
-    fn take_place(&self, address: IpAddr) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= MAX_CONNECTIONS_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        drop(counts);
-        Some(Place {
-            address,
-            by_address: Arc::clone(&self.by_address),
-            _permit: permit,
-        })
-    }
-}
-
-/// The right to be one of the [`Connections`].
-struct Place {
-    address: IpAddr,
-    by_address: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
+fn refuse_crowded(why: Crowded) -> Response {
+    let (words, seconds) = match why {
+        Crowded::TooMany => ("Too many connections, try again later.", 30),
+        Crowded::TooFast(wait) => ("Too many new connections, try again soon.", wait.as_secs() + 1),
+    };
+    tracing::warn!("a WebSocket was refused: {words}");
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, words);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 async fn run(app: App, upgrade: OnUpgrade, transport: Transport, peer: SocketAddr, place: Place) {
@@ -211,18 +153,21 @@ async fn run(app: App, upgrade: OnUpgrade, transport: Transport, peer: SocketAdd
     let mut conversation = Conversation {
         socket,
         line,
+        place,
+        budget: ReadBudget::new(),
         opened: Instant::now(),
         was_heard: true,
     };
     let reason = conversation.run().await;
     tracing::debug!(connection = %conversation.line.id, ?reason, "a WebSocket is closed");
     conversation.close(reason).await;
-    drop(place);
 }
 
 struct Conversation {
     socket: Socket,
     line: Line,
+    place: Place,
+    budget: ReadBudget,
     opened: Instant,
     /// Something came since the last ping.
     was_heard: bool,
@@ -239,7 +184,7 @@ impl Conversation {
                     Some(message) => self.send(frame(message)).await,
                     None => Err(self.line.close_reason().unwrap_or(CloseReason::GoingAway)),
                 },
-                incoming = self.socket.next() => self.take(incoming).await,
+                incoming = next(&mut self.socket, &self.budget) => self.take(incoming).await,
                 _ = heartbeat.tick() => {
                     ping_is_due = !ping_is_due;
                     self.beat(ping_is_due).await
@@ -248,11 +193,17 @@ impl Conversation {
             if let Err(reason) = step {
                 return reason;
             }
+            if self.line.is_signed_in() {
+                self.place.signed_in();
+            }
         }
     }
 
     async fn take(&mut self, incoming: Option<Result<Message, Error>>) -> Result<(), CloseReason> {
         self.was_heard = true;
+        if let Some(Ok(frame)) = &incoming {
+            self.budget.spend(frame.len());
+        }
         let message = match incoming {
             Some(Ok(Message::Text(text))) => text.as_bytes().to_vec(),
             Some(Ok(Message::Binary(bytes))) => bytes.to_vec(),
@@ -268,7 +219,7 @@ impl Conversation {
     }
 
     async fn beat(&mut self, ping_is_due: bool) -> Result<(), CloseReason> {
-        if !self.line.is_accepted() && self.opened.elapsed() > SIGN_IN_TIMEOUT {
+        if !self.line.is_signed_in() && self.opened.elapsed() > SIGN_IN_TIMEOUT {
             return Err(CloseReason::NotSignedIn);
         }
         if ping_is_due {
@@ -322,6 +273,12 @@ impl Conversation {
     }
 }
 
+/// The next frame, once it may be read: what a client sends too fast waits in the network.
+async fn next(socket: &mut Socket, budget: &ReadBudget) -> Option<Result<Message, Error>> {
+    budget.ready().await;
+    socket.next().await
+}
+
 /// Text where it can be (RFC 7118 section 5.2): a body need not be UTF-8.
 fn frame(message: Vec<u8>) -> Message {
     match String::from_utf8(message) {
@@ -345,17 +302,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_has_a_limited_number_of_places() {
-        let (connections, address) = (Connections::new(), IpAddr::from([192, 0, 2, 1]));
-        let taken: Vec<_> = std::iter::from_fn(|| connections.take_place(address)).collect();
-        assert_eq!(
-            (taken.len(), connections.count()),
-            (MAX_CONNECTIONS_PER_ADDRESS, MAX_CONNECTIONS_PER_ADDRESS)
-        );
-        assert!(connections.take_place(IpAddr::from([192, 0, 2, 2])).is_some());
-        drop(taken);
-        assert_eq!(connections.count(), 0);
-        assert!(connections.by_address.lock().unwrap().is_empty());
+    fn who_is_refused_is_told_when_to_come_again() {
+        let after = |why| {
+            let response = refuse_crowded(why);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            response.headers()[header::RETRY_AFTER].clone()
+        };
+        assert_eq!(after(Crowded::TooMany), "30");
+        assert_eq!(after(Crowded::TooFast(Duration::from_millis(20))), "1");
+        assert_eq!(after(Crowded::TooFast(Duration::from_millis(2_100))), "3");
     }
 
     #[test]

@@ -133,6 +133,28 @@ async fn garbage_closes_its_own_connection_only() {
     assert_eq!(neighbour.register("bob", DOMAIN, "bob", "demo").await, 200);
 }
 
+/// More than is read at once, but not more than a client may send: it waits, and everything is answered.
+#[tokio::test]
+async fn what_comes_too_fast_is_answered_later_and_holds_nobody_up() {
+    const MANY: usize = 330;
+    let folder = Folder::new();
+    let server = demo(&folder).await;
+    let mut hasty = SipClient::connect(server.address()).await;
+    for number in 0..MANY {
+        let options = format!(
+            "OPTIONS sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/WS h.invalid;branch=z9hG4bK{number}\r\n\
+             From: <sip:h@h.invalid>;tag=h\r\nTo: <sip:{DOMAIN}>\r\nCall-ID: h\r\nCSeq: 1 OPTIONS\r\n\
+             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        hasty.send(Frame::text(options)).await;
+    }
+    let mut neighbour = SipClient::connect(server.address()).await;
+    assert_eq!(neighbour.register("bob", DOMAIN, "bob", "demo").await, 200);
+    for _ in 0..MANY {
+        assert_eq!(hasty.message().await.status(), Some(200));
+    }
+}
+
 #[tokio::test]
 async fn text_that_is_not_utf_8_closes_the_connection() {
     let folder = Folder::new();
