@@ -35,14 +35,17 @@ async fn main() -> ExitCode {
         Err(error @ StartError::Refused(_)) => return fail(&error.to_string(), ExitCode::from(REFUSED)),
         Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
     };
+    // Heard before the terminal says how to stop: whoever is told may do so at once.
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("cannot wait for signals: {error}"), ExitCode::FAILURE),
+    };
     println!("{}", banner::text(server.summary()));
-    if let Err(error) = asked_to_stop().await {
-        return fail(&format!("cannot wait for signals: {error}"), ExitCode::FAILURE);
-    }
+    signals.next().await;
     tokio::select! {
         () = server.stop() => ExitCode::SUCCESS,
         // Asked twice: at once.
-        _ = asked_to_stop() => ExitCode::FAILURE,
+        () = signals.next() => ExitCode::FAILURE,
     }
 }
 
@@ -78,17 +81,41 @@ fn raise_file_limit() {
 #[cfg(not(unix))]
 fn raise_file_limit() {}
 
+/// What asks the program to stop: Ctrl-C, and where there are signals SIGTERM.
 #[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        result = tokio::signal::ctrl_c() => result,
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
-#[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+#[cfg(windows)]
+struct StopSignals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        let _pressed = self.0.recv().await;
+    }
 }
