@@ -9,11 +9,12 @@ mod support;
 
 use std::time::Duration;
 
-use clearline_core::media::Level;
+use clearline_core::media::{HoldMusic, Level, Melody};
 use clearline_core::{
-    CallId, Direction, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
-    MediaRequestId, MediaSessionId, MediaTransport,
+    CallId, ConferenceId, Direction, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent,
+    MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport,
 };
+use clearline_native::audio::Sound;
 use clearline_native::media::{MediaBackend as _, MediaJob, StatisticsReader, WebRtcMedia};
 use support::{Person, similarity, voice};
 use tokio::sync::mpsc;
@@ -34,7 +35,10 @@ struct End {
 
 impl End {
     fn new(person: Person) -> Self {
-        let backend = WebRtcMedia::new(person.clone());
+        Self::with(WebRtcMedia::new(person.clone()), person)
+    }
+
+    fn with(backend: WebRtcMedia, person: Person) -> Self {
         let (reporter, reports) = mpsc::unbounded_channel();
         let statistics = backend.statistics();
         Self {
@@ -172,6 +176,8 @@ fn loudness(samples: &[i16]) -> f64 {
 async fn each_hears_the_other_and_nobody_else() {
     let (alice, bob) = call().await;
     bob.person.hear(4.0).await;
+    // Comparing takes a while, in which the voices may end.
+    let figures = alice.statistics.of(CALL).unwrap();
     let (at_bob, at_alice) = (bob.person.heard(), alice.person.heard());
     let (alice_said, bob_said) = (alice.person.said(), bob.person.said());
     let right = [
@@ -187,7 +193,6 @@ async fn each_hears_the_other_and_nobody_else() {
     eprintln!("similarity to the right voice {right:.3?}, to wrong ones {wrong:.3?}");
     assert!(right.iter().all(|&score| score > 0.8));
     assert!(wrong.iter().all(|&score| score < 0.6));
-    let figures = alice.statistics.of(CALL).unwrap();
     assert_eq!((figures.format, figures.received.lost), ("opus", 0));
     assert!(
         figures.packets_sent > 100 && figures.level_received > -40.0,
@@ -298,8 +303,10 @@ async fn hold_stops_the_media_and_resume_brings_it_back() {
         Level::of(&alice.person.hear(0.5).await).is_silent(),
         "bob may not send"
     );
-    let heard = loudness(&bob.person.hear(0.5).await);
-    assert!(heard < -80.0, "bob hears the room of who holds him: {heard} dBFS");
+    let heard = bob.person.hear(3.0).await;
+    assert!(loudness(&heard) > -40.0, "bob hears music");
+    let voice = similarity(alice.person.said(), &heard, 5.0);
+    assert!(voice < 0.6, "bob hears the room of who holds him: {voice}");
 
     negotiate(&mut alice, Direction::Inactive, &mut bob, Direction::SendRecv).await;
     let sent = alice.statistics.of(CALL).unwrap().packets_sent;
@@ -318,6 +325,154 @@ async fn hold_stops_the_media_and_resume_brings_it_back() {
     alice.person.hear(0.5).await;
     let (heard_alice, heard_bob) = (bob.person.hear(0.5).await, alice.person.hear(0.5).await);
     assert!(loudness(&heard_alice) > -40.0 && loudness(&heard_bob) > -40.0);
+}
+
+/// The share of the sound that is at `hertz` (Goertzel), in the best half second.
+fn share_of_tone(samples: &[i16], hertz: f64) -> f64 {
+    let share = |chunk: &[i16]| {
+        let (mut real, mut imaginary, mut energy) = (0.0, 0.0, 0.0);
+        for (at, sample) in chunk.iter().enumerate() {
+            let (sample, angle) = (
+                f64::from(*sample),
+                hertz * std::f64::consts::TAU * at as f64 / 48_000.0,
+            );
+            real += sample * angle.cos();
+            imaginary += sample * angle.sin();
+            energy += sample * sample;
+        }
+        2.0 * (real * real + imaginary * imaginary) / (energy * chunk.len() as f64).max(1.0)
+    };
+    samples.chunks_exact(4_800).map(share).fold(0.0, f64::max)
+}
+
+fn tone(hertz: f64, seconds: usize) -> Sound {
+    let sine = |at: usize| (hertz * std::f64::consts::TAU * at as f64 / 48_000.0).sin();
+    Sound::from_samples(
+        (0..seconds * 48_000)
+            .map(|at| (sine(at) * 6_000.0) as i16)
+            .collect::<Vec<_>>(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_held_hears_the_melody_and_nobody_else() {
+    // A tone that is no note of the melody, nor near one.
+    let room = 1_500.0;
+    let (mut alice, mut bob) = (
+        End::new(Person::speaking(tone(room, 60))),
+        End::new(Person::speaking(voice(2, 60))),
+    );
+    negotiate(&mut alice, Direction::SendRecv, &mut bob, Direction::SendRecv).await;
+    alice.connected().await;
+    bob.connected().await;
+    bob.person.hear(0.5).await;
+    assert!(
+        share_of_tone(&bob.person.hear(0.5).await, room) > 0.5,
+        "the room is heard"
+    );
+    // Muted or not makes no difference to the music.
+    for muted in [false, true] {
+        alice.request(MediaAction::SetMuted { muted }).await.unwrap();
+        negotiate(&mut alice, Direction::SendOnly, &mut bob, Direction::SendRecv).await;
+        bob.person.hear(0.5).await;
+        let heard = bob.person.hear(3.0).await;
+        assert!((-40.0..-20.0).contains(&loudness(&heard)), "{}", loudness(&heard));
+        assert!(share_of_tone(&heard, room) < 0.01, "the room is not");
+        let notes = Melody::frequencies().filter(|note| share_of_tone(&heard, f64::from(*note)) > 0.3);
+        assert!(notes.count() >= 5, "its notes are");
+        // Retrieved, and the far end not asked yet: silence at once.
+        let offer = alice.offer(Direction::SendRecv).await;
+        bob.person.hear(0.5).await;
+        assert!(loudness(&bob.person.hear(0.5).await) < -80.0);
+        let answer = bob.answer(&offer, Direction::SendRecv).await;
+        alice.apply(&answer).await;
+        bob.person.hear(0.5).await;
+        let back = bob.person.hear(0.5).await;
+        assert_eq!(share_of_tone(&back, room) > 0.5, !muted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_platform_plays_this_side_is_silent() {
+    for hold_music in [HoldMusic::Platform, HoldMusic::None] {
+        let person = Person::speaking(voice(1, 60));
+        let backend = WebRtcMedia::builder(person.clone())
+            .hold_music(hold_music)
+            .build();
+        let (mut alice, mut bob) = (
+            End::with(backend, person),
+            End::new(Person::speaking(voice(2, 60))),
+        );
+        negotiate(&mut alice, Direction::SendRecv, &mut bob, Direction::SendRecv).await;
+        alice.connected().await;
+        negotiate(&mut alice, Direction::SendOnly, &mut bob, Direction::SendRecv).await;
+        bob.person.hear(0.5).await;
+        let heard = loudness(&bob.person.hear(1.0).await);
+        assert!(heard < -80.0, "{heard} dBFS");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_conference_each_hears_exactly_the_others() {
+    let tones = [700.0, 1_100.0, 1_700.0];
+    let [at_alice, at_bob, at_carol] = tones;
+    let person = Person::speaking(tone(at_alice, 60));
+    let mut alice = End::new(person);
+    let (mut bob, mut carol) = (
+        End::new(Person::speaking(tone(at_bob, 60))),
+        End::new(Person::speaking(tone(at_carol, 60))),
+    );
+    for (session, other) in [(1, &mut bob), (2, &mut carol)] {
+        alice.session = session;
+        negotiate(&mut alice, Direction::SendRecv, other, Direction::SendRecv).await;
+        alice.connected().await;
+        other.connected().await;
+    }
+    let hears = |heard: &[i16]| tones.map(|tone| share_of_tone(heard, tone) > 0.1);
+    bob.person.hear(0.5).await;
+    assert_eq!(hears(&bob.person.hear(0.5).await), [true, false, false]);
+
+    let conference = Some(ConferenceId(1));
+    for session in [1, 2] {
+        alice.session = session;
+        alice
+            .request(MediaAction::SetConference { conference })
+            .await
+            .unwrap();
+    }
+    bob.person.hear(1.0).await;
+    let (heard_bob, heard_carol) = (bob.person.hear(1.0).await, carol.person.hear(1.0).await);
+    assert_eq!(hears(&heard_bob), [true, false, true], "bob");
+    assert_eq!(hears(&heard_carol), [true, true, false], "carol");
+
+    // Muted, the one who mixes is not heard; the others are.
+    for session in [1, 2] {
+        alice.session = session;
+        alice
+            .request(MediaAction::SetMuted { muted: true })
+            .await
+            .unwrap();
+    }
+    bob.person.hear(1.0).await;
+    assert_eq!(hears(&bob.person.hear(1.0).await), [false, false, true]);
+
+    // Held, bob hears music and nothing of the conference.
+    alice.session = 1;
+    negotiate(&mut alice, Direction::SendOnly, &mut bob, Direction::SendRecv).await;
+    bob.person.hear(1.0).await;
+    let held = bob.person.hear(1.0).await;
+    assert!(hears(&held)[1..] == [false, false] && loudness(&held) > -45.0);
+
+    alice
+        .request(MediaAction::SetConference { conference: None })
+        .await
+        .unwrap();
+    carol.person.hear(1.0).await;
+    assert_eq!(
+        hears(&carol.person.hear(0.5).await),
+        [false; 3],
+        "nobody is left but alice, who is muted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

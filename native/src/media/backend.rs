@@ -5,9 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use clearline_core::media::HoldMusic;
 use clearline_core::{Input, MediaAction, MediaSessionId};
 use tokio::sync::mpsc;
 
+use super::conference::Conferences;
 use super::peer::{IceServer, PeerConfig};
 use super::session::{self, Shared};
 use super::statistics::StatisticsReader;
@@ -26,6 +28,7 @@ pub struct WebRtcMedia {
 pub struct WebRtcMediaBuilder {
     audio: Arc<dyn AudioProvider>,
     peers: PeerConfig,
+    hold_music: HoldMusic,
 }
 
 impl WebRtcMedia {
@@ -39,6 +42,7 @@ impl WebRtcMedia {
         WebRtcMediaBuilder {
             audio: Arc::new(audio),
             peers: PeerConfig::default(),
+            hold_music: HoldMusic::default(),
         }
     }
 
@@ -63,11 +67,20 @@ impl WebRtcMediaBuilder {
         self
     }
 
+    /// Who plays to a party on hold.
+    #[must_use]
+    pub fn hold_music(mut self, hold_music: HoldMusic) -> Self {
+        self.hold_music = hold_music;
+        self
+    }
+
     /// The backend.
     pub fn build(self) -> WebRtcMedia {
         let shared = Shared {
             audio: self.audio,
             peers: self.peers,
+            hold_music: self.hold_music,
+            conferences: Conferences::new(),
             statistics: StatisticsReader::default(),
         };
         WebRtcMedia {

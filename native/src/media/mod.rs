@@ -9,6 +9,7 @@
 
 mod backend;
 mod codec;
+mod conference;
 mod description;
 mod g711;
 mod peer;

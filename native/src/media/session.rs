@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use clearline_core::media::HoldMusic;
 use clearline_core::{
     CallId, Direction, Input, MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome,
     MediaSessionId, MediaTransport,
@@ -17,10 +18,11 @@ use clearline_core::{
 use tokio::sync::mpsc;
 
 use super::MediaJob;
+use super::conference::Conferences;
 use super::description::{self, Answerer, rejected};
 use super::peer::{self, Peer, PeerConfig, PeerEvent};
 use super::statistics::StatisticsReader;
-use super::stream::{Stream, StreamEvent, StreamParts};
+use super::stream::{Outlet, Stream, StreamEvent, StreamParts};
 use crate::audio::AudioProvider;
 
 /// What sessions share.
@@ -28,6 +30,8 @@ use crate::audio::AudioProvider;
 pub(crate) struct Shared {
     pub(crate) audio: Arc<dyn AudioProvider>,
     pub(crate) peers: PeerConfig,
+    pub(crate) hold_music: HoldMusic,
+    pub(crate) conferences: Conferences,
     pub(crate) statistics: StatisticsReader,
 }
 
@@ -88,8 +92,10 @@ struct Open {
     /// The last ICE restart was taken back half done: the next offer has to repeat it.
     restart_due: bool,
     muted: bool,
-    /// What was last agreed on was wanted without the microphone.
-    held: bool,
+    hold_music: HoldMusic,
+    /// What this side wants, and what it wanted when both last agreed.
+    wanted: Direction,
+    agreed: Direction,
     agreed_at: Option<tokio::time::Instant>,
 }
 
@@ -98,12 +104,6 @@ struct Open {
 struct PendingOffer {
     direction: Direction,
     ice_restart: bool,
-}
-
-impl PendingOffer {
-    fn holds(self) -> bool {
-        self.direction != Direction::SendRecv
-    }
 }
 
 impl Session {
@@ -135,14 +135,14 @@ impl Session {
             MediaAction::SetMuted { muted } => {
                 let open = self.existing()?;
                 open.muted = muted;
-                open.set_microphone();
+                open.set_outlet();
                 Ok(MediaOutcome::Done)
             }
-            MediaAction::SetConference { conference: None } => Ok(MediaOutcome::Done),
-            MediaAction::SetConference { .. } => Err(MediaError {
-                kind: MediaErrorKind::Failed,
-                detail: "calls cannot be mixed yet".to_owned(),
-            }),
+            MediaAction::SetConference { conference } => {
+                let chair = conference.map(|id| self.shared.conferences.join(id).ok_or_else(full));
+                self.existing()?.stream.set_conference(chair.transpose()?);
+                Ok(MediaOutcome::Done)
+            }
             MediaAction::SendDtmf { tones, duration_ms } => {
                 self.existing()?.stream.send_tones(tones, duration_ms);
                 Ok(MediaOutcome::Done)
@@ -233,7 +233,9 @@ impl Open {
             provisional: None,
             restart_due: false,
             muted: false,
-            held: false,
+            hold_music: shared.hold_music,
+            wanted: Direction::SendRecv,
+            agreed: Direction::SendRecv,
             agreed_at: None,
         })
     }
@@ -247,10 +249,10 @@ impl Open {
             direction,
             ice_restart,
         });
-        self.set_microphone();
+        self.want(direction);
         let offer = self.peer.offer(direction, ice_restart).await.inspect_err(|_| {
             self.offer = None;
-            self.set_microphone();
+            self.want(self.agreed);
         })?;
         self.restart_due = false;
         self.provisional = None;
@@ -260,10 +262,11 @@ impl Open {
 
     async fn create_answer(&mut self, offer: &str, wanted: Direction) -> Result<String, MediaError> {
         let direction = wanted.and(description::allowed_by(offer)?);
+        self.want(wanted);
         let answer = self.peer.answer(offer, direction).await?;
         self.offer = None;
         self.provisional = None;
-        self.held = wanted != Direction::SendRecv;
+        self.agreed = wanted;
         self.local.clone_from(&answer);
         self.agree(offer, Answerer::Local)?;
         Ok(answer)
@@ -289,9 +292,10 @@ impl Open {
             self.provisional = Some(answer);
         } else {
             self.provisional = None;
-            self.held = self.offer.take().is_some_and(PendingOffer::holds);
+            self.offer = None;
+            self.agreed = self.wanted;
         }
-        self.set_microphone();
+        self.set_outlet();
         Ok(())
     }
 
@@ -305,7 +309,7 @@ impl Open {
         let Some(offer) = self.offer.take() else {
             return Ok(());
         };
-        self.set_microphone();
+        self.want(self.agreed);
         self.restart_due = offer.ice_restart;
         if self.provisional.take().is_some() {
             // The provisional answer has ended the engine's negotiation; there is nothing left to take back.
@@ -314,15 +318,28 @@ impl Open {
         self.peer.rollback().await
     }
 
-    /// The microphone is let through only while both ways are wanted: whoever is held never hears the room.
-    fn set_microphone(&self) {
-        let held = self.held || self.offer.is_some_and(PendingOffer::holds);
-        self.stream.set_muted(self.muted || held);
+    fn want(&mut self, direction: Direction) {
+        self.wanted = direction;
+        self.set_outlet();
+    }
+
+    /// The microphone is let through only while both ways are wanted: whoever is held never hears the room. Music is for
+    /// a party that has agreed to be held and is not being retrieved.
+    fn set_outlet(&self) {
+        let outlet = match (self.wanted, self.agreed) {
+            (Direction::SendRecv, Direction::SendRecv) if self.muted => Outlet::Muted,
+            (Direction::SendRecv, Direction::SendRecv) => Outlet::Microphone,
+            (Direction::SendOnly, Direction::SendOnly) if self.hold_music == HoldMusic::Generated => {
+                Outlet::Music
+            }
+            _ => Outlet::Silence,
+        };
+        self.stream.set_outlet(outlet);
     }
 
     fn agree(&mut self, remote: &str, answerer: Answerer) -> Result<(), MediaError> {
         let agreement = description::agree(&self.local, remote, answerer)?;
-        self.set_microphone();
+        self.set_outlet();
         self.stream.agreed(agreement);
         self.agreed_at.get_or_insert_with(tokio::time::Instant::now);
         Ok(())
@@ -343,6 +360,13 @@ fn random_ssrc() -> Result<u32, MediaError> {
         kind: MediaErrorKind::Failed,
         detail: error.to_string(),
     })
+}
+
+fn full() -> MediaError {
+    MediaError {
+        kind: MediaErrorKind::Failed,
+        detail: "the conference is full".to_owned(),
+    }
 }
 
 fn description(sdp: String) -> MediaOutcome {

@@ -1,17 +1,18 @@
 //! The audio of one session: a loop that every 20 ms sends one frame and plays one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clearline_core::media::{JitterBuffer, Level, Playout};
+use clearline_core::media::{JitterBuffer, Level, Melody, Playout};
 use clearline_core::{CallId, Instant, MediaError, MediaErrorKind};
 use rtc::rtp;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::codec::{Decoder, Encoder, Format};
+use super::conference::Chair;
 use super::description::{Agreement, Receiving, Sending};
 use super::peer::RtpSender;
 use super::statistics::StatisticsReader;
@@ -53,17 +54,43 @@ pub(crate) struct Stream {
     commands: mpsc::UnboundedSender<Command>,
 }
 
+/// What leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Outlet {
+    /// The microphone and the conference, if there is one.
+    #[default]
+    Microphone,
+    /// The conference alone.
+    Muted,
+    /// Music, for a party on hold.
+    Music,
+    /// Exact zeros.
+    Silence,
+}
+
 /// Switches that work at once, between two frames.
 #[derive(Debug, Default)]
 struct Switches {
-    muted: AtomicBool,
+    /// An [`Outlet`].
+    outlet: AtomicU8,
     sending: AtomicBool,
     connected: AtomicBool,
+}
+
+impl Switches {
+    fn outlet(&self) -> Outlet {
+        let number = self.outlet.load(Ordering::Relaxed);
+        let all = [Outlet::Microphone, Outlet::Muted, Outlet::Music];
+        let known = all.into_iter().find(|outlet| *outlet as u8 == number);
+        known.unwrap_or(Outlet::Silence)
+    }
 }
 
 #[derive(Debug)]
 enum Command {
     Agreed(Box<Agreement>),
+    Conference(Option<Chair>),
     Tones { tones: String, duration_ms: u32 },
 }
 
@@ -76,9 +103,14 @@ impl Stream {
         Self { switches, commands }
     }
 
-    /// Sends exact zeros from the next frame on, or stops doing so.
-    pub(crate) fn set_muted(&self, muted: bool) {
-        self.switches.muted.store(muted, Ordering::Relaxed);
+    /// Sends this from the next frame on.
+    pub(crate) fn set_outlet(&self, outlet: Outlet) {
+        self.switches.outlet.store(outlet as u8, Ordering::Relaxed);
+    }
+
+    /// Takes part in a conference, or in none.
+    pub(crate) fn set_conference(&self, chair: Option<Chair>) {
+        self.command(Command::Conference(chair));
     }
 
     /// Stops sending altogether from the next frame on, until the next agreement that says otherwise.
@@ -118,6 +150,9 @@ struct AudioLoop {
     outgoing: Outgoing,
     incoming: Incoming,
     microphone_problem: Option<MediaErrorKind>,
+    conference: Option<Chair>,
+    /// For a party on hold, while it plays.
+    music: Option<Melody>,
     frames: u32,
 }
 
@@ -132,6 +167,8 @@ impl AudioLoop {
             outgoing,
             incoming: Incoming::default(),
             microphone_problem: None,
+            conference: None,
+            music: None,
             frames: 0,
         }
     }
@@ -148,7 +185,9 @@ impl AudioLoop {
                 },
                 Some(packet) = self.parts.packets.recv() => self.receive(packet),
                 due = ticks.tick() => {
-                    start_afresh_if_late(&mut ticks, due);
+                    if start_afresh_if_late(&mut ticks, due) && let Some(chair) = &mut self.conference {
+                        chair.resume();
+                    }
                     if self.switches.connected.load(Ordering::Relaxed) {
                         self.send_frame().await;
                         self.play_frame();
@@ -174,6 +213,7 @@ impl AudioLoop {
                 }
                 self.agreement = Some(*agreement);
             }
+            Command::Conference(chair) => self.conference = chair,
             Command::Tones { tones, duration_ms } => self.outgoing.events.queue(&tones, duration_ms),
         }
     }
@@ -202,9 +242,7 @@ impl AudioLoop {
         // The microphone is always read, so that nothing stale comes out after hold or mute.
         self.parts.audio.source.read(&mut frame);
         self.watch_microphone();
-        if self.switches.muted.load(Ordering::Relaxed) {
-            frame.fill(0);
-        }
+        self.replace_microphone(&mut frame);
         let Some(send) = self.agreement.as_ref().map(|agreement| agreement.send) else {
             return;
         };
@@ -217,8 +255,31 @@ impl AudioLoop {
         }
     }
 
+    /// What leaves besides the microphone, or instead of it.
+    fn replace_microphone(&mut self, frame: &mut [i16; FRAME]) {
+        let outlet = self.switches.outlet();
+        if outlet != Outlet::Microphone {
+            frame.fill(0);
+        }
+        let mut others = [0; FRAME];
+        if let Some(chair) = &mut self.conference {
+            let talks = matches!(outlet, Outlet::Microphone | Outlet::Muted);
+            // A round begins whether its sound is wanted or not.
+            chair.hear(if talks { frame } else { &mut others });
+        }
+        if outlet == Outlet::Music {
+            let melody = self.music.get_or_insert_with(|| Melody::new(SAMPLE_RATE));
+            melody.fill(frame);
+        } else if let Some(mut melody) = self.music.take() {
+            melody.release(frame);
+        }
+    }
+
     fn play_frame(&mut self) {
         let frame = self.incoming.frame();
+        if let Some(chair) = &self.conference {
+            chair.say(&frame);
+        }
         self.parts.audio.sink.write(&frame);
     }
 
@@ -252,10 +313,13 @@ impl AudioLoop {
     }
 }
 
-fn start_afresh_if_late(ticks: &mut Interval, due: tokio::time::Instant) {
-    if due.elapsed() > LONGEST_CATCH_UP {
+/// Whether it was late.
+fn start_afresh_if_late(ticks: &mut Interval, due: tokio::time::Instant) -> bool {
+    let is_late = due.elapsed() > LONGEST_CATCH_UP;
+    if is_late {
         ticks.reset();
     }
+    is_late
 }
 
 /// The sending half: one RTP stream for audio and events.
