@@ -309,6 +309,24 @@ impl Agent {
         self.on_call(now, call, |call| call.move_media())
     }
 
+    /// Lets the parties of two answered calls hear each other.
+    pub fn merge(&self, now: f64, one: &str, other: &str) -> Result<String, JsValue> {
+        let (one, other) = (id(one)?, id(other)?);
+        self.command(|core| core.merge(instant(now), one, other))
+    }
+
+    /// Leaves the conference with one party.
+    pub fn split(&self, now: f64, with: &str) -> Result<String, JsValue> {
+        let with = id(with)?;
+        self.command(|core| core.split(instant(now), with))
+    }
+
+    /// Leaves the conference by connecting the others with each other.
+    #[wasm_bindgen(js_name = leaveConference)]
+    pub fn leave_conference(&self, now: f64) -> Result<String, JsValue> {
+        self.command(|core| core.leave_conference(instant(now)))
+    }
+
     /// Uses another password from now on.
     #[wasm_bindgen(js_name = setPassword)]
     pub fn set_password(&self, now: f64, password: String) {

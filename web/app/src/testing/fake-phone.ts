@@ -71,6 +71,15 @@ export class FakePhone implements Phone {
     return this.state.calls.some((call) => call.id === id) ? this.#calls.get(id) : undefined;
   }
 
+  async merge(one: CallId, other: CallId): Promise<void> {
+    await this.callById(one)?.mergeWith(other);
+  }
+
+  async leaveConference(): Promise<void> {
+    const members = this.state.calls.filter(({ conference }) => conference !== null);
+    await this.callById(members[0]?.id ?? '')?.transferTo(members[1]?.id ?? '');
+  }
+
   update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void {
     this.commands.push(`update ${Object.keys(config).sort().join(' ')}`);
   }
@@ -113,6 +122,7 @@ export class FakePhone implements Phone {
       muted: false,
       localHold: false,
       remoteHold: false,
+      conference: null,
       negotiating: false,
       reconnecting: false,
       media: 'connected',
@@ -227,6 +237,21 @@ export class FakeCall implements Call {
   /** Succeeds when `transferred` is called. */
   transfer(target: string): Promise<void> {
     return this.#do(`transfer ${this.id} ${target}`, () => this.phone.change(this.id, { localHold: true, transfer: { type: 'referring' } }));
+  }
+
+  mergeWith(other: CallId): Promise<void> {
+    return this.#do(`merge ${this.id} ${other}`, () => {
+      for (const id of [this.id, other]) this.phone.change(id, { conference: 1, localHold: false });
+    });
+  }
+
+  split(): Promise<void> {
+    return this.#do(`split ${this.id}`, () => {
+      for (const { id, conference } of this.phone.state.calls) {
+        if (conference !== null && id !== this.id) this.phone.change(id, { conference: null, localHold: true });
+      }
+      this.phone.change(this.id, { conference: null });
+    });
   }
 
   transferTo(other: CallId): Promise<void> {

@@ -141,6 +141,11 @@ export interface CallState {
   readonly localHold: boolean;
   /** Negotiated: the other side holds this one. */
   readonly remoteHold: boolean;
+  /**
+   * The conference on this device the call is part of, or `null`: its party hears those of the other calls with the same
+   * number, unless one of them is held.
+   */
+  readonly conference: number | null;
   /** A change (hold, resume) is being negotiated. */
   readonly negotiating: boolean;
   /** The platform or the audio path was lost and has not been renegotiated yet; the call goes on. */
@@ -214,6 +219,12 @@ export type PhoneErrorCode =
   | 'unsupported'
   | 'worker-failed';
 
+/**
+ * Who plays to a party on hold: `generated`, this side, a small melody; `platform`, which sees that it is held; `none`.
+ * Wherever this side does not play, it sends silence.
+ */
+export type HoldMusic = 'none' | 'generated' | 'platform';
+
 /** How to reach the platform and as whom. */
 export interface PhoneConfig {
   /** For example `sip:alice@example.com`. */
@@ -233,6 +244,8 @@ export interface PhoneConfig {
   readonly iceServers?: readonly RTCIceServer[];
   /** `relay` sends all audio through a TURN server, so that the far end does not learn this device's address. */
   readonly iceTransportPolicy?: RTCIceTransportPolicy;
+  /** Who plays to a party on hold; default: `generated`. */
+  readonly holdMusic?: HoldMusic;
   /** Where the signalling runs; default: the best available of shared worker, worker, page. */
   readonly host?: HostMode;
   /** Key for worker name, locks and storage: one per account; default: the address of record. */
@@ -289,6 +302,11 @@ export interface Call {
   unmute(): Promise<void>;
   /** `0-9 * # A-D`; `,` and `;` pause two seconds. */
   sendDtmf(tones: string): Promise<void>;
+  /**
+   * Leaves the conference with this party, for a talk in private: the others are held. If one cannot be, the conference
+   * goes on.
+   */
+  split(): Promise<void>;
 }
 
 export interface PhoneEvents {
@@ -328,6 +346,18 @@ export interface Phone {
   stop(): Promise<void>;
   /** Gives an object at once; a refusal rejects `call.answered`. */
   call(target: string, options?: CallOptions): Call;
+  /**
+   * Lets the parties of two answered calls hear each other: those that are held are taken off hold, then all are mixed in
+   * the window that carries `one`, where the audio of `other` moves if need be. A third call joins a conference when it is
+   * merged with one of its calls. If a step fails, everything is as before. What a browser mixes ends with its window: with
+   * a reload it is mixed anew.
+   */
+  merge(one: CallId, other: CallId): Promise<void>;
+  /**
+   * Leaves a conference by connecting the two others with each other. Rejects with `not-offered` where that is not possible;
+   * leaving means to hang up both calls then.
+   */
+  leaveConference(): Promise<void>;
   /** The live object of a call in `state.calls`. */
   callById(id: CallId): Call | undefined;
   /** Renewed credentials or ICE servers. */
@@ -352,6 +382,8 @@ export type MediaAction =
   | { readonly type: 'add-candidates'; readonly fragment: string }
   | { readonly type: 'rollback' }
   | { readonly type: 'set-muted'; readonly muted: boolean }
+  /** Mix: the party hears those of all other sessions of this conference, and they hear it. `null`: none any more. */
+  | { readonly type: 'set-conference'; readonly conference: number | null }
   | { readonly type: 'send-dtmf'; readonly tones: string; readonly duration_ms: number }
   | { readonly type: 'close' };
 
@@ -385,6 +417,7 @@ export interface MediaEngineContext {
   /** `relay`: only through a TURN server. */
   readonly iceTransportPolicy: RTCIceTransportPolicy;
   readonly devices: AudioDevices;
+  readonly holdMusic: HoldMusic;
   emit(event: MediaEvent): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
 }

@@ -46,7 +46,11 @@ export type Command =
   | { readonly verb: 'cancel-transfer' }
   | { readonly verb: 'decide-transfer'; readonly agree: boolean }
   | { readonly verb: 'mute'; readonly muted: boolean }
-  | { readonly verb: 'dtmf'; readonly tones: string };
+  | { readonly verb: 'dtmf'; readonly tones: string }
+  | { readonly verb: 'merge'; readonly other: CallId }
+  | { readonly verb: 'split' }
+  /** Whichever call of the conference it is given to. */
+  | { readonly verb: 'leave-conference' };
 
 /** How a media request ended. */
 export type MediaResult =

@@ -63,6 +63,9 @@ export class FakeAgent implements Agent {
   setMuted = this.#command('setMuted');
   sendDtmf = this.#command('sendDtmf');
   moveMedia = this.#command('moveMedia');
+  merge = this.#command('merge');
+  split = this.#command('split');
+  leaveConference = this.#command('leaveConference');
 
   snapshot(): Uint8Array {
     return new Uint8Array([1, 2, 3]);
@@ -307,6 +310,7 @@ export function callInfo(change: Record<string, unknown> = {}): string {
     muted: false,
     localHold: false,
     remoteHold: false,
+    conference: null,
     negotiating: false,
     reconnecting: false,
     media: 'new',

@@ -155,6 +155,7 @@ function callState(change: Partial<CallState> = {}): CallState {
     muted: false,
     localHold: false,
     remoteHold: false,
+    conference: null,
     negotiating: false,
     reconnecting: false,
     media: 'new',

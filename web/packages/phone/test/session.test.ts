@@ -2,68 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { MediaAction, MediaEngineContext, MediaEvent, MediaSession } from '../src/api.js';
 import { browserMedia } from '../src/media/session.js';
-
-/** A peer connection that agrees to everything; tests say how it fares. */
-class FakeConnection extends EventTarget {
-  static all: FakeConnection[] = [];
-  static generateCertificate = async (): Promise<object> => ({ expires: Infinity });
-  connectionState: RTCPeerConnectionState = 'new';
-  iceGatheringState: RTCIceGatheringState = 'complete';
-  localDescription: RTCSessionDescriptionInit | null = null;
-  currentLocalDescription: RTCSessionDescriptionInit | null = null;
-  currentRemoteDescription: RTCSessionDescriptionInit | null = null;
-  restarts = 0;
-  sends: unknown = null;
-  readonly transceivers: object[] = [];
-  readonly name: number;
-
-  constructor(readonly configuration: RTCConfiguration) {
-    super();
-    this.name = FakeConnection.all.push(this);
-  }
-
-  addTransceiver(): object {
-    const transceiver = {
-      direction: 'sendrecv',
-      currentDirection: null,
-      sender: { replaceTrack: async (track: unknown) => void (this.sends = track), dtmf: null },
-      receiver: { track: { kind: 'audio' }, transport: null, getSynchronizationSources: () => [] },
-    };
-    this.transceivers.push(transceiver);
-    return transceiver;
-  }
-
-  getTransceivers = (): object[] => this.transceivers;
-  createOffer = async (): Promise<RTCSessionDescriptionInit> => ({ type: 'offer', sdp: description(`us${this.name}`) });
-  createAnswer = async (): Promise<RTCSessionDescriptionInit> => ({ type: 'answer', sdp: description(`us${this.name}`) });
-
-  async setLocalDescription(local: RTCSessionDescriptionInit): Promise<void> {
-    this.localDescription = local;
-    if (local.type === 'answer') this.currentLocalDescription = local;
-  }
-
-  async setRemoteDescription(remote: RTCSessionDescriptionInit): Promise<void> {
-    this.currentRemoteDescription = remote;
-    if (remote.type === 'answer') this.currentLocalDescription = this.localDescription;
-    else if (this.transceivers.length === 0) this.addTransceiver();
-  }
-
-  restartIce(): void {
-    this.restarts += 1;
-  }
-
-  close(): void {
-    this.connectionState = 'closed';
-  }
-
-  becomes(state: RTCPeerConnectionState): void {
-    this.connectionState = state;
-    this.dispatchEvent(new Event('connectionstatechange'));
-  }
-}
-
-const description = (who: string, media = 1): string =>
-  `v=0\r\na=fingerprint:sha-256 ${who}\r\n${'m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n'.repeat(media)}`;
+import { FakeConnection, description } from './fake_connection.js';
 
 const OFFER: MediaAction = { type: 'create-offer', direction: 'sendrecv', ice_restart: false };
 const RESTART: MediaAction = { ...OFFER, ice_restart: true };
@@ -86,6 +25,7 @@ beforeEach(() => {
     iceServers: [],
     iceTransportPolicy: 'all',
     devices: {},
+    holdMusic: 'none',
     emit: (event) => events.push(event),
     log: () => undefined,
   };

@@ -52,6 +52,9 @@ export interface Agent {
   setMuted(now: number, call: string, muted: boolean): string;
   sendDtmf(now: number, call: string, tones: string): string;
   moveMedia(now: number, call: string): string;
+  merge(now: number, one: string, other: string): string;
+  split(now: number, party: string): string;
+  leaveConference(now: number): string;
   setPassword(now: number, password: string): void;
   setToken(now: number, token: string, expiresAt?: number | null): void;
   snapshot(now: number): Uint8Array;

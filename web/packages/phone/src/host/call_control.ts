@@ -42,6 +42,7 @@ export class CallControl {
 
   /** Gives a command. The window that answers a call carries its media. */
   command(window: string, call: CallId, command: Command, done: OperationDone): void {
+    if (command.verb === 'merge') return this.#merge(call, command.other, done);
     if (command.verb !== 'answer') {
       this.agent.command((agent, now) => perform(agent, now, call, command), done);
       return;
@@ -52,6 +53,22 @@ export class CallControl {
       (agent, now) => perform(agent, now, call, command),
       (error) => {
         if (error?.code === 'wrong-state') this.media.carry(call, before);
+        done(error);
+      },
+    );
+  }
+
+  /** Calls are mixed where one of them is: the other one moves there first. */
+  #merge(one: CallId, other: CallId, done: OperationDone): void {
+    const merge = (): void => this.agent.command((agent, now) => agent.merge(now, one, other), done);
+    const [window, before] = [this.media.carrier(one), this.media.carrier(other)];
+    if (window === null || window === before) return merge();
+    this.media.carry(other, window);
+    this.agent.command(
+      (agent, now) => agent.moveMedia(now, other),
+      (error) => {
+        if (error === null) return merge();
+        this.media.carry(other, before);
         done(error);
       },
     );
@@ -130,5 +147,11 @@ function perform(agent: Agent, now: number, call: CallId, command: Command): str
       return agent.setMuted(now, call, command.muted);
     case 'dtmf':
       return agent.sendDtmf(now, call, command.tones);
+    case 'merge':
+      return agent.merge(now, call, command.other);
+    case 'split':
+      return agent.split(now, call);
+    case 'leave-conference':
+      return agent.leaveConference(now);
   }
 }

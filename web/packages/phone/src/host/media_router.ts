@@ -13,10 +13,13 @@ interface Session {
   window: string | null;
   /** Nothing has been made yet, so another window can do all of it instead. */
   fresh: boolean;
+  /** What it has been told to mix with. */
+  conference: number | null;
   readonly pending: Map<string, MediaAction>;
 }
 
 const UNAVAILABLE: MediaResult = { error: { kind: 'unavailable', detail: 'no window carries this media' } };
+const ELSEWHERE: MediaResult = { error: { kind: 'unavailable', detail: 'another window carries the rest of the conference' } };
 const DONE: MediaResult = { ok: { type: 'done' } };
 
 export class MediaRouter {
@@ -60,8 +63,23 @@ export class MediaRouter {
       this.#answerWithoutWindow(request, sessionId, action);
       return;
     }
+    if (action.type === 'set-conference' && !this.#canMix(session, action.conference)) {
+      this.answer(request, ELSEWHERE);
+      return;
+    }
     session.pending.set(request, action);
     this.#send(session.window, sessionId, session, request, action);
+  }
+
+  /** A window mixes what it carries itself. */
+  #canMix(session: Session, conference: number | null): boolean {
+    session.conference = null;
+    if (conference !== null) {
+      const others = [...this.#sessions.values()].filter((other) => other.conference === conference);
+      if (others.some((other) => other.window !== session.window)) return false;
+    }
+    session.conference = conference;
+    return true;
   }
 
   /** A window's answer; an unknown or second one is ignored. */
@@ -123,7 +141,7 @@ export class MediaRouter {
     const window = this.carrier(call) ?? this.windows.lead;
     if (window === null) return undefined;
     this.carry(call, window);
-    const session: Session = { call, window, fresh: true, pending: new Map() };
+    const session: Session = { call, window, fresh: true, conference: null, pending: new Map() };
     this.#sessions.set(id, session);
     return session;
   }

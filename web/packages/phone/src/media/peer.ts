@@ -57,6 +57,12 @@ export class Peer {
     return state === 'closed' ? 'failed' : state;
   }
 
+  /** Whether both sides have agreed that this one sends. */
+  get sends(): boolean {
+    const direction = this.#transceiver?.currentDirection;
+    return direction === 'sendrecv' || direction === 'sendonly';
+  }
+
   get dtmf(): RTCDTMFSender | null {
     return this.#transceiver?.sender.dtmf ?? null;
   }
@@ -76,7 +82,7 @@ export class Peer {
     return known !== undefined && fingerprints(known) !== fingerprints(offer);
   }
 
-  /** Sends this track from now on. */
+  /** Sends this track from now on; it may be replaced at any time without being negotiated. */
   send(track: MediaStreamTrack | null): void {
     this.#track = track;
     if (this.#transceiver !== null) this.#attach(this.#transceiver);

@@ -22,7 +22,9 @@ import type {
   MediaTransportState,
 } from '../api.js';
 import { prepareCertificate } from './certificate.js';
+import { Seat } from './conference.js';
 import { MediaFailure, mediaFailure } from './error.js';
+import { HoldMusic } from './hold_music.js';
 import { Meter } from './meter.js';
 import { Microphone } from './microphone.js';
 import { Peer, type PeerListener } from './peer.js';
@@ -54,7 +56,12 @@ class BrowserSession implements MediaSession, PeerListener {
   /** Replaced, and heard until the present one is connected. */
   #old: Peer | null = null;
   #overlap: ReturnType<typeof setTimeout> | undefined;
+  /** The microphone, or what stands for it. */
   #track: MediaStreamTrack | null = null;
+  /** What the peers send: that, or music for a party on hold, or a conference. */
+  #sent: MediaStreamTrack | null = null;
+  readonly #music = new HoldMusic();
+  #seat: Seat | null = null;
   #muted = false;
   /** What this side wants, and what it wanted when both last agreed. */
   #wanted: RTCRtpTransceiverDirection = 'sendrecv';
@@ -66,7 +73,7 @@ class BrowserSession implements MediaSession, PeerListener {
     this.#peer = this.#newPeer();
     this.#microphone = new Microphone(
       {
-        track: (track) => this.#send(track),
+        track: (track) => this.#useMicrophone(track),
         problem: (problem, detail) => {
           context.log(problem === null ? 'info' : 'warn', `microphone: ${problem ?? 'works'}: ${detail}`);
           context.emit(problem === null ? { type: 'microphone-restored' } : { type: 'microphone-lost', kind: problem });
@@ -90,6 +97,8 @@ class BrowserSession implements MediaSession, PeerListener {
         return this.#rollback();
       case 'set-muted':
         return this.#setMuted(action.muted);
+      case 'set-conference':
+        return this.#setConference(action.conference);
       case 'send-dtmf':
         return this.#sendDtmf(action.tones, action.duration_ms);
       case 'close':
@@ -199,13 +208,24 @@ class BrowserSession implements MediaSession, PeerListener {
       throw mediaFailure('failed', error);
     }
     this.#wanted = this.#agreed;
-    this.#applyMute();
+    this.#direct();
     return DONE;
   }
 
   async #setMuted(muted: boolean): Promise<MediaOutcome> {
     this.#muted = muted;
-    this.#applyMute();
+    this.#direct();
+    return DONE;
+  }
+
+  async #setConference(conference: number | null): Promise<MediaOutcome> {
+    const before = this.#seat;
+    this.#seat = conference === null ? null : Seat.take(conference);
+    this.#seat?.setMicrophone(this.#track);
+    this.#seat?.setRemote(this.#peer.stream);
+    this.#direct();
+    before?.leave();
+    if (conference !== null && this.#seat === null) throw new MediaFailure('failed', 'nothing can be mixed here');
     return DONE;
   }
 
@@ -220,6 +240,9 @@ class BrowserSession implements MediaSession, PeerListener {
   async #close(): Promise<MediaOutcome> {
     this.#closed = true;
     this.#microphone.close();
+    this.#music.stop();
+    this.#seat?.leave();
+    this.#seat = null;
     this.#dropFresh();
     this.#dropOld();
     this.#peer.close();
@@ -231,7 +254,7 @@ class BrowserSession implements MediaSession, PeerListener {
 
   #newPeer(): Peer {
     const { iceServers, iceTransportPolicy } = this.context;
-    return new Peer({ servers: iceServers, policy: iceTransportPolicy }, this.#track, this);
+    return new Peer({ servers: iceServers, policy: iceTransportPolicy }, this.#sent, this);
   }
 
   /** Both sides have agreed on `fresh`; the one before is heard until it is connected. */
@@ -245,7 +268,9 @@ class BrowserSession implements MediaSession, PeerListener {
   }
 
   #connected(): void {
-    if (this.#peer.stream !== null) this.#speaker.play(this.#peer.stream);
+    const { stream } = this.#peer;
+    if (stream !== null) this.#speaker.play(stream);
+    this.#seat?.setRemote(stream);
     this.#dropOld();
   }
 
@@ -265,27 +290,43 @@ class BrowserSession implements MediaSession, PeerListener {
     this.#fresh = null;
   }
 
-  // The microphone
+  // What is sent
 
-  #send(track: MediaStreamTrack | null): void {
+  #useMicrophone(track: MediaStreamTrack | null): void {
     this.#track = track;
-    this.#applyMute();
-    for (const peer of [this.#old, this.#peer, this.#fresh]) peer?.send(track);
+    this.#seat?.setMicrophone(track);
+    this.#direct();
   }
 
   /** Silence first: no sound may leave between the key press and the far end's consent. */
   #want(direction: RTCRtpTransceiverDirection): void {
     this.#wanted = direction;
-    this.#applyMute();
+    this.#direct();
   }
 
   #agree(): void {
     this.#agreed = this.#wanted;
-    this.#applyMute();
+    this.#direct();
   }
 
-  /** The microphone is heard only if it is wanted and both sides last agreed on a conversation, or are about to begin one. */
-  #applyMute(): void {
-    this.#microphone.setEnabled(!this.#muted && this.#wanted === 'sendrecv' && this.#agreed === 'sendrecv');
+  /**
+   * The microphone is heard, and a conference with it, only if both sides last agreed on a conversation, or are about to
+   * begin one, and nothing else is wanted. Music is for a party that has agreed to be held and is not being retrieved.
+   */
+  #direct(): void {
+    const talks = this.#wanted === 'sendrecv' && this.#agreed === 'sendrecv';
+    const holds = this.#wanted === 'sendonly' && this.#agreed === 'sendonly' && this.#peer.sends;
+    this.#microphone.setEnabled(!this.#muted && talks);
+    this.#seat?.setOpen(talks);
+    const music = holds && this.context.holdMusic === 'generated' ? this.#music.start() : null;
+    if (music === null) this.#music.stop();
+    const conversation = talks && this.#seat !== null ? this.#seat.track : this.#track;
+    this.#send(music ?? conversation);
+  }
+
+  #send(track: MediaStreamTrack | null): void {
+    if (track === this.#sent) return;
+    this.#sent = track;
+    for (const peer of [this.#old, this.#peer, this.#fresh]) peer?.send(track);
   }
 }

@@ -107,6 +107,10 @@ export class PhoneCall implements Call {
     return this.#send({ verb: 'dtmf', tones });
   }
 
+  split(): Promise<void> {
+    return this.#send({ verb: 'split' });
+  }
+
   /** Takes a new snapshot; `error` says more about an end than the snapshot can. Listeners hear of it in `announce`. */
   update(state: CallState, error?: PhoneError): void {
     this.#state = state;

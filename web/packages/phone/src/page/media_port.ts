@@ -7,6 +7,7 @@ import type {
   AudioDevices,
   AudioLevels,
   CallId,
+  HoldMusic,
   MediaAction,
   MediaEngineContext,
   MediaEngineFactory,
@@ -49,6 +50,7 @@ export class MediaPort {
   constructor(
     private readonly factory: MediaEngineFactory,
     private readonly iceTransportPolicy: RTCIceTransportPolicy,
+    private readonly holdMusic: HoldMusic,
     private readonly send: (message: Extract<ToHost, { type: 'media-done' | 'media-event' }>) => void,
     private readonly log: (level: LogLevel, message: string) => void,
   ) {}
@@ -185,6 +187,7 @@ export class MediaPort {
       iceServers: this.#iceServers,
       iceTransportPolicy: this.iceTransportPolicy,
       devices: this.#devices,
+      holdMusic: this.holdMusic,
       emit: (event) => {
         if (carried === null) early.push(event);
         else this.#tell(carried, event);

@@ -63,6 +63,7 @@ class WindowPhone implements Phone, HostListener {
     this.#media = new MediaPort(
       config.media ?? browserMedia,
       config.iceTransportPolicy ?? 'all',
+      config.holdMusic ?? 'generated',
       (message) => this.#host.send(message),
       (level, message) => this.log(level, message),
     );
@@ -114,6 +115,16 @@ class WindowPhone implements Phone, HostListener {
   call(target: string, options: CallOptions = {}): Call {
     const { displayName, anonymous } = options;
     return this.#place(target, options, (call) => this.#host.ask({ type: 'call', call, target, displayName, anonymous }));
+  }
+
+  merge(one: CallId, other: CallId): Promise<void> {
+    return this.#command(one, { verb: 'merge', other });
+  }
+
+  leaveConference(): Promise<void> {
+    const member = this.state.calls.find(({ conference }) => conference !== null);
+    if (member === undefined) return Promise.reject(new PhoneError('wrong-state', 'there is no conference'));
+    return this.#command(member.id, { verb: 'leave-conference' });
   }
 
   callById(id: CallId): Call | undefined {
@@ -421,6 +432,7 @@ function preparing(id: CallId, target: string, options: CallOptions): CallState 
     muted: false,
     localHold: false,
     remoteHold: false,
+    conference: null,
     negotiating: false,
     reconnecting: false,
     media: 'new',
