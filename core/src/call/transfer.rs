@@ -11,9 +11,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::replaces::is_same_party;
 use super::{
     Call, CallDirection, CallState, CommandError, EndCause, Endpoint, HeaderName, Message, OperationError,
-    Stage,
+    Stage, identity,
 };
 use crate::config::TransferSupport;
 use crate::endpoint::{Purpose, SUPPORTED};
@@ -87,7 +88,18 @@ impl Call {
 
     /// Whether `target` is whom this call is with.
     pub(crate) fn is_with(&self, target: &UriBuf) -> bool {
-        super::replaces::is_same_party(&self.info.remote.uri, target.as_str())
+        is_same_party(&self.info.remote.uri, target.as_str())
+    }
+
+    /// Whether `invite` is from the far end, whom this side has just asked to call somebody (Referred-By, RFC 3892).
+    pub(crate) fn has_sent(&self, endpoint: &Endpoint, invite: &Message) -> bool {
+        let own = endpoint.config.address_of_record.as_str();
+        let sender = invite.addresses(HeaderName::ReferredBy).flatten().next();
+        let is_ours = sender.is_some_and(|sender| is_same_party(sender.uri.as_str(), own));
+        let caller = identity::caller(invite);
+        self.is_transferring()
+            && is_ours
+            && caller.is_ok_and(|caller| is_same_party(&caller.identity.uri, &self.info.remote.uri))
     }
 
     /// Asks the far end to call somebody else.

@@ -41,6 +41,7 @@ pub enum Command {
     },
     Transfer(CallId, String),
     TransferTo(CallId, CallId),
+    Push(CallId),
     CancelTransfer(CallId),
     AcceptTransfer(CallId),
     DeclineTransfer(CallId),
@@ -112,6 +113,7 @@ impl UserAgent {
             Command::TransferTo(call, other) => {
                 return self.call_handle(now, call)?.transfer_to(other).map(Some);
             }
+            Command::Push(call) => return self.call_handle(now, call)?.push().map(Some),
             Command::AcceptTransfer(call) => return self.call_handle(now, call)?.accept_transfer().map(Some),
             Command::DeclineTransfer(call) => {
                 return self.call_handle(now, call)?.decline_transfer().map(Some);

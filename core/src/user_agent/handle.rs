@@ -102,6 +102,16 @@ impl<'a> CallHandle<'a> {
         self.agent.transfer(self.id, target)
     }
 
+    /// Sends the far end to the other devices of this account: they ring, this one does not. Whichever answers has the
+    /// call; if none does, it stays here. One of them alone, or another number of the same person, is a target of
+    /// [`Self::transfer`].
+    ///
+    /// # Errors
+    /// Those of [`Self::transfer`].
+    pub fn push(&mut self) -> Result<OperationId, CommandError> {
+        self.agent.push(self.id)
+    }
+
     /// Sends the far end to take this user's place in the call `other`. It is put on hold first. Done when it has, and
     /// both calls with it; if it has not, both are what they were before.
     ///

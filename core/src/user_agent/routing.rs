@@ -176,7 +176,7 @@ impl UserAgent {
             Ok(Some(replaces)) => return self.replacing_invite(transaction, &invite, &replaces),
             Err(_) => return self.endpoint.reject(transaction, &invite, 400),
         }
-        if self.calls.len() >= self.endpoint.config.max_calls {
+        if self.calls.len() >= self.endpoint.config.max_calls || self.is_own_push(&invite) {
             return self.endpoint.reject(transaction, &invite, 486);
         }
         let answer_mode = AnswerMode::of(&invite);

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::error::CommandError;
 use crate::event::{CallState, EndCause};
 use crate::id::{CallId, OperationId};
+use crate::sip::Message;
 
 impl UserAgent {
     pub(super) fn transfer(&mut self, id: CallId, target: &str) -> Result<OperationId, CommandError> {
@@ -26,6 +27,18 @@ impl UserAgent {
             target: target.uri,
         };
         self.begin_sequence(goal, &[id])
+    }
+
+    pub(super) fn push(&mut self, id: CallId) -> Result<OperationId, CommandError> {
+        let own = self.endpoint.config.address_of_record.clone();
+        self.transfer(id, own.as_str())
+    }
+
+    /// Whether `invite` comes only because this device has sent its sender on: other devices of the account are meant.
+    pub(super) fn is_own_push(&self, invite: &Message) -> bool {
+        self.calls
+            .values()
+            .any(|call| call.has_sent(&self.endpoint, invite))
     }
 
     pub(super) fn transfer_to(&mut self, id: CallId, other: CallId) -> Result<OperationId, CommandError> {

@@ -67,6 +67,11 @@ impl PlatformKind {
         self == Self::Proxy
     }
 
+    /// Whether all devices of a user ring. The others ring the one that registered first.
+    pub fn rings_all_devices(self) -> bool {
+        self == Self::Proxy
+    }
+
     /// For test output.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 mod attended;
 mod blind;
 mod consent;
+mod push;
 mod referred;
 mod swap;
 mod undo;
