@@ -458,7 +458,7 @@ fn id<T: FromStr<Err: Display>>(text: &str) -> Result<T, JsValue> {
 }
 
 /// A unit variant by the name it has in JSON.
-fn named<T: DeserializeOwned>(name: &str) -> Result<T, JsValue> {
+pub(crate) fn named<T: DeserializeOwned>(name: &str) -> Result<T, JsValue> {
     let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
     T::deserialize(name).map_err(|_| JsValue::from_str("unknown name"))
 }

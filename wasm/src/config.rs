@@ -3,6 +3,8 @@
 use clearline_core::{Config, Secret, Server, Token, sip::UriBuf};
 use wasm_bindgen::prelude::*;
 
+use crate::agent::named;
+
 /// The account of an agent.
 #[wasm_bindgen]
 pub struct AgentConfig(Config);
@@ -38,6 +40,13 @@ impl AgentConfig {
     #[wasm_bindgen(js_name = setOutboundFlows)]
     pub fn set_outbound_flows(&mut self, flows: usize) {
         self.0.outbound_flows = flows;
+    }
+
+    /// What is done when the far end of a call sends this side to somebody else; `policy` as `TransferPolicy` has it.
+    #[wasm_bindgen(js_name = setTransferPolicy)]
+    pub fn set_transfer_policy(&mut self, policy: &str) -> Result<(), JsValue> {
+        self.0.transfer_policy = named(policy)?;
+        Ok(())
     }
 
     /// The bearer token for platforms that ask for one (RFC 8898).

@@ -17,7 +17,7 @@ export class EmbeddedPhone {
    * Opens a browser and registers; the server must allow other origins.
    * @param {import("./server.mjs").Server} server @param {import("./speech.mjs").Speaker} user
    * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean, iceServers?: RTCIceServer[],
-   *   iceTransportPolicy?: RTCIceTransportPolicy }} [options]
+   *   iceTransportPolicy?: RTCIceTransportPolicy, transferPolicy?: "never" | "ask" | "same-domain" | "always" }} [options]
    * @param {string[]} [flags] of the browser
    */
   static async open(server, user, options = {}, flags = []) {

@@ -33,6 +33,11 @@ test.each([
   expect(outcomes()).toEqual([outcome]);
 });
 
+test('a transferred call says with whom it was connected', async () => {
+  await history.record(over({ direction: 'incoming', answeredAt: 5 }, { cause: 'transferred' }), 'Carol Souza');
+  expect(history.state.value.entries[0]).toMatchObject({ outcome: 'received', transferredTo: 'Carol Souza' });
+});
+
 test('only a missed call waits to be seen; answered elsewhere is none', async () => {
   await history.record(over({ direction: 'incoming' }, { cause: 'missed' }));
   await history.record(over({ direction: 'incoming' }, { cause: 'answered-elsewhere' }));

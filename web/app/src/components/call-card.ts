@@ -199,7 +199,7 @@ export class CallCard extends Component {
     const name = this.desk.contacts.person(this.call.remote).name;
     const to = this.desk.switchboard.destination(this.call.id);
     const reason = t(transferFailure(failed));
-    return html`<div class="note" role="alert" data-testid="transfer-failed">
+    return html`<div class="note" data-testid="transfer-failed">
       ${icon('warning')}
       <div>
         <b>${to ? t('transfer.failedTo', { name: to, reason }) : t('transfer.failed', { reason })}</b>

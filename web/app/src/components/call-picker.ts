@@ -126,8 +126,10 @@ export class CallPicker extends Component {
     });
   }
 
-  /** Nobody is called a second time, or connected with themselves. */
+  /** Nobody is called a second time, or connected with themselves or with this user, who would be busy. */
   #onTheLine(number: string): boolean {
+    const { account } = this.desk;
+    if (sameNumber(account.number, number) || account.id === number) return true;
     return this.desk.calls.state.value.current.some((call) => sameNumber(this.desk.contacts.person(call.remote).number, number));
   }
 }

@@ -6,13 +6,14 @@ import { icon } from './icons.js';
 
 /** What happened, in a few words. */
 export function directionText(entry: HistoryEntry): string {
+  if (entry.transferredTo) return t('end.transferredTo', { name: entry.transferredTo });
   switch (entry.outcome) {
     case 'missed':
       return t('history.missed');
     case 'declined':
       return t('history.declined');
     case 'elsewhere':
-      return t('end.answeredElsewhere');
+      return t(endText({ direction: 'incoming', answeredAt: null, end: { cause: entry.cause } }));
     case 'received':
       return t('history.received');
     case 'dialled':

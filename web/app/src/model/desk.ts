@@ -259,7 +259,8 @@ export class Desk {
   }
 
   #ended(call: CallState): void {
-    void this.history.record(call);
+    const isTransferred = call.end?.cause === 'transferred';
+    void this.history.record(call, isTransferred ? this.switchboard.destination(call.id) : undefined);
     this.ringer.callEnded(call);
     this.announcer.callEnded(call);
   }

@@ -16,6 +16,8 @@ export interface HistoryEntry {
   readonly endedAt: number;
   readonly cause: EndCause;
   readonly sipStatus: number | null;
+  /** With whom this user connected the other side in the end. */
+  readonly transferredTo?: string;
   /** A missed call somebody has looked at. */
   readonly seen: boolean;
 }
@@ -53,9 +55,9 @@ export class History {
     }
   }
 
-  async record(call: CallState): Promise<void> {
+  async record(call: CallState, transferredTo?: string): Promise<void> {
     if (!call.end) return;
-    const entry = entryOf(call);
+    const entry = { ...entryOf(call), ...(transferredTo ? { transferredTo } : {}) };
     if (this.#state.value.entries.some((known) => known.id === entry.id)) return;
     this.#publish([entry, ...this.#state.value.entries]);
     await this.#store(this.records.add(entry));

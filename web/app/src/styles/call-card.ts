@@ -97,7 +97,7 @@ export const callCard = css`
   }
   .controls {
     display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(78px, 1fr));
+    grid-template-columns: repeat(auto-fit, minmax(max(72px, 30%), 1fr));
     gap: var(--space-2);
   }
   .bottom {

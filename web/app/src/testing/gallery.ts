@@ -246,7 +246,7 @@ function someHistory(): HistoryEntry[] {
     at(9 * minute, { outcome: 'missed', name: 'Nordbau GmbH', user: '+49891234560', answeredAt: null, endedAt: now - 9 * minute + 20_000, cause: 'missed', seen: false }),
     at(47 * minute, { outcome: 'dialled', user: '102' }),
     at(95 * minute, { outcome: 'missed', user: '105', answeredAt: null, endedAt: now - 95 * minute + 31_000, cause: 'missed', seen: false }),
-    at(day, { user: '104' }),
+    at(day, { user: '104', cause: 'transferred', transferredTo: 'Carol Souza' }),
     at(day + 40 * minute, { outcome: 'dialled', user: '103', answeredAt: null, cause: 'busy', endedAt: now - day }),
     at(day + 90 * minute, { outcome: 'elsewhere', user: '102', answeredAt: null, cause: 'answered-elsewhere' }),
     at(3 * day, { outcome: 'declined', name: 'Freifrau von Hohenstein', user: '+4989987654', answeredAt: null, cause: 'declined' }),

@@ -234,6 +234,11 @@ export interface PhoneConfig {
   readonly servers: readonly string[];
   /** How many connections to keep at the same time, each to another server, so that one may fail; default: 1. */
   readonly outboundFlows?: number;
+  /**
+   * Whether this device calls whom the far end of a call sends it to; default `same-domain`: within the account's own
+   * domain at once, else the user is asked (`CallState.transferRequest`).
+   */
+  readonly transferPolicy?: TransferPolicy;
   /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
   readonly token?: string;
   /** User name for digest authentication; default: the user part of the address. */
@@ -257,6 +262,8 @@ export interface PhoneConfig {
   /** Receives diagnostic lines without secrets or numbers. */
   readonly logger?: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
 }
+
+export type TransferPolicy = 'never' | 'ask' | 'same-domain' | 'always';
 
 export interface CallOptions {
   /** Shown until the platform says otherwise. */

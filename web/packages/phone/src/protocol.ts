@@ -14,6 +14,7 @@ import type {
   MicrophoneProblem,
   RegistrationState,
   TokenNeed,
+  TransferPolicy,
 } from './api.js';
 import type { WireError } from './error.js';
 
@@ -29,6 +30,7 @@ export interface Account {
   readonly password: string;
   readonly servers: readonly string[];
   readonly outboundFlows?: number | undefined;
+  readonly transferPolicy?: TransferPolicy | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];

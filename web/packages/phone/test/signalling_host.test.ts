@@ -97,6 +97,13 @@ describe('joining and starting', () => {
     expect(other.agent.config.instanceId).toBe(first);
   });
 
+  test('the account says whether the device lets itself be sent on', async () => {
+    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask' });
+    await window.join();
+    await window.ask({ type: 'start' });
+    expect(place.agent.config.transferPolicy).toBe('ask');
+  });
+
   test('a changed password of a later window reaches the running agent', async () => {
     await startedWindow();
     const later = new FakeWindow('w2', (port) => host.attach(port), { ...ACCOUNT, password: 'renewed' });

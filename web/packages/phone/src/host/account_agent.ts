@@ -234,9 +234,9 @@ export class AccountAgent implements AgentListener {
   }
 
   #config(prepared: Prepared): AgentConfig {
-    const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
+    const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, transferPolicy, token } = this.account;
     const { instanceId } = prepared;
-    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token, instanceId };
+    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, transferPolicy, token, instanceId };
   }
 
   #waitForLock(): void {

@@ -1,5 +1,7 @@
 /** The core as the host sees it: the exports of the WebAssembly module, replaceable by a fake in tests. */
 
+import type { TransferPolicy } from '../api.js';
+
 /** What the agent asks of its host; mirrors `Host` of the module. */
 export interface AgentHost {
   connect(connection: string, url: string): void;
@@ -69,6 +71,7 @@ export interface AgentConfig {
   readonly password: string;
   readonly servers: readonly string[];
   readonly outboundFlows?: number | undefined;
+  readonly transferPolicy?: TransferPolicy | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string;
 }

@@ -114,7 +114,7 @@ class WindowPhone implements Phone, HostListener {
 
   call(target: string, options: CallOptions = {}): Call {
     const { displayName, anonymous } = options;
-    return this.#place(target, options, (call) => this.#host.ask({ type: 'call', call, target, displayName, anonymous }));
+    return this.#place(target, options, 'network-failed', (call) => this.#host.ask({ type: 'call', call, target, displayName, anonymous }));
   }
 
   merge(one: CallId, other: CallId): Promise<void> {
@@ -250,18 +250,19 @@ class WindowPhone implements Phone, HostListener {
 
   // Calls
 
-  #place(target: string, options: CallOptions, ask: (call: CallId) => Promise<void>): Call {
+  /** `otherwise`: how a call ended that was refused for no reason of its own. */
+  #place(target: string, options: CallOptions, otherwise: EndCause, ask: (call: CallId) => Promise<void>): Call {
     const id = randomId();
     const call = this.#newCall(preparing(id, target, options));
     this.#media.prepareOffer(id);
-    ask(id).catch((error: unknown) => this.#refused(id, error as PhoneError));
+    ask(id).catch((error: unknown) => this.#refused(id, error as PhoneError, otherwise));
     this.#publish();
     return call;
   }
 
   #consult(of: CallId, target: string, options: Pick<CallOptions, 'displayName'>): Call {
     const { displayName } = options;
-    return this.#place(target, options, (call) => this.#host.ask({ type: 'consult', of, call, target, displayName }));
+    return this.#place(target, options, 'cancelled', (call) => this.#host.ask({ type: 'consult', of, call, target, displayName }));
   }
 
   #newCall(state: CallState): PhoneCall {
@@ -306,8 +307,8 @@ class WindowPhone implements Phone, HostListener {
   }
 
   /** The host refused to place a call. */
-  #refused(id: CallId, error: PhoneError): void {
-    this.#endHere(id, REFUSAL_CAUSES[error.code] ?? 'network-failed', error);
+  #refused(id: CallId, error: PhoneError, otherwise: EndCause): void {
+    this.#endHere(id, REFUSAL_CAUSES[error.code] ?? otherwise, error);
     this.#publish();
   }
 
@@ -396,10 +397,6 @@ const REFUSAL_CAUSES: Partial<Record<PhoneErrorCode, EndCause>> = {
   'invalid-target': 'not-found',
   'too-many-calls': 'forbidden',
   'not-connected': 'network-failed',
-  // The call it was about has ended, could not be held, or the user thought better of it.
-  'wrong-state': 'cancelled',
-  'call-ended': 'cancelled',
-  superseded: 'cancelled',
 };
 
 function accountOf(config: PhoneConfig): Account {
@@ -413,6 +410,7 @@ function accountOf(config: PhoneConfig): Account {
     password: config.password,
     servers: config.servers,
     outboundFlows: config.outboundFlows,
+    transferPolicy: config.transferPolicy,
     token: config.token,
     instanceId: config.instanceId,
     iceServers: config.iceServers ?? [],
