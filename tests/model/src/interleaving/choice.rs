@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clearline_core::{CallId, CallInfo, CallState, Command, RejectReason};
+use clearline_core::{CallId, CallInfo, CallOptions, CallState, Command, RejectReason};
 
 /// Something that can happen next. Parties are numbered: 0 is who has called first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,44 +90,76 @@ pub enum Verb {
     Resume,
     /// Hang up.
     HangUp,
-}
-
-/// A verb, when it makes sense, and the command that it is. One line for each thing users can ask for.
-type Offered = (Verb, fn(&CallInfo) -> bool, fn(CallId) -> Command);
-
-const VERBS: [Offered; 5] = [
-    (Verb::Answer, is_incoming, Command::Answer),
-    (Verb::Reject, is_incoming, |call| {
-        Command::Reject(call, RejectReason::Busy)
-    }),
-    (Verb::Hold, is_active, Command::Hold),
-    (Verb::Resume, is_active, Command::Resume),
-    (Verb::HangUp, can_be_left, Command::HangUp),
-];
-
-fn is_incoming(call: &CallInfo) -> bool {
-    call.state == CallState::Incoming
-}
-
-fn is_active(call: &CallInfo) -> bool {
-    call.state == CallState::Active
-}
-
-fn can_be_left(call: &CallInfo) -> bool {
-    call.state != CallState::Ending
+    /// Send the far end to carol.
+    Transfer,
+    /// Ask carol first.
+    Consult,
+    /// Send the far end to that of the other call.
+    TransferTo,
+    /// Do not after all.
+    CancelTransfer,
+    /// Talk in this call, and hold the other.
+    SwapTo,
 }
 
 impl Verb {
-    /// Those that make sense for a call.
-    pub(super) fn for_call(call: &CallInfo) -> impl Iterator<Item = Self> {
-        let suited = VERBS.iter().filter(|(_, suits, _)| suits(call));
-        suited.map(|(verb, ..)| *verb)
-    }
+    /// What is asked of one call, in most states.
+    pub(super) const OF_ONE_CALL: &[Self] =
+        &[Self::Answer, Self::Reject, Self::Hold, Self::Resume, Self::HangUp];
+    /// What is asked where somebody is to be sent to somebody else.
+    pub(super) const OF_TRANSFER: &[Self] = &[
+        Self::Answer,
+        Self::Reject,
+        Self::HangUp,
+        Self::Transfer,
+        Self::Consult,
+        Self::TransferTo,
+        Self::CancelTransfer,
+        Self::SwapTo,
+    ];
 
-    pub(super) fn command(self, call: CallId) -> Option<Command> {
-        let entry = VERBS.iter().find(|(verb, ..)| *verb == self);
-        entry.map(|(.., command)| command(call))
+    /// The command of the user `own` to `call`, one of `calls`, if it makes sense there. One line for each thing users
+    /// can ask for.
+    pub(super) fn command(self, own: &str, call: &CallInfo, calls: &[CallInfo]) -> Option<Command> {
+        let (id, state) = (call.id, call.state);
+        let is_incoming = state == CallState::Incoming;
+        let is_active = state == CallState::Active;
+        let is_other = own != THIRD;
+        let other = calls.iter().map(|other| other.id).find(|other| *other != id);
+        match self {
+            Self::Answer => is_incoming.then_some(Command::Answer(id)),
+            Self::Reject => is_incoming.then_some(Command::Reject(id, RejectReason::Busy)),
+            Self::Hold => is_active.then_some(Command::Hold(id)),
+            Self::Resume => is_active.then_some(Command::Resume(id)),
+            Self::HangUp => (state != CallState::Ending).then_some(Command::HangUp(id)),
+            Self::Transfer => (call.transferable && is_other).then(|| Command::Transfer(id, address(THIRD))),
+            Self::Consult => (is_active && is_other && other.is_none()).then(|| consult(id)),
+            Self::TransferTo => other.filter(|_| is_active).map(|to| Command::TransferTo(id, to)),
+            Self::CancelTransfer => call.transfer.as_ref().map(|_| Command::CancelTransfer(id)),
+            Self::SwapTo => (other.is_some() && call.local_hold).then_some(Command::SwapTo(id)),
+        }
     }
+}
+
+/// To whom others are sent.
+const THIRD: &str = "carol";
+
+fn consult(of: CallId) -> Command {
+    Command::Consult {
+        of,
+        id: CallId(of.0.wrapping_add(1)),
+        target: address(THIRD),
+        options: CallOptions::default(),
+    }
+}
+
+/// Everybody has a domain, so that a URI tells whose it is by its host.
+pub(super) fn domain(name: &str) -> String {
+    format!("{name}.example")
+}
+
+pub(super) fn address(name: &str) -> String {
+    format!("sip:{name}@{}", domain(name))
 }
 
 /// How much of each kind may happen on one path, besides what happens by itself: messages, media and timers.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use clearline_core::sip::UriBuf;
 use clearline_core::{
     CallId, CallInfo, CallState, Command, Config, ConnectionId, Deadline, Environment, Event, Input, Instant,
-    MediaAction, MediaRequestId, MediaSessionId, OperationId, Output, UserAgent,
+    MediaAction, MediaRequestId, MediaSessionId, OperationId, Output, TransferPolicy, UserAgent,
 };
 use clearline_sim::Media;
 
+use super::choice::address;
 use super::form::Form;
 use super::letter::Letter;
 
@@ -51,9 +52,10 @@ pub(super) type Sent = Vec<Arc<Letter>>;
 
 impl Party {
     pub(super) fn new(name: &'static str, number: usize) -> Self {
-        let address = UriBuf::sip(name, &domain(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let address = UriBuf::parse(address(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut config = Config::new(address, "ws://example.com/sip", "urn:uuid:0");
         config.register = false;
+        config.transfer_policy = TransferPolicy::Always;
         let seed = [u8::try_from(number).unwrap_or(0) + 1; 32];
         Self {
             name,
@@ -270,9 +272,4 @@ impl Party {
     pub(super) fn form(&self) -> &Form {
         &self.form
     }
-}
-
-/// Everybody has a domain, so that a URI tells whose it is by its host.
-pub(super) fn domain(name: &str) -> String {
-    format!("{name}.example")
 }

@@ -2,13 +2,13 @@
 
 use clearline_core::{CallId, CallOptions, CallState, Command};
 
-use super::choice::{Bounds, Verb};
-use super::party::{MediaTime, domain};
+use super::choice::{Bounds, Verb, address};
+use super::party::MediaTime;
 use super::scene::Scene;
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
-const PAIR: [&str; 2] = ["alice", "bob"];
+const CAROL: usize = 2;
 
 /// What may happen besides on a path from a state of two parties.
 const USUAL: Bounds = Bounds {
@@ -18,14 +18,25 @@ const USUAL: Bounds = Bounds {
     losses: 1,
 };
 
+/// The same where three parties make as many steps as two in others.
+const OF_THREE: Bounds = Bounds {
+    commands: 2,
+    breaks: 1,
+    overtakings: 0,
+    losses: 0,
+};
+
 /// A moment at which much can go wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared {
     /// What it is called.
     pub name: &'static str,
+    /// How many choices in a row are worth the time, at most.
+    pub depth: usize,
     parties: &'static [&'static str],
     bounds: Bounds,
     media: MediaTime,
+    verbs: &'static [Verb],
     arrange: fn(&mut Scene),
 }
 
@@ -56,14 +67,35 @@ impl Prepared {
         Self::pair("one has hung up, and its BYE is on its way", leave),
         Self::pair("both hang up at the same moment", leave_both),
         Self::pair("all connections have just broken", lose_connections),
+        Self::three("the far end is to be sent on, and the REFER is on its way", refer),
+        Self::three("it is sent on, and rings there", refer_and_ring),
+        Self::three("the third is asked first, and has answered", consult),
+        Self::three(
+            "the two are to be connected, and the REFER is on its way",
+            connect,
+        ),
     ];
 
     const fn pair(name: &'static str, arrange: fn(&mut Scene)) -> Self {
         Self {
             name,
-            parties: &PAIR,
+            depth: 8,
+            parties: &["alice", "bob"],
             bounds: USUAL,
             media: MediaTime::Immediate,
+            verbs: Verb::OF_ONE_CALL,
+            arrange,
+        }
+    }
+
+    const fn three(name: &'static str, arrange: fn(&mut Scene)) -> Self {
+        Self {
+            name,
+            depth: 6,
+            parties: &["alice", "bob", "carol"],
+            bounds: OF_THREE,
+            media: MediaTime::Immediate,
+            verbs: Verb::OF_TRANSFER,
             arrange,
         }
     }
@@ -78,6 +110,7 @@ impl Prepared {
         let mut scene = Scene::new(self.parties, self.bounds);
         (self.arrange)(&mut scene);
         scene.media = self.media;
+        scene.verbs = self.verbs;
         scene
     }
 }
@@ -159,12 +192,37 @@ fn lose_connections(scene: &mut Scene) {
     scene.must(|scene| scene.break_connections(&[ALICE, BOB]));
 }
 
+fn refer(scene: &mut Scene) {
+    talk(scene);
+    command(scene, ALICE, Verb::Transfer);
+    scene.until(|scene| scene.arrives_next("REFER"));
+}
+
+fn refer_and_ring(scene: &mut Scene) {
+    refer(scene);
+    scene.until(|scene| scene.state(CAROL) == Some(CallState::Incoming));
+}
+
+fn consult(scene: &mut Scene) {
+    talk(scene);
+    command(scene, ALICE, Verb::Consult);
+    scene.until(|scene| scene.state(CAROL) == Some(CallState::Incoming));
+    command(scene, CAROL, Verb::Answer);
+    scene.until(|scene| scene.talk(&[ALICE, BOB, CAROL]));
+}
+
+fn connect(scene: &mut Scene) {
+    consult(scene);
+    command(scene, ALICE, Verb::TransferTo);
+    scene.until(|scene| scene.arrives_next("REFER"));
+}
+
 // --- steps ---------------------------------------------------------------------------------------------------------
 
 fn dial(scene: &mut Scene) {
     let call = Command::Call {
         id: CallId(1),
-        target: format!("sip:bob@{}", domain("bob")),
+        target: address("bob"),
         options: CallOptions::default(),
     };
     scene.must(|scene| scene.apply(ALICE, call));
@@ -172,7 +230,7 @@ fn dial(scene: &mut Scene) {
 
 fn talk(scene: &mut Scene) {
     answer(scene);
-    scene.until(Scene::all_talk);
+    scene.until(|scene| scene.talk(&[ALICE, BOB]));
 }
 
 fn command(scene: &mut Scene, party: usize, verb: Verb) {

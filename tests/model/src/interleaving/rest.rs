@@ -8,8 +8,8 @@ use super::choice::Bounds;
 use super::party::Party;
 use super::scene::Scene;
 
-/// Longer than anything that agents wait for in a call.
-const REST: Duration = Duration::from_secs(260);
+/// Longer than anything that agents wait for besides a session's refresh: an unanswered call rings for 300 s.
+const REST: Duration = Duration::from_secs(330);
 /// Steps in which everything has come to rest.
 const MOST_STEPS: usize = 3_000;
 

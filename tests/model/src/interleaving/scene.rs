@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{CallState, Command, Duration, Input, Instant, Timer};
 
-use super::choice::{Bounds, Choice, Verb};
+use super::choice::{Bounds, Choice, Verb, domain};
 use super::form::Fingerprint;
 use super::letter::Letter;
-use super::party::{MediaTime, Party, Sent, domain};
+use super::party::{MediaTime, Party, Sent};
 
-/// Longer than any timer of an agent whose calls go on.
+/// Longer than any timer of an agent.
 const HORIZON: Duration = Duration::from_secs(2_000);
 /// Steps in which a prepared state is reached.
 const MOST_STEPS: usize = 3_000;
@@ -28,6 +28,8 @@ pub(super) struct Scene {
     hosts: Arc<Vec<(String, usize)>>,
     pub(super) bounds: Bounds,
     pub(super) media: MediaTime,
+    /// What users may ask for.
+    pub(super) verbs: &'static [Verb],
     /// The platform asks callees for reliable provisional responses.
     pub(super) requires_100rel: bool,
     /// A message has been lost.
@@ -49,6 +51,7 @@ impl Scene {
             hosts: Arc::new(hosts.collect()),
             bounds,
             media: MediaTime::Immediate,
+            verbs: Verb::OF_ONE_CALL,
             requires_100rel: false,
             has_lost: false,
             ladder: None,
@@ -94,15 +97,22 @@ impl Scene {
         choices
     }
 
-    fn commands(&self) -> impl Iterator<Item = Choice> {
-        let parties = self.parties.iter().enumerate();
-        let calls = parties.flat_map(|(at, party)| {
-            let calls = party.calls.iter().enumerate();
-            calls.map(move |(number, call)| (at, number, call))
-        });
-        calls.flat_map(|(party, call, info)| {
-            Verb::for_call(info).map(move |verb| Choice::Command { party, call, verb })
-        })
+    fn commands(&self) -> Vec<Choice> {
+        let mut commands = Vec::new();
+        for (party, of) in self.parties.iter().enumerate() {
+            for (call, info) in of.calls.iter().enumerate() {
+                let fitting = self
+                    .verbs
+                    .iter()
+                    .filter(|verb| verb.command(of.name, info, &of.calls).is_some());
+                commands.extend(fitting.map(|verb| Choice::Command {
+                    party,
+                    call,
+                    verb: *verb,
+                }));
+            }
+        }
+        commands
     }
 
     /// Whose timers fire next: several if theirs do at the same moment.
@@ -159,8 +169,9 @@ impl Scene {
     }
 
     pub(super) fn command(&mut self, party: usize, call: usize, verb: Verb) -> Result<(), String> {
-        let call = self.parties[party].calls.get(call).map(|call| call.id);
-        match call.and_then(|call| verb.command(call)) {
+        let Party { name, calls, .. } = &*self.parties[party];
+        let command = calls.get(call).and_then(|call| verb.command(name, call, calls));
+        match command {
             Some(command) => self.apply(party, command),
             None => Ok(()),
         }
@@ -308,9 +319,13 @@ impl Scene {
         self.parties[party].calls.first().map(|call| call.state)
     }
 
-    pub(super) fn all_talk(&self) -> bool {
-        let talks = |at| self.state(at) == Some(CallState::Active);
-        self.is_quiet() && (0..self.parties.len()).all(talks)
+    /// Whether these parties are in answered calls, and nothing is on its way.
+    pub(super) fn talk(&self, parties: &[usize]) -> bool {
+        let talks = |at: &usize| {
+            let calls = &self.parties[*at].calls;
+            !calls.is_empty() && calls.iter().all(|call| call.state == CallState::Active)
+        };
+        self.is_quiet() && parties.iter().all(talks)
     }
 
     /// Whether a message of this title is the next to arrive somewhere.

@@ -12,7 +12,7 @@ use super::scene::Scene;
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Choices in a row.
+    /// Choices in a row; no more than [`Prepared::depth`].
     pub depth: usize,
     /// No more states than this; `None`: all there are.
     pub states: Option<usize>,
@@ -46,7 +46,8 @@ pub struct Explored {
 /// choices, of which there are not infinitely many.
 pub fn explore(from: &Prepared, limits: Limits) -> Explored {
     let start = from.scene();
-    let mut search = Search::new(start.bounds, limits);
+    let depth = limits.depth.min(from.depth);
+    let mut search = Search::new(start.bounds, Limits { depth, ..limits });
     let done = search.run(start);
     if let Err((path, why)) = done {
         search.explored.violation = Some((path, why));
