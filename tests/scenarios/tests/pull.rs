@@ -1,6 +1,6 @@
 //! Taking a call over from another own device, where the platform tells of such calls; elsewhere nothing of it is shown.
 
-use clearline_core::{CommandError, Duration, RemoteCall, RemoteCallState};
+use clearline_core::{CallOptions, CommandError, Duration, RemoteCall, RemoteCallState};
 use clearline_scenarios::{ladders, millis, seconds, talking, until_ended};
 use clearline_sim::{CallId, CallState, DeviceId, EndCause, World};
 
@@ -13,6 +13,7 @@ ladders! { 9:
     a_call_is_rescued_from_a_device_that_is_cut_off,
     a_call_that_is_pulled_and_given_up_stays_where_it_was,
     a_call_that_rings_elsewhere_is_seen_and_left_alone,
+    a_call_in_which_the_name_is_withheld_is_not_pulled,
 }
 
 /// The call on the device that pulls.
@@ -220,5 +221,24 @@ fn a_call_that_rings_elsewhere_is_seen_and_left_alone(world: &mut World) {
     }
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].state, RemoteCallState::Ringing);
+    assert_eq!(pull(world, laptop, &calls[0]), Err(CommandError::WrongState));
+}
+
+/// Whoever pulled it would tell the far end who calls.
+fn a_call_in_which_the_name_is_withheld_is_not_pulled(world: &mut World) {
+    let (laptop, desk, bob) = three(world);
+    let mut options = CallOptions::default();
+    options.anonymous = true;
+    let dialled = world.command(desk, |agent, now| agent.call(now, CallId(1_000), "102", options));
+    assert_eq!(dialled, Ok(()));
+    let incoming = world.incoming(bob);
+    world.answer(bob, incoming);
+    talking(world, desk, bob);
+    world.pass(seconds(5));
+    let calls = world.agent(laptop).remote_calls().to_vec();
+    if !world.kind().tells_dialogs() {
+        return assert_eq!(calls, []);
+    }
+    assert_eq!((calls.len(), calls[0].can_be_pulled), (1, false));
     assert_eq!(pull(world, laptop, &calls[0]), Err(CommandError::WrongState));
 }

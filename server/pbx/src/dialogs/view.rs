@@ -74,10 +74,15 @@ impl Platform {
         let instance = self.location.on_flow(party.flow);
         let instance = instance.and_then(|binding| binding.device.instance());
         let instance = instance.map(|instance| ("+sip.instance".to_owned(), format!("<{instance}>")));
+        // Whoever goes on with a call in which the name is withheld has to know that.
+        let identity = match party.is_private {
+            true => anonymous(),
+            false => self.identity_of(party),
+        };
         Participant {
             target: party.contact.clone(),
             params: instance.into_iter().collect(),
-            ..self.identity_of(party)
+            ..identity
         }
     }
 
@@ -86,9 +91,8 @@ impl Platform {
     fn other_end(&self, party: &Party) -> Participant {
         if party.is_private {
             return Participant {
-                identity: Some("sip:anonymous@anonymous.invalid".to_owned()),
                 target: party.contact.clone(),
-                ..Participant::default()
+                ..anonymous()
             };
         }
         let mut participant = self.identity_of(party);
@@ -119,6 +123,14 @@ impl Name {
             local_tag: Some(local.clone()),
             remote_tag: Some(remote.clone()),
         }
+    }
+}
+
+/// RFC 3323 section 4.1.1.3.
+fn anonymous() -> Participant {
+    Participant {
+        identity: Some("sip:anonymous@anonymous.invalid".to_owned()),
+        ..Participant::default()
     }
 }
 

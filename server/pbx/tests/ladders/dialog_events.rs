@@ -597,6 +597,22 @@ fn who_withholds_a_name_is_not_told_to_the_other_side() {
     );
 }
 
+/// The owner sees whom the call is with, and that the own name is withheld there: taking it over would tell it.
+#[test]
+fn an_owner_sees_that_the_own_name_is_withheld() {
+    let mut office = Office::new();
+    let (_, received) = office.ring("Privacy: id\r\n");
+    office.answer(&received);
+    office.subscribe("");
+    let info = office.notified();
+    let seen = only(&info);
+    assert_eq!(seen.remote.display_name, "Bob");
+    assert_eq!(
+        seen.local.identity.as_deref(),
+        Some("sip:anonymous@anonymous.invalid")
+    );
+}
+
 /// The phones tell each other where they are after a restart; what is seen then is known again.
 #[test]
 fn a_restarted_platform_learns_of_calls_that_are_up() {
