@@ -17,6 +17,7 @@ use clearline_bench::world::{DOMAIN, PASSWORD, Phone};
 use clearline_core::sip::digest::ClientChallengeState;
 use clearline_core::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
 use clearline_core::{CallId, CallState, Instant, RegistrationState, Secret};
+use futures_util::stream::SplitStream;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -103,10 +104,14 @@ async fn main() {
             &format!("flood of {name}: a sign-in of others meanwhile, with its connection"),
             registers.shown(),
         );
-        let (sent, connections) = flood.stop().await;
+        let poured = flood.stop().await;
         row(
-            &format!("flood of {name}: messages taken per second, connections it took"),
-            format!("{}; {connections}", grouped(sent / FLOOD.as_secs())),
+            &format!(
+                "flood of {name}: messages it got rid of, network buffers included; answers; connections"
+            ),
+            [poured.sent, poured.answers, poured.connections]
+                .map(grouped)
+                .join("; "),
         );
     }
     println!("{table}");
@@ -398,10 +403,8 @@ impl Station {
         let taken = start.elapsed();
         let now = self.now();
         self.phone.hang_up(now, id);
-        self.settle(other, |one, other| {
-            !one.is_talking() && !other.is_talking()
-        })
-        .await;
+        self.settle(other, |one, other| !one.is_talking() && !other.is_talking())
+            .await;
         taken
     }
 
@@ -494,7 +497,7 @@ fn floods() -> [(&'static str, Vec<u8>); 3] {
 struct Flood {
     since: Clock,
     is_over: Arc<AtomicBool>,
-    work: tokio::task::JoinHandle<(u64, u64)>,
+    work: tokio::task::JoinHandle<Poured>,
 }
 
 impl Flood {
@@ -512,23 +515,31 @@ impl Flood {
         self.since.elapsed() > FLOOD
     }
 
-    async fn stop(self) -> (u64, u64) {
+    async fn stop(self) -> Poured {
         self.is_over.store(true, Ordering::Relaxed);
         self.work.await.expect("the flood ends")
     }
 }
 
-/// Messages sent, and connections that took.
-async fn pour(port: u16, frame: Vec<u8>, is_over: Arc<AtomicBool>) -> (u64, u64) {
-    let (mut sent, mut connections) = (0, 0);
+/// What became of a flood.
+#[derive(Default)]
+struct Poured {
+    sent: u64,
+    answers: u64,
+    connections: u64,
+}
+
+async fn pour(port: u16, frame: Vec<u8>, is_over: Arc<AtomicBool>) -> Poured {
+    let mut poured = Poured::default();
+    let answers = Arc::new(AtomicU64::new(0));
     while !is_over.load(Ordering::Relaxed) {
-        connections += 1;
-        let (mut sink, mut stream) = open(port).await.split();
-        let reading = tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+        poured.connections += 1;
+        let (mut sink, stream) = open(port).await.split();
+        let reading = tokio::spawn(count_answers(stream, Arc::clone(&answers)));
         while !is_over.load(Ordering::Relaxed) {
             let message = Frame::binary(frame.clone());
             match tokio::time::timeout(Duration::from_secs(1), sink.send(message)).await {
-                Ok(Ok(())) => sent += 1,
+                Ok(Ok(())) => poured.sent += 1,
                 // It is being read slowly: that is what the server does to a flood.
                 Err(_elapsed) => {}
                 Ok(Err(_gone)) => break,
@@ -536,5 +547,14 @@ async fn pour(port: u16, frame: Vec<u8>, is_over: Arc<AtomicBool>) -> (u64, u64)
         }
         reading.abort();
     }
-    (sent, connections)
+    poured.answers = answers.load(Ordering::Relaxed);
+    poured
+}
+
+async fn count_answers(mut stream: SplitStream<Socket>, answers: Arc<AtomicU64>) {
+    while let Some(Ok(frame)) = stream.next().await {
+        if frame.is_text() || frame.is_binary() {
+            answers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
