@@ -49,6 +49,13 @@ impl AgentConfig {
         Ok(())
     }
 
+    /// Who may take the place of a call's far end: `known` or `anyone`. Throws for any other word.
+    #[wasm_bindgen(js_name = setReplacesPolicy)]
+    pub fn set_replaces_policy(&mut self, policy: &str) -> Result<(), JsValue> {
+        self.0.replaces_policy = named(policy)?;
+        Ok(())
+    }
+
     /// The bearer token for platforms that ask for one (RFC 8898).
     #[wasm_bindgen(js_name = setToken)]
     pub fn set_token(&mut self, token: String) {

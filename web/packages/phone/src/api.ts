@@ -219,6 +219,8 @@ export type PhoneErrorCode =
   | 'unsupported'
   | 'worker-failed';
 
+export type ReplacesPolicy = 'known' | 'anyone';
+
 /**
  * Who plays to a party on hold: `generated`, this side, a small melody; `platform`, which sees that it is held; `none`.
  * Wherever this side does not play, it sends silence.
@@ -239,6 +241,11 @@ export interface PhoneConfig {
    * domain at once, else the user is asked (`CallState.transferRequest`).
    */
   readonly transferPolicy?: TransferPolicy;
+  /**
+   * Who may take the place of a call's far end (RFC 3891). `known`, the default: the far end, whom it has sent, and one's own
+   * devices. `anyone` who names the dialog: for platforms with telephones that do not say on whose behalf they call.
+   */
+  readonly replacesPolicy?: ReplacesPolicy;
   /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
   readonly token?: string;
   /** User name for digest authentication; default: the user part of the address. */

@@ -13,6 +13,7 @@ import type {
   MediaOutcome,
   MicrophoneProblem,
   RegistrationState,
+  ReplacesPolicy,
   TokenNeed,
   TransferPolicy,
 } from './api.js';
@@ -31,6 +32,7 @@ export interface Account {
   readonly servers: readonly string[];
   readonly outboundFlows?: number | undefined;
   readonly transferPolicy?: TransferPolicy | undefined;
+  readonly replacesPolicy?: ReplacesPolicy | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];

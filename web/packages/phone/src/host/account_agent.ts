@@ -234,9 +234,11 @@ export class AccountAgent implements AgentListener {
   }
 
   #config(prepared: Prepared): AgentConfig {
-    const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, transferPolicy, token } = this.account;
+    const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
+    const { transferPolicy, replacesPolicy } = this.account;
     const { instanceId } = prepared;
-    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, transferPolicy, token, instanceId };
+    const policies = { transferPolicy, replacesPolicy };
+    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, ...policies, token, instanceId };
   }
 
   #waitForLock(): void {

@@ -1,6 +1,6 @@
 /** The core as the host sees it: the exports of the WebAssembly module, replaceable by a fake in tests. */
 
-import type { TransferPolicy } from '../api.js';
+import type { ReplacesPolicy, TransferPolicy } from '../api.js';
 
 /** What the agent asks of its host; mirrors `Host` of the module. */
 export interface AgentHost {
@@ -72,6 +72,7 @@ export interface AgentConfig {
   readonly servers: readonly string[];
   readonly outboundFlows?: number | undefined;
   readonly transferPolicy?: TransferPolicy | undefined;
+  readonly replacesPolicy?: ReplacesPolicy | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string;
 }

@@ -19,6 +19,7 @@ function wasmConfig(config: AgentConfig): WasmConfig {
   const wasm = new WasmConfig(addressOfRecord, displayName, authUser, password, [...servers], instanceId);
   if (config.outboundFlows !== undefined) wasm.setOutboundFlows(config.outboundFlows);
   if (config.transferPolicy !== undefined) wasm.setTransferPolicy(config.transferPolicy);
+  if (config.replacesPolicy !== undefined) wasm.setReplacesPolicy(config.replacesPolicy);
   if (config.token !== undefined) wasm.setToken(config.token);
   return wasm;
 }

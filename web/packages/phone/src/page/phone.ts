@@ -411,6 +411,7 @@ function accountOf(config: PhoneConfig): Account {
     servers: config.servers,
     outboundFlows: config.outboundFlows,
     transferPolicy: config.transferPolicy,
+    replacesPolicy: config.replacesPolicy,
     token: config.token,
     instanceId: config.instanceId,
     iceServers: config.iceServers ?? [],
