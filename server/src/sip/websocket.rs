@@ -263,8 +263,11 @@ impl Conversation {
                     reason: words.into(),
                 }))
                 .await?;
-            // The peer's own close frame ends the stream; what it sent before that is of no interest any more.
-            while let Some(Ok(_)) = self.socket.next().await {}
+            // The peer's own close frame ends the stream; what it sent before that is of no interest any more, but a flood
+            // is not read faster than before.
+            while let Some(Ok(frame)) = next(&mut self.socket, &self.budget).await {
+                self.budget.spend(frame.len());
+            }
             Ok::<_, Error>(())
         };
         if !matches!(timeout(CLOSE_TIMEOUT, farewell).await, Ok(Ok(()))) {
