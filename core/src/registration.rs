@@ -202,7 +202,13 @@ impl Registration {
     /// What was to take over has not. Whether the registrar knows it nevertheless is unknown, so it is told again where
     /// this device is.
     fn make_sure(&mut self, now: Instant, was_tried_elsewhere: bool) {
-        if was_tried_elsewhere && matches!(self.state, RegistrationState::Registered { .. }) {
+        let is_unsure = match self.state {
+            RegistrationState::Registered { .. } => true,
+            // Nothing else would ask again; a pause that was asked for is kept.
+            RegistrationState::Registering => self.due.is_none(),
+            RegistrationState::Unregistered | RegistrationState::Failed { .. } => false,
+        };
+        if was_tried_elsewhere && is_unsure {
             self.due = Some(now);
         }
     }
@@ -236,8 +242,8 @@ impl Registration {
         self.state = RegistrationState::Unregistered;
     }
 
-    /// New credentials: what was refused may be tried again.
-    pub(crate) fn credentials_changed(&mut self, endpoint: &mut Endpoint) {
+    /// New credentials: what was refused may be tried again, on `successor` if there is one that is to take over.
+    pub(crate) fn credentials_changed(&mut self, endpoint: &mut Endpoint, successor: Option<ConnectionId>) {
         self.has_newer_credentials = self.transaction.is_some();
         if !matches!(self.state, RegistrationState::Failed { .. }) {
             return;
@@ -245,7 +251,7 @@ impl Registration {
         self.failures = 0;
         self.due = None;
         self.state = RegistrationState::Registering;
-        if let Some(connection) = self.connection {
+        if let Some(connection) = successor.or(self.connection) {
             self.try_on(endpoint, connection);
         }
     }
@@ -453,7 +459,9 @@ impl Registration {
             Some(_) => Fault::Refused,
         };
         let outcome = Outcome::Failed { connection, fault };
-        if self.connection != Some(connection) {
+        // What is said of credentials holds for every connection, unless one has proven them.
+        let is_verdict = credentials_rejected && !matches!(self.state, RegistrationState::Registered { .. });
+        if self.connection != Some(connection) && !is_verdict {
             self.make_sure(endpoint.now, true);
             return outcome;
         }

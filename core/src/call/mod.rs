@@ -110,6 +110,8 @@ pub(crate) struct Call {
     session: MediaSessionId,
     /// The media backend has the session: it has been asked for a description, and not yet to close.
     session_open: bool,
+    /// It has taken the place of another, and nothing has been agreed on in it.
+    session_unagreed: bool,
     /// The session the media are moving to.
     candidate: Option<Candidate>,
     /// The exchange of descriptions, for the session the media are moving to if there is one.
@@ -204,6 +206,7 @@ impl Call {
             reported: None,
             session: endpoint.new_media_session(),
             session_open: false,
+            session_unagreed: false,
             candidate: None,
             negotiation: Negotiation::Idle,
             remote_media: None,
@@ -478,6 +481,7 @@ impl Call {
     fn renew_session(&mut self, endpoint: &mut Endpoint) {
         self.close_media(endpoint);
         self.session = endpoint.new_media_session();
+        self.session_unagreed = true;
         self.trickle = Trickle::default();
         self.info.media = MediaTransport::New;
     }

@@ -45,6 +45,7 @@ impl Call {
         self.close_media(endpoint);
         self.session = candidate.session;
         self.session_open = true;
+        self.session_unagreed = false;
         if let Stage::Established(established) = &mut self.stage {
             // It was the old session that needed it.
             established.wanted.ice_restart = false;

@@ -92,6 +92,19 @@ pub(super) struct Offer {
 }
 
 impl Offer {
+    /// Without what the user wished for: another window.
+    pub(super) fn of_the_call(self) -> Self {
+        Self {
+            keep_old: false,
+            ..self
+        }
+    }
+
+    /// Whether the call itself needs it, whatever the user wishes.
+    fn is_needed(self) -> bool {
+        self.refresh || self.renegotiate || self.ice_restart
+    }
+
     /// None: what was to be told again needs no description.
     pub(super) fn refresh() -> Self {
         Self {
@@ -378,6 +391,7 @@ impl Call {
             }
         }
         if let Some(offer) = session_description(owed.message()) {
+            self.session_unagreed = false;
             self.remote_description(offer);
         }
         true
@@ -491,6 +505,10 @@ impl Call {
             return self.without_media(endpoint, offer, error);
         }
         self.give_up_wishes(endpoint, offer, &OperationError::Media(error));
+        if offer.is_needed() {
+            // At most a few times: a backend that can describe nothing any more is noticed by other means.
+            self.waits_for(endpoint, offer.of_the_call(), 1);
+        }
     }
 
     /// The fresh media of a call are not to be had, and the old ones are gone: they are tried again, as long as there is
@@ -508,6 +526,7 @@ impl Call {
     /// Offer and answer are in force: now, and not before, the state changes.
     fn applied(&mut self, endpoint: &mut Endpoint, offer: Offer) {
         self.negotiation = Negotiation::Idle;
+        self.session_unagreed = false;
         self.finish_move(endpoint);
         self.never_put_off();
         self.agreed(endpoint, offer.hold);

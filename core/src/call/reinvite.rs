@@ -52,7 +52,7 @@ impl Call {
                 self.negotiation = Negotiation::OfferOut(sent, offer);
             }
             Err(_) => {
-                self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);
+                self.give_up_only_wishes(endpoint, offer, &OperationError::Disconnected);
                 self.roll_back(endpoint);
             }
         }
@@ -102,6 +102,10 @@ impl Call {
             }
             return;
         };
+        // Glare and a longer interval refuse nothing.
+        if status >= 300 && !matches!(status, 422 | 491) {
+            self.note_refusal(endpoint.now);
+        }
         match (status, session_description(response)) {
             (100..=199, _) => self.reinvite_provisional(endpoint, invite, response),
             (200..=299, answer) => {

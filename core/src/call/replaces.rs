@@ -302,6 +302,7 @@ impl Call {
         self.negotiation = Negotiation::Idle;
         self.session = session;
         self.session_open = true;
+        self.session_unagreed = false;
         self.trickle = super::Trickle::default();
         self.info.media = MediaTransport::New;
         let mut established = Established::new(dialog);
@@ -449,7 +450,7 @@ impl Call {
     fn try_to_recover(&mut self, endpoint: &mut Endpoint) {
         if !endpoint.is_connected() {
             // There is nothing to send it on: `reconnected` starts anew.
-            return self.recovery_paused();
+            return self.recovery_paused(endpoint);
         }
         let hold = self.wants_hold();
         let action = MediaAction::CreateOffer {
@@ -525,7 +526,7 @@ impl Call {
         match (sent, &mut self.recovery) {
             (Ok(transaction), Some(recovery)) => recovery.phase = Phase::Inviting(transaction, session),
             (Ok(_), None) => {}
-            (Err(_), _) => self.recovery_paused(),
+            (Err(_), _) => self.recovery_paused(endpoint),
         }
     }
 
@@ -570,8 +571,7 @@ impl Call {
         if endpoint.is_connected() {
             self.recover_later(endpoint);
         } else {
-            self.close_recovery_session(endpoint);
-            self.recovery_paused();
+            self.recovery_paused(endpoint);
         }
     }
 
@@ -616,7 +616,8 @@ impl Call {
     }
 
     /// Without a connection nothing can be brought back; the call waits for the next one, see [`Call::reconnected`].
-    fn recovery_paused(&mut self) {
+    fn recovery_paused(&mut self, endpoint: &mut Endpoint) {
+        self.close_recovery_session(endpoint);
         self.recovery = None;
     }
 

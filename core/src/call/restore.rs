@@ -96,6 +96,7 @@ impl Call {
         Self {
             session: endpoint.new_media_session(),
             session_open: false,
+            session_unagreed: true,
             candidate: None,
             negotiation: super::Negotiation::Idle,
             remote_media,

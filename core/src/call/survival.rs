@@ -123,6 +123,14 @@ impl Call {
         }
     }
 
+    /// An offer has been refused: if nothing has been agreed on in the present media session, the call has no audio.
+    pub(super) fn note_refusal(&mut self, now: Instant) {
+        if self.session_unagreed {
+            self.losses.media = true;
+            self.note_silence(now);
+        }
+    }
+
     /// The far end has answered a request that told where this side is.
     pub(super) fn is_known_again(&mut self) {
         self.losses.platform = false;

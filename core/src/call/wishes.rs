@@ -72,13 +72,14 @@ impl Wanted {
     /// Takes what an offer made now will grant.
     fn take_offer(&mut self) -> Offer {
         let fresh_media = std::mem::take(&mut self.fresh_media);
+        let keep_old = std::mem::take(&mut self.keep_old);
         Offer {
             hold: self.hold,
             refresh: std::mem::take(&mut self.refresh),
-            renegotiate: std::mem::take(&mut self.renegotiate) || fresh_media,
+            renegotiate: std::mem::take(&mut self.renegotiate) || (fresh_media && !keep_old),
             ice_restart: std::mem::take(&mut self.ice_restart),
             fresh_media,
-            keep_old: std::mem::take(&mut self.keep_old),
+            keep_old,
         }
     }
 }
@@ -263,6 +264,17 @@ impl Call {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.not_before = Some(endpoint.now + pause);
         }
+    }
+
+    /// The user's wishes in `offer` are given up with `error`; what the call itself needed of it is still wanted.
+    pub(super) fn give_up_only_wishes(
+        &mut self,
+        endpoint: &mut Endpoint,
+        offer: Offer,
+        error: &OperationError,
+    ) {
+        self.give_up_wishes(endpoint, offer, error);
+        self.want_again(offer.of_the_call());
     }
 
     /// What was wanted of `offer` is still wanted. The wish for hold differs from what is negotiated anyway; the other

@@ -317,7 +317,9 @@ impl UserAgent {
         self.endpoint.reset_credentials();
         self.retry_remote_calls();
         for line in &mut self.lines.all {
-            line.registration.credentials_changed(&mut self.endpoint);
+            let successor = line.connection.open_successor();
+            line.registration
+                .credentials_changed(&mut self.endpoint, successor);
         }
         self.settle();
     }
@@ -328,7 +330,9 @@ impl UserAgent {
         let parked = self.endpoint.set_token(token);
         self.send_parked(parked);
         for line in &mut self.lines.all {
-            line.registration.credentials_changed(&mut self.endpoint);
+            let successor = line.connection.open_successor();
+            line.registration
+                .credentials_changed(&mut self.endpoint, successor);
         }
         self.settle();
     }

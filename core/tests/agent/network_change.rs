@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{
     CallState, ConnectionState, Direction, EndCause, Environment, Event, Input, MediaAction, MediaTransport,
-    RegistrationState,
+    RegistrationState, Secret,
 };
 
 use crate::far_end::FarEnd;
@@ -188,6 +188,68 @@ fn a_binding_that_was_refused_on_the_second_connection_is_made_sure_of_on_the_fi
     assert_eq!(ladder.next_sent_on(), old);
     ladder.expect(Method::Register);
     assert_eq!(ladder.open_connections(), 1);
+}
+
+/// The first REGISTER is still out when the network changes.
+#[test]
+fn a_first_registration_that_is_refused_on_the_second_connection_is_not_waited_for() {
+    let mut ladder = Ladder::connected_with(config());
+    let first = ladder.newest_connection();
+    ladder.expect(Method::Register);
+    change_network(&mut ladder);
+    ladder.connect();
+    let register = ladder.expect(Method::Register);
+    ladder.respond(&register, 500);
+    ladder.pass(0.1);
+    assert_eq!(ladder.next_sent_on(), first);
+    ladder.register();
+    assert!(matches!(
+        ladder.registration(),
+        RegistrationState::Registered { .. }
+    ));
+}
+
+/// Nor is a password that was refused there, so that a new one is tried at once.
+#[test]
+fn a_password_that_is_refused_on_the_second_connection_is_refused() {
+    let mut ladder = Ladder::connected_with(config());
+    ladder.expect(Method::Register);
+    change_network(&mut ladder);
+    ladder.connect();
+    let register = ladder.expect(Method::Register);
+    ladder.respond(&register, 403);
+    assert!(matches!(
+        ladder.registration(),
+        RegistrationState::Failed {
+            credentials_rejected: true,
+            ..
+        }
+    ));
+    ladder.agent.set_password(ladder.now, Secret::new("other"));
+    ladder.drain();
+    ladder.register();
+    assert!(matches!(
+        ladder.registration(),
+        RegistrationState::Registered { .. }
+    ));
+}
+
+#[test]
+fn a_new_password_is_tried_where_the_network_is_now() {
+    let mut ladder = Ladder::connected_with(config());
+    let refused = ladder.expect(Method::Register);
+    ladder.respond(&refused, 403);
+    let old = ladder.newest_connection();
+    change_network(&mut ladder);
+    ladder.connect();
+    ladder.expect_silence();
+    let new = ladder.newest_connection();
+    ladder.agent.set_password(ladder.now, Secret::new("other"));
+    ladder.drain();
+    assert_eq!(ladder.next_sent_on(), new);
+    ladder.register();
+    ladder.pass(2.1);
+    assert!(!ladder.is_open(old) && ladder.is_open(new));
 }
 
 #[test]

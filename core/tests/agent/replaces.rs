@@ -692,6 +692,17 @@ fn a_connection_that_breaks_again_starts_anew() {
 }
 
 #[test]
+fn a_connection_that_breaks_while_the_offer_is_made_leaves_no_microphone_open() {
+    let (mut ladder, _, reinvite) = reconnected();
+    let session = ladder.session();
+    ladder.media.held_back = true;
+    ladder.respond(&reinvite, 430);
+    ladder.lose_connection();
+    ladder.media_goes_on();
+    assert_eq!(ladder.media.open_sessions(), [session]);
+}
+
+#[test]
 fn a_call_of_a_restarted_agent_is_brought_back_too() {
     let (ladder, _) = Ladder::in_outgoing_call();
     let snapshot = ladder.agent.snapshot(ladder.now);

@@ -216,6 +216,28 @@ fn a_far_end_that_fails_is_asked_again_for_the_media() {
     assert_eq!(restored.state(CALL), CallState::Active);
 }
 
+/// The connection breaks while the new media are being described.
+#[test]
+fn media_that_could_not_be_offered_are_offered_on_the_next_connection() {
+    let (ladder, far) = Ladder::in_call_with_update();
+    let mut restored = restart(&ladder, secs(3.0));
+    restored.start();
+    restored.connect();
+    restored.media.held_back = true;
+    restored.register();
+    restored.lose_connection();
+    restored.media_goes_on();
+    restored.reconnect();
+    restored.register();
+    let reinvite = restored.expect(Method::Invite);
+    // Where this side is does not wait for the answer.
+    let update = restored.expect(Method::Update);
+    restored.receive(&far.response(&update, 200).build());
+    restored.receive(&far.accepts(&reinvite, Direction::SendRecv));
+    restored.expect(Method::Ack);
+    restored.expect_silence();
+}
+
 #[test]
 fn a_call_whose_new_media_are_refused_is_given_up() {
     let (ladder, _) = Ladder::in_outgoing_call();

@@ -126,6 +126,12 @@ impl Connection {
         current.is_open().then_some(current.connection)
     }
 
+    /// The socket that is to take over, if it is open.
+    pub(crate) fn open_successor(&self) -> Option<ConnectionId> {
+        let successor = self.successor.as_ref()?;
+        successor.is_open().then_some(successor.connection)
+    }
+
     /// Whether a socket is one of this connection's.
     pub(crate) fn has(&self, connection: ConnectionId) -> bool {
         self.links().any(|link| link.connection == connection)
