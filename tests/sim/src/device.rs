@@ -35,6 +35,8 @@ pub(crate) struct Device {
     pub(crate) runs: u8,
     /// Only half of its next message leaves before its connection breaks.
     pub(crate) tears_next_message: bool,
+    /// Calls to it are sent there.
+    pub(crate) redirects_to: Option<String>,
     pub(crate) is_asleep: bool,
     /// What has come while it slept.
     pub(crate) postponed: Vec<Delivery>,
@@ -56,6 +58,7 @@ impl Device {
             events: Vec::new(),
             runs: 1,
             tears_next_message: false,
+            redirects_to: None,
             is_asleep: false,
             postponed: Vec::new(),
         }

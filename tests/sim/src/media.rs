@@ -29,8 +29,10 @@ pub(crate) struct Session {
     version: u64,
     ufrag: String,
     direction: Direction,
-    /// The microphone is let through: only while the agent wants both ways.
-    is_live: bool,
+    /// What the agent asked for last, and what it had asked for when a description was last agreed on. The microphone
+    /// is let through while both are both ways: silence comes with the wish, sound with the agreement.
+    wanted: Direction,
+    agreed: Option<Direction>,
     signaling: Signaling,
     remote: Option<Remote>,
     pub(crate) is_muted: bool,
@@ -47,13 +49,21 @@ enum Signaling {
     Stable,
     /// An offer is out; what it replaces if it is taken back.
     Offered {
-        before: Direction,
+        before: Before,
     },
     /// It has a provisional answer from this peer.
     Provisional {
-        before: Direction,
+        before: Before,
         ufrag: String,
     },
+}
+
+/// What an offer that is taken back leaves as it was: the old way of the audio too.
+#[derive(Clone, Debug)]
+struct Before {
+    direction: Direction,
+    ufrag: String,
+    is_connected: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -171,7 +181,8 @@ impl Media {
             version: 0,
             ufrag: rng.token(4),
             direction: Direction::SendRecv,
-            is_live: false,
+            wanted: Direction::SendRecv,
+            agreed: None,
             signaling: Signaling::Stable,
             remote: None,
             is_muted,
@@ -198,32 +209,40 @@ impl Session {
         self.remote.as_ref().map(|remote| remote.ufrag.as_str())
     }
 
+    /// Who looks for whom, once that is agreed.
+    pub(crate) fn pair(&self) -> Option<[String; 2]> {
+        let is_agreed = matches!(self.signaling, Signaling::Stable) && !self.is_closed;
+        let remote = self.remote.as_ref().filter(|_| is_agreed)?;
+        Some([self.ufrag.clone(), remote.ufrag.clone()])
+    }
+
     /// Whether the microphone is let through.
     pub(crate) fn is_live(&self) -> bool {
-        self.is_live && !self.is_muted && !self.is_closed
+        let both = Direction::SendRecv;
+        self.wanted == both && self.agreed == Some(both) && !self.is_muted && !self.is_closed
     }
 
     /// Whether sound leaves.
     pub(crate) fn sends(&self) -> bool {
-        self.flows() && self.is_live && !self.is_muted && self.agreed().sends()
+        self.flows() && self.is_live() && self.negotiated().sends()
     }
 
     /// Whether what comes in from `other` leaves here.
     pub(crate) fn relays(&self, other: &Self) -> bool {
         let together = self.conference.is_some() && self.conference == other.conference;
-        together && self.flows() && self.is_live && self.agreed().sends() && other.receives()
+        together && self.flows() && self.is_live() && self.negotiated().sends() && other.receives()
     }
 
     /// Whether sound is taken in.
     pub(crate) fn receives(&self) -> bool {
-        self.flows() && self.agreed().receives()
+        self.flows() && self.negotiated().receives()
     }
 
     fn flows(&self) -> bool {
         self.is_connected && !self.is_closed
     }
 
-    fn agreed(&self) -> Direction {
+    fn negotiated(&self) -> Direction {
         let remote = self
             .remote
             .as_ref()
@@ -242,10 +261,14 @@ impl Session {
             "an offer while another is out"
         );
         self.signaling = Signaling::Offered {
-            before: self.direction,
+            before: Before {
+                direction: self.direction,
+                ufrag: self.ufrag.clone(),
+                is_connected: self.is_connected,
+            },
         };
         self.direction = direction;
-        self.is_live = direction == Direction::SendRecv;
+        self.wanted = direction;
         if let Some(ufrag) = fresh_ufrag {
             self.ufrag = ufrag;
             self.is_connected = false;
@@ -265,7 +288,8 @@ impl Session {
         );
         let remote = Remote::read(offer)?;
         self.direction = direction.and(remote.direction.reversed());
-        self.is_live = direction == Direction::SendRecv;
+        self.wanted = direction;
+        self.agreed = Some(direction);
         self.take(remote);
         Ok(self.description(device, "active"))
     }
@@ -274,14 +298,14 @@ impl Session {
         let remote = Remote::read(answer)?;
         let before = match &self.signaling {
             Signaling::Stable => panic!("an answer without an offer"),
-            Signaling::Offered { before } => *before,
+            Signaling::Offered { before } => before.clone(),
             Signaling::Provisional { ufrag, .. } if *ufrag != remote.ufrag => {
                 return Err(failed(
                     MediaErrorKind::DescriptionRejected,
                     "the answer of another fork",
                 ));
             }
-            Signaling::Provisional { before, .. } => *before,
+            Signaling::Provisional { before, .. } => before.clone(),
         };
         let allowed = self.direction.reversed();
         if remote.direction.and(allowed) != remote.direction {
@@ -297,17 +321,21 @@ impl Session {
             },
             false => Signaling::Stable,
         };
+        self.agreed = Some(self.wanted);
         self.take(remote);
         Ok(MediaOutcome::Done)
     }
 
     fn roll_back(&mut self) -> Result<MediaOutcome, MediaError> {
-        match self.signaling {
+        match std::mem::replace(&mut self.signaling, Signaling::Stable) {
             Signaling::Stable => panic!("a rollback without an offer"),
-            Signaling::Offered { before } | Signaling::Provisional { before, .. } => self.direction = before,
+            Signaling::Offered { before } | Signaling::Provisional { before, .. } => {
+                self.is_connected |= before.is_connected && self.ufrag != before.ufrag;
+                self.direction = before.direction;
+                self.ufrag = before.ufrag;
+            }
         }
-        self.is_live = self.direction == Direction::SendRecv;
-        self.signaling = Signaling::Stable;
+        self.wanted = self.agreed.unwrap_or(self.wanted);
         Ok(MediaOutcome::Done)
     }
 

@@ -147,6 +147,44 @@ impl Platform {
         }
     }
 
+    /// Ringing is acknowledged from now on (RFC 3262), or not any more. Between two agents of ours it never is.
+    pub(crate) fn ring_reliably(&mut self, is_wanted: bool) {
+        if let Self::B2bua(b2bua) = self {
+            b2bua.ring_reliably(is_wanted);
+        }
+    }
+
+    /// Somebody leaves a message for a user. Ours has no notifier.
+    pub(crate) fn leave_message(&mut self, now: Instant, user: &'static str) {
+        if let Self::B2bua(b2bua) = self {
+            b2bua.leave_message(now, user);
+        }
+    }
+
+    /// How many messages have been left for a user, if the platform tells that.
+    pub(crate) fn messages_left(&self, user: &str) -> Option<u32> {
+        match self {
+            Self::Proxy(_) => None,
+            Self::B2bua(b2bua) => Some(b2bua.messages_left(user)),
+        }
+    }
+
+    /// How many subscriptions are in force.
+    pub(crate) fn watchers(&self) -> usize {
+        match self {
+            Self::Proxy(_) => 0,
+            Self::B2bua(b2bua) => b2bua.watchers(),
+        }
+    }
+
+    /// What devices have done that they must not do.
+    pub(crate) fn objections(&self) -> &[String] {
+        match self {
+            Self::Proxy(_) => &[],
+            Self::B2bua(b2bua) => b2bua.objections(),
+        }
+    }
+
     /// How many devices of a user are registered.
     pub(crate) fn bindings(&self, user: &str) -> usize {
         match self {

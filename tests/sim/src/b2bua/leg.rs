@@ -1,11 +1,14 @@
 //! One side of a call: a dialog of its own with one telephone.
 
+use std::collections::BTreeMap;
+
 use clearline_core::ConnectionId;
 use clearline_core::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
 use clearline_core::transaction::TransactionId;
 use clearline_core::{Duration, Instant};
 
 use super::description::{self, Anchor};
+use super::ringing::Ringing;
 use crate::platform::DOMAIN;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +59,12 @@ pub(super) struct Leg {
     pub(super) inviting: bool,
     /// Our 2xx that awaits its ACK.
     pub(super) unacknowledged: Option<Unacknowledged>,
-    pub(super) last_ack: Option<(u32, Message)>,
+    /// The ACKs for the telephone's 2xx, by number: any of those may come again.
+    pub(super) acks: BTreeMap<u32, Message>,
+    /// The 180 that the telephone has to acknowledge, or has.
+    pub(super) ringing: Option<Ringing>,
+    /// The last reliable response of the telephone.
+    pub(super) last_rseq: Option<u32>,
     /// BYE follows the ACK.
     pub(super) leaves_when_acknowledged: bool,
     /// Refreshes that have failed in a row.
@@ -165,7 +173,7 @@ pub(super) fn sdp(message: &Message) -> Option<String> {
 }
 
 /// What telephones may ask for inside a dialog.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY";
 
 /// Where telephones send requests inside a dialog: the platform itself.
 pub(super) fn contact() -> String {

@@ -11,7 +11,9 @@
 mod behaviour;
 mod description;
 mod leg;
+mod notifier;
 mod registrar;
+mod ringing;
 mod session;
 mod setup;
 mod teardown;
@@ -28,6 +30,7 @@ use clearline_pbx::{Deadline, Input, Output, Timer};
 pub use self::behaviour::{AfterAnswer, Behaviour, EarlyMedia, Hold, Transfer};
 use crate::platform::DOMAIN;
 use leg::{Leg, LegId, Stage};
+use notifier::{Watcher, WatcherId};
 use registrar::Registrar;
 use setup::{Call, CallNumber};
 use transfer::Fetch;
@@ -52,6 +55,12 @@ pub(crate) struct B2bua {
     purposes: BTreeMap<TransactionId, (Purpose, Message)>,
     alarms: BTreeMap<(Instant, u64), Alarm>,
     last_id: u64,
+    watchers: BTreeMap<WatcherId, Watcher>,
+    /// How many messages have been left for whom.
+    messages: BTreeMap<&'static str, u32>,
+    rings_reliably: bool,
+    /// What a telephone has done that it must not do.
+    objections: Vec<String>,
 }
 
 /// What a request of ours was sent for.
@@ -76,6 +85,8 @@ enum Purpose {
     AskForOffer(LegId),
     /// The offer that came of it, put to the other side; its 2xx is awaiting our ACK.
     PutOffer { asked: LegId, cseq: u32, to: LegId },
+    /// What a subscriber is told.
+    Notify(WatcherId),
     /// A sign of life, without which the connection is dead.
     KeepAlive(ConnectionId),
     /// Whatever the answer is.
@@ -87,6 +98,8 @@ enum Purpose {
 enum Alarm {
     /// When a 2xx is repeated for want of an ACK.
     Repeat2xx(LegId),
+    /// When a 180 is repeated for want of a PRACK.
+    RepeatRinging(LegId),
     /// When a CANCEL has brought no final response.
     CancelIneffective(LegId),
     /// When a call has rung too long.
@@ -95,6 +108,8 @@ enum Alarm {
     AfterAnswer(CallNumber),
     /// When a leg is asked for an offer again, as the other side could not be asked.
     AskAgain(LegId),
+    /// When a leg that was busy or refused is offered again what holds.
+    OfferAgain(LegId),
     /// When a leg is refreshed, and again after each interval.
     Refresh(LegId),
     /// When a leg that was busy or refused is asked again, once.
@@ -123,15 +138,15 @@ impl B2bua {
             purposes: BTreeMap::new(),
             alarms: BTreeMap::new(),
             last_id: 0,
+            watchers: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            rings_reliably: false,
+            objections: Vec::new(),
         }
     }
 
     pub(crate) fn handle_input(&mut self, now: Instant, input: Input) {
-        if self.now == Instant::ZERO {
-            self.now = now;
-            self.plan_rounds();
-        }
-        self.now = now;
+        self.begin(now);
         self.expire();
         match input {
             Input::Connected { connection, .. } => {
@@ -159,6 +174,11 @@ impl B2bua {
     /// How many devices of a user are registered.
     pub(crate) fn bindings(&self, user: &str) -> usize {
         self.registrar.bindings.get(user).map_or(0, Vec::len)
+    }
+
+    /// What telephones have done that they must not do.
+    pub(crate) fn objections(&self) -> &[String] {
+        &self.objections
     }
 
     /// How many calls have not come to an end.
@@ -197,6 +217,14 @@ impl B2bua {
         self.alarms.insert((self.now + after, self.last_id), alarm);
     }
 
+    /// It is `now`, perhaps for the first time.
+    fn begin(&mut self, now: Instant) {
+        let is_first = std::mem::replace(&mut self.now, now) == Instant::ZERO;
+        if is_first {
+            self.plan_rounds();
+        }
+    }
+
     fn plan_rounds(&mut self) {
         self.plan(Duration::from_secs(30), Alarm::Expiry);
         if let Some(interval) = self.behaviour.keep_alive {
@@ -218,10 +246,12 @@ impl B2bua {
     fn alarm(&mut self, alarm: Alarm) {
         match alarm {
             Alarm::Repeat2xx(leg) => self.repeat_2xx(leg),
+            Alarm::RepeatRinging(leg) => self.repeat_ringing(leg),
             Alarm::CancelIneffective(leg) => self.cancel_was_ineffective(leg),
             Alarm::Unanswered(call) => self.give_up_ringing(call),
             Alarm::AfterAnswer(call) => self.negotiate_after_answer(call),
             Alarm::AskAgain(leg) => self.ask_for_offer(leg),
+            Alarm::OfferAgain(leg) => self.offer_again(leg),
             Alarm::Refresh(leg) => self.refresh_is_due(leg),
             Alarm::Retry(leg) => self.refresh(leg),
             Alarm::KeepAlive => {
@@ -233,6 +263,7 @@ impl B2bua {
             }
             Alarm::Expiry => {
                 self.registrar.expire(self.now);
+                self.expire_watchers();
                 self.plan(Duration::from_secs(30), Alarm::Expiry);
             }
         }
@@ -310,6 +341,8 @@ impl B2bua {
         let method = request.method();
         if method == Method::Register {
             self.register(connection, transaction, request);
+        } else if method == Method::Subscribe {
+            self.subscribe_received(connection, transaction, request);
         } else if request.to().is_ok_and(|to| to.tag().is_some()) {
             self.request_in_dialog(connection, transaction, request);
         } else if method == Method::Invite {
@@ -342,7 +375,8 @@ impl B2bua {
             Method::Update => self.update_received(id, transaction, request),
             Method::Info => self.info_received(id, transaction, request),
             Method::Refer => self.refer_received(id, transaction, request),
-            Method::Options | Method::Prack => self.reject(transaction, request, 200),
+            Method::Prack => self.prack_received(id, transaction, request),
+            Method::Options => self.reject(transaction, request, 200),
             Method::Ack
             | Method::Cancel
             | Method::Register
@@ -380,13 +414,17 @@ impl B2bua {
 
     fn provisional(&mut self, purpose: &Purpose, response: &Message) {
         match purpose {
-            Purpose::Call(leg) => self.ringing(*leg, response),
+            Purpose::Call(leg) => {
+                self.acknowledge_ringing(*leg, response);
+                self.ringing(*leg, response);
+            }
             Purpose::Fetch(leg) => self.target_rings(*leg, response),
             Purpose::Relay { .. }
             | Purpose::Refresh(_)
             | Purpose::Check(_)
             | Purpose::AskForOffer(_)
             | Purpose::PutOffer { .. }
+            | Purpose::Notify(_)
             | Purpose::KeepAlive(_)
             | Purpose::Ignored => {}
         }
@@ -406,26 +444,26 @@ impl B2bua {
             Purpose::Check(leg) => self.check_succeeded(leg),
             Purpose::AskForOffer(leg) => self.offer_given(leg, request, response),
             Purpose::PutOffer { asked, cseq, to } => self.offer_taken(asked, cseq, to, request, response),
-            Purpose::KeepAlive(_) | Purpose::Ignored => {}
+            Purpose::Notify(_) | Purpose::KeepAlive(_) | Purpose::Ignored => {}
         }
     }
 
     fn failed(&mut self, purpose: Purpose, request: &Message, status: u16, response: Option<&Message>) {
         match purpose {
-            Purpose::Call(leg) => self.callee_refused(leg, status),
+            Purpose::Call(leg) => {
+                self.note_redirect(leg, status, response);
+                self.callee_refused(leg, status);
+            }
             Purpose::Fetch(leg) => self.target_refused(leg, status),
+            Purpose::Notify(id) => self.notify_failed(id),
             Purpose::Relay {
                 from,
                 to,
                 transaction,
                 request: reinvite,
             } => self.relay_failed(from, to, transaction, &reinvite, status, response),
-            Purpose::Refresh(leg) | Purpose::AskForOffer(leg) => {
-                if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.inviting = false;
-                }
-                self.refresh_failed(leg, status);
-            }
+            Purpose::Refresh(leg) => self.reinvite_failed(leg, status, Alarm::OfferAgain(leg)),
+            Purpose::AskForOffer(leg) => self.reinvite_failed(leg, status, Alarm::AskAgain(leg)),
             Purpose::Check(leg) => self.refresh_failed(leg, status),
             Purpose::PutOffer { asked, cseq, to } => self.offer_refused(asked, cseq, to, request, status),
             Purpose::KeepAlive(connection) => {
@@ -473,7 +511,7 @@ impl B2bua {
             ack = ack.body("application/sdp", sdp.as_bytes());
         }
         let ack = ack.build().edit().prepend(HeaderName::Via, via).build();
-        leg.last_ack = Some((cseq, ack.clone()));
+        leg.acks.insert(cseq, ack.clone());
         self.outbox.push((leg.connection, ack));
     }
 
@@ -483,13 +521,11 @@ impl B2bua {
         let Some(leg) = self.legs.get(&leg) else {
             return false;
         };
-        match &leg.last_ack {
-            Some((acknowledged, ack)) if *acknowledged == number => {
-                self.outbox.push((leg.connection, ack.clone()));
-                true
-            }
-            Some(_) | None => false,
-        }
+        let Some(ack) = leg.acks.get(&number) else {
+            return false;
+        };
+        self.outbox.push((leg.connection, ack.clone()));
+        true
     }
 
     /// An answer that comes, or comes again, when its INVITE is forgotten. One whose INVITE had been given up has changed
@@ -501,11 +537,12 @@ impl B2bua {
         let mut legs = self.legs.iter();
         let leg = legs.find(|(_, leg)| is_answer && leg.is_answered_by(response));
         let Some((id, leg)) = leg else { return };
-        let (id, acknowledged) = (*id, leg.last_ack.as_ref().map(|(number, _)| *number));
-        self.send_ack(id, number, None);
-        if acknowledged.is_some_and(|acknowledged| acknowledged < number) {
-            self.offer_again(id);
+        let id = *id;
+        if let Some(ack) = leg.acks.get(&number) {
+            return self.outbox.push((leg.connection, ack.clone()));
         }
+        self.send_ack(id, number, None);
+        self.offer_again(id);
     }
 
     fn via(&mut self) -> String {

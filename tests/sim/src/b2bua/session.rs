@@ -242,6 +242,23 @@ impl B2bua {
         }
     }
 
+    /// A re-INVITE of ours is refused. For now: what it was sent for is still to be settled, which an UPDATE without
+    /// an offer does not do.
+    pub(super) fn reinvite_failed(&mut self, id: LegId, status: u16, again: Alarm) {
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.inviting = false;
+        }
+        match status {
+            491 | 500 => self.settle_later(again),
+            status => self.refresh_failed(id, status),
+        }
+    }
+
+    fn settle_later(&mut self, again: Alarm) {
+        let pause = self.rng.between(RETRY_TIME.0, RETRY_TIME.1);
+        self.plan(pause, again);
+    }
+
     pub(super) fn refresh_failed(&mut self, id: LegId, status: u16) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         match status {
@@ -273,9 +290,10 @@ impl B2bua {
 
     /// A re-INVITE even to a telephone that knows UPDATE.
     pub(super) fn offer_again(&mut self, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.is_quiet()) else {
-            return self.retry(id);
-        };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if !leg.is_quiet() {
+            return self.settle_later(Alarm::OfferAgain(id));
+        }
         let Some(known) = leg.ours.clone() else { return };
         let offer = leg.told(self.behaviour.anchors_media, &known);
         self.reinvite(id, Some(&offer), Purpose::Refresh(id));
@@ -405,8 +423,7 @@ impl B2bua {
     }
 
     fn retry(&mut self, id: LegId) {
-        let pause = self.rng.between(RETRY_TIME.0, RETRY_TIME.1);
-        self.plan(pause, Alarm::Retry(id));
+        self.settle_later(Alarm::Retry(id));
     }
 
     /// RFC 3261 section 14.2: a second INVITE before the first has been answered.

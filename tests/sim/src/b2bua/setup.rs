@@ -1,6 +1,8 @@
 //! From the caller's INVITE to the answer.
 
-use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
+use std::collections::BTreeMap;
+
+use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder, UriBuf};
 use clearline_core::transaction::{T1, TRANSACTION_TIMEOUT, TransactionId};
 use clearline_core::{ConnectionId, Duration};
 
@@ -29,6 +31,8 @@ pub(super) struct Call {
     /// What the best of those that refused said.
     pub(super) refusal: Option<u16>,
     pub(super) has_early_media: bool,
+    /// Where one of the telephones sends the caller (RFC 3261 section 21.3).
+    pub(super) redirect: Option<String>,
 }
 
 impl B2bua {
@@ -76,6 +80,7 @@ impl B2bua {
             callee: None,
             refusal: None,
             has_early_media: false,
+            redirect: None,
         };
         self.owners.insert(caller_leg, number);
         for binding in bindings {
@@ -118,6 +123,9 @@ impl B2bua {
             return;
         }
         let (caller, request) = (call.caller, call.request.clone());
+        if self.rings_reliably && request.lists_token(HeaderName::Supported, "100rel") {
+            return self.ring_caller_reliably(caller, &request);
+        }
         match self.behaviour.early_media {
             EarlyMedia::None => self.answer_caller(caller, &request, 180, None),
             EarlyMedia::Same | EarlyMedia::Announcement => self.announce(leg, caller, &request),
@@ -199,6 +207,16 @@ impl B2bua {
         }
     }
 
+    /// A telephone sends the caller elsewhere.
+    pub(super) fn note_redirect(&mut self, id: LegId, status: u16, response: Option<&Message>) {
+        let number = self.owners.get(&id).copied();
+        let call = number.and_then(|number| self.calls.get_mut(&number));
+        let contact = response.and_then(|response| response.header(HeaderName::Contact));
+        if let (300..=399, Some(call), Some(contact)) = (status, call, contact) {
+            call.redirect = Some(contact.to_owned());
+        }
+    }
+
     pub(super) fn callee_refused(&mut self, id: LegId, status: u16) {
         let number = self.owners.get(&id).copied();
         self.forget_leg(id);
@@ -230,22 +248,9 @@ impl B2bua {
         let Stage::Called(transaction) = leg.stage else {
             return;
         };
-        let name = USERS
-            .iter()
-            .find(|(user, number, _)| {
-                request
-                    .request_uri()
-                    .is_some_and(|uri| [*user, *number].contains(&uri.user_decoded().as_ref()))
-            })
-            .map(|(user, _, name)| format!("\"{name}\" <sip:{user}@{DOMAIN}>"));
-        let mut response = self
-            .response(request, status)
-            .to_tag(&leg.local_tag)
-            .header(HeaderName::Contact, leg::contact())
-            .header(HeaderName::Allow, leg::ALLOW);
-        if let Some(name) = name {
-            response = response.header(HeaderName::PAssertedIdentity, name);
-        }
+        let Some(mut response) = self.response_to_caller(id, request, status) else {
+            return;
+        };
         if let Some(sdp) = sdp {
             response = response.body("application/sdp", sdp.as_bytes());
         }
@@ -257,6 +262,34 @@ impl B2bua {
             }
             self.await_ack(id, response);
         }
+    }
+
+    /// A response without description to the caller's INVITE.
+    pub(super) fn response_to_caller(
+        &self,
+        id: LegId,
+        request: &Message,
+        status: u16,
+    ) -> Option<ResponseBuilder> {
+        let leg = self.legs.get(&id)?;
+        let called = request.request_uri()?.user_decoded().into_owned();
+        let name = USERS
+            .iter()
+            .find(|(user, number, _)| [*user, *number].contains(&called.as_str()));
+        let call = self.owners.get(&id).and_then(|call| self.calls.get(call));
+        let redirect = call
+            .and_then(|call| call.redirect.clone())
+            .filter(|_| (300..400).contains(&status));
+        let mut response = self
+            .response(request, status)
+            .to_tag(&leg.local_tag)
+            .header(HeaderName::Contact, redirect.unwrap_or_else(leg::contact))
+            .header(HeaderName::Allow, leg::ALLOW);
+        if let Some((user, _, name)) = name {
+            let asserted = format!("\"{name}\" <sip:{user}@{DOMAIN}>");
+            response = response.header(HeaderName::PAssertedIdentity, asserted);
+        }
+        Some(response)
     }
 
     /// A 2xx is repeated until its ACK is there (RFC 3261 section 13.3.1.4).
@@ -323,6 +356,9 @@ impl B2bua {
             .header(HeaderName::Contact, leg::contact())
             .header(HeaderName::PAssertedIdentity, local)
             .header(HeaderName::Allow, leg::ALLOW);
+        if self.rings_reliably {
+            invite = invite.header(HeaderName::Require, "100rel");
+        }
         if let Some(sdp) = offer {
             invite = invite.body("application/sdp", sdp.as_bytes());
         }
@@ -361,7 +397,9 @@ impl B2bua {
             serving: None,
             inviting: false,
             unacknowledged: None,
-            last_ack: None,
+            acks: BTreeMap::new(),
+            ringing: None,
+            last_rseq: None,
             leaves_when_acknowledged: false,
             failed_refreshes: 0,
             allows_update: false,
@@ -385,7 +423,7 @@ impl B2bua {
     }
 }
 
-/// Which refusal the caller is told: 6xx before 4xx, one that says something before 480.
+/// Which refusal the caller is told: 6xx before 3xx and 4xx, one that says something before 480.
 fn better(a: u16, b: u16) -> u16 {
     match (a, b) {
         (600.., _) | (_, 480) => a,

@@ -110,8 +110,13 @@ impl B2bua {
             return;
         };
         let caller = call.caller;
+        self.give_up_caller(caller, 408);
+    }
+
+    /// The caller is refused before anybody has answered.
+    pub(super) fn give_up_caller(&mut self, caller: LegId, status: u16) {
         self.cancel_forks_of(caller, None);
-        self.refuse_caller(caller, 408);
+        self.refuse_caller(caller, status);
     }
 
     /// The caller's INVITE ends with a failure.

@@ -255,6 +255,7 @@ impl B2bua {
             callee: None,
             refusal: None,
             has_early_media: false,
+            redirect: None,
         };
         self.calls.insert(number, call);
     }

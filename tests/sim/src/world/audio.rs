@@ -11,6 +11,8 @@ use crate::media::Session;
 /// ICE and DTLS.
 const MEDIA_SETUP_TIME: Duration = Duration::from_millis(60);
 
+/// Until those who cannot find each other give up (RFC 8445 section 8.1.2).
+const CHECKING_TIME: Duration = Duration::from_secs(30);
 /// Until it is noticed that nothing comes any more.
 const SILENCE_NOTICED: Duration = Duration::from_secs(1);
 
@@ -136,9 +138,36 @@ impl World {
         let open = self.open_sessions();
         for (device, id, session) in &open {
             let has_peer = open.iter().any(|(_, _, other)| session.is_peer_of(other));
-            if !session.is_connected && (has_peer || self.is_anchored(session)) {
-                self.connect_session(*device, *id);
+            if session.is_connected {
+                continue;
             }
+            if has_peer || self.is_anchored(session) {
+                self.connect_session(*device, *id);
+            } else if let Some(pair) = session.pair() {
+                self.check_for_peer(*device, *id, pair);
+            }
+        }
+    }
+
+    fn check_for_peer(&mut self, device: DeviceId, session: MediaSessionId, pair: [String; 2]) {
+        let known = self.checking.insert((device, session), pair.clone());
+        if known.as_ref() != Some(&pair) {
+            let delivery = Delivery::NobodyFound {
+                device,
+                session,
+                pair,
+            };
+            self.schedule(CHECKING_TIME, delivery);
+        }
+    }
+
+    /// A session has looked for its peer for long enough.
+    pub(super) fn nobody_found(&mut self, device: DeviceId, id: MediaSessionId, pair: &[String; 2]) {
+        self.checking.remove(&(device, id));
+        let session = self.devices[device.0].media.sessions.get(&id);
+        let still_looks = |session: &Session| !session.is_connected && session.pair().as_ref() == Some(pair);
+        if session.is_some_and(still_looks) {
+            self.media_transport(device, id, MEDIA_TIME, MediaTransport::Failed);
         }
     }
 

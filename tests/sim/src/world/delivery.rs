@@ -29,6 +29,13 @@ pub(crate) enum Delivery {
         session: MediaSessionId,
         action: MediaAction,
     },
+    /// Those who were to exchange media have not found each other.
+    NobodyFound {
+        device: DeviceId,
+        session: MediaSessionId,
+        /// Who looked for whom.
+        pair: [String; 2],
+    },
     /// A media backend has seen something.
     MediaEvent {
         device: DeviceId,
@@ -85,7 +92,7 @@ impl Queue {
     /// Takes out what is on its way inside a device.
     pub(crate) fn forget_media_of(&mut self, device: DeviceId) {
         self.waiting.retain(|_, delivery| {
-            !matches!(delivery, Delivery::Media { device: d, .. } | Delivery::MediaEvent { device: d, .. } if *d == device)
+            !matches!(delivery, Delivery::Media { device: d, .. } | Delivery::MediaEvent { device: d, .. } | Delivery::NobodyFound { device: d, .. } if *d == device)
         });
     }
 }
@@ -117,6 +124,11 @@ impl World {
                 self.connect_media();
                 self.disconnect_media();
             }
+            Delivery::NobodyFound {
+                device,
+                session,
+                pair,
+            } => self.nobody_found(device, session, &pair),
             Delivery::MediaEvent {
                 device,
                 session,
@@ -135,7 +147,9 @@ impl World {
             Delivery::Opened(wire) | Delivery::ToDevice(wire, _) | Delivery::ClosedForDevice(wire, _) => {
                 self.wires.get(wire)?.device
             }
-            Delivery::Media { device, .. } | Delivery::MediaEvent { device, .. } => *device,
+            Delivery::Media { device, .. }
+            | Delivery::MediaEvent { device, .. }
+            | Delivery::NobodyFound { device, .. } => *device,
             Delivery::Open(_) | Delivery::ToPlatform(..) | Delivery::ClosedForPlatform(_) => return None,
         };
         self.devices[device.0].is_asleep.then_some(device)

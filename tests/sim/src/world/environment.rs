@@ -6,6 +6,7 @@ use super::World;
 use crate::device::DeviceId;
 use crate::link::{Effect, Link, Opening, Way};
 use crate::media::Media;
+use crate::platform::Platform;
 
 impl World {
     // --- links -----------------------------------------------------------------------------------------------
@@ -58,6 +59,23 @@ impl World {
         self.devices[device.0].tears_next_message = true;
     }
 
+    /// One of a device's connections breaks, if it has several: the one opened first or last.
+    pub fn drop_one_connection(&mut self, device: DeviceId, last: bool) {
+        let wires = self.wires_of(device);
+        let wire = if last { wires.last() } else { wires.first() };
+        if let (Some(wire), 2..) = (wire, wires.len()) {
+            self.break_wire(*wire, self.now, "1006 network lost");
+        }
+    }
+
+    /// How many connections of a device are open at both ends.
+    pub fn open_connections(&self, device: DeviceId) -> usize {
+        let wires = self.wires.values().filter(|wire| wire.device == device);
+        wires
+            .filter(|wire| wire.device_open && wire.platform_open)
+            .count()
+    }
+
     // --- machines --------------------------------------------------------------------------------------------
 
     /// The operating system tells a device something.
@@ -93,8 +111,13 @@ impl World {
     /// The program dies and is started again with what a snapshot kept: sockets, media and unfinished commands are
     /// gone.
     pub fn restart_from(&mut self, device: DeviceId, snapshot: Snapshot) {
-        self.drop_connections(device);
+        // The sockets die with the old program; the new one gives its own the same names.
+        for id in self.wires_of(device) {
+            self.closed_for_platform(id);
+            self.wires.remove(&id);
+        }
         self.queue.forget_media_of(device);
+        self.checking.retain(|(owner, _), _| *owner != device);
         let (now, seed) = (self.now, self.seed);
         let machine = &mut self.devices[device.0];
         machine.runs = machine.runs.wrapping_add(1);
@@ -145,7 +168,41 @@ impl World {
     pub fn start_platform(&mut self) {
         self.platform_runs = self.platform_runs.wrapping_add(1);
         let seed = [self.seed.wrapping_mul(31).wrapping_add(self.platform_runs); 32];
-        self.platform = Some(self.blueprint.start(seed));
+        let mut platform = self.blueprint.start(seed);
+        platform.ring_reliably(self.rings_reliably);
+        self.platform = Some(platform);
+    }
+
+    /// From now on the platform wants ringing to be acknowledged (RFC 3262), or not any more.
+    pub fn ring_reliably(&mut self, is_wanted: bool) {
+        self.rings_reliably = is_wanted;
+        if let Some(platform) = &mut self.platform {
+            platform.ring_reliably(is_wanted);
+        }
+    }
+
+    /// Somebody leaves a message for a user, which the platform tells those who want to know.
+    pub fn leave_message(&mut self, user: &'static str) {
+        let now = self.now;
+        if let Some(platform) = &mut self.platform {
+            platform.leave_message(now, user);
+        }
+        self.tell_platform(clearline_pbx::Input::Wake);
+    }
+
+    /// How many messages have been left for a user; `None` where the platform does not tell.
+    pub fn messages_left(&self, user: &str) -> Option<u32> {
+        self.platform.as_ref()?.messages_left(user)
+    }
+
+    /// How many subscriptions the platform has.
+    pub fn watchers(&self) -> usize {
+        self.platform.as_ref().map_or(0, Platform::watchers)
+    }
+
+    /// What the platform objects to in what the devices have done.
+    pub fn objections(&self) -> &[String] {
+        self.platform.as_ref().map_or(&[], Platform::objections)
     }
 
     /// Both at once.

@@ -3,7 +3,7 @@
 use clearline_core::{Duration, Event, UserAgent};
 
 use super::World;
-use crate::device::DeviceId;
+use crate::device::{Device, DeviceId};
 
 /// Longer than anything is kept for: timer C of the platform, then 64*T1.
 const AFTERWARDS: Duration = Duration::from_secs(240);
@@ -44,9 +44,12 @@ impl World {
     #[track_caller]
     fn expect_nothing_left(&self, device: DeviceId) {
         let name = &self.devices[device.0].name;
+        let Device { media, sessions, .. } = &self.devices[device.0];
+        let open = media.sessions.iter().filter(|(_, session)| !session.is_closed);
+        let open: Vec<_> = open.map(|(id, _)| (id, sessions.get(id))).collect();
         self.expect(
-            &format!("{name} has closed its microphone"),
-            !self.has_open_media(device),
+            &format!("{name} has closed its microphone, not left {open:?}"),
+            open.is_empty(),
         );
         let pending = &self.devices[device.0].pending;
         self.expect(

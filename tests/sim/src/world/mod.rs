@@ -11,7 +11,7 @@ mod people;
 use std::collections::BTreeMap;
 
 use clearline_core::sip::Message;
-use clearline_core::{ConnectionId, Duration, Input, Instant, Rng};
+use clearline_core::{ConnectionId, Duration, Input, Instant, MediaSessionId, Rng};
 
 pub use self::audio::Microphone;
 pub(crate) use self::delivery::Delivery;
@@ -32,6 +32,9 @@ pub struct World {
     platform: Option<Platform>,
     platform_runs: u8,
     blueprint: Blueprint,
+    rings_reliably: bool,
+    /// Media sessions that look for their peer.
+    checking: BTreeMap<(DeviceId, MediaSessionId), [String; 2]>,
     platform_events: Vec<clearline_pbx::Event>,
     devices: Vec<Device>,
     wires: BTreeMap<ConnectionId, Wire>,
@@ -71,6 +74,8 @@ impl World {
             platform: None,
             platform_runs: 0,
             blueprint,
+            rings_reliably: false,
+            checking: BTreeMap::new(),
             platform_events: Vec::new(),
             devices: Vec::new(),
             wires: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! Connections between devices and the platform.
 
+use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
 use clearline_core::{ConnectionId, Duration, Input, Instant};
 use clearline_pbx::Transport;
 
@@ -7,6 +8,7 @@ use super::World;
 use super::delivery::Delivery;
 use crate::device::DeviceId;
 use crate::link::{Fate, Opening, Way, Wire};
+use crate::platform::DOMAIN;
 
 impl World {
     /// A device asks for a connection.
@@ -60,6 +62,7 @@ impl World {
             | Delivery::ClosedForDevice(..)
             | Delivery::ClosedForPlatform(_)
             | Delivery::Media { .. }
+            | Delivery::NobodyFound { .. }
             | Delivery::MediaEvent { .. } => None,
         });
         copies
@@ -134,9 +137,27 @@ impl World {
         };
         if wire.device_open && self.devices[wire.device.0].link.is_alive(Way::Down) {
             self.note(wire.device, "<-", &message);
+            if let Some(redirect) = self.redirect(wire.device, &message) {
+                self.note(wire.device, "->", &redirect);
+                return self.send(id, Way::Up, Delivery::ToPlatform(id, redirect));
+            }
             let connection = wire.local;
             self.tell_device(wire.device, Input::Received { connection, message });
         }
+    }
+
+    /// What a device that sends its calls elsewhere says to a new one.
+    fn redirect(&self, device: DeviceId, message: &[u8]) -> Option<Vec<u8>> {
+        let target = self.devices[device.0].redirects_to.as_ref()?;
+        let invite = Message::parse(message).ok()?;
+        let is_new = invite.is_request()
+            && invite.method() == Method::Invite
+            && invite.to().is_ok_and(|to| to.tag().is_none())
+            && invite.header(HeaderName::Replaces).is_none();
+        let response = ResponseBuilder::for_request(&invite, 302)
+            .to_tag("elsewhere")
+            .header(HeaderName::Contact, format_args!("<sip:{target}@{DOMAIN}>"));
+        is_new.then(|| response.build().as_bytes().to_vec())
     }
 
     pub(super) fn closed_for_device(&mut self, id: ConnectionId, reason: &'static str) {

@@ -62,6 +62,11 @@ impl World {
         Ok(id)
     }
 
+    /// From now on new calls to a device are answered with 302 and this number, or reach it again.
+    pub fn redirect_calls(&mut self, device: DeviceId, to: Option<&str>) {
+        self.devices[device.0].redirects_to = to.map(str::to_owned);
+    }
+
     /// Waits for a call to come in that has not been answered.
     pub fn incoming(&mut self, device: DeviceId) -> CallId {
         let find = |world: &Self| {
@@ -180,6 +185,16 @@ impl World {
     /// The agent itself.
     pub fn agent(&self, device: DeviceId) -> &UserAgent {
         &self.devices[device.0].agent
+    }
+
+    /// What a device is called in the ladder.
+    pub fn device_name(&self, device: DeviceId) -> &str {
+        &self.devices[device.0].name
+    }
+
+    /// How many connections a device should have.
+    pub fn flows_wanted(&self, device: DeviceId) -> usize {
+        self.devices[device.0].config.outbound_flows
     }
 
     /// How many devices of a user the platform knows.
