@@ -51,6 +51,7 @@ cargo xtask COMMAND [OPTIONS]
                                      each; --keep adds what was found to the corpus
   replay FILE                        a session again, from the log that `clearline --record-log` has written
   model [--minutes N] [--seed S]     random transitions beside a reference model, on every kind of platform
+        [--platform NAME] [--cases N] [--go-on]
   interleave [--depth N] [--states N] [--from WORDS]
                                      all orders in which two agents can act, from prepared states
   size                               bytes a browser downloads, and the budget

@@ -1,12 +1,14 @@
 //! What is always so, and what is so once everything has come to rest.
 
-use clearline_core::{CallId, CallInfo, CallState};
-use clearline_sim::DeviceId;
+use clearline_core::{CallId, CallInfo, CallState, Event, SubscriptionState};
+use clearline_sim::{DeviceId, PlatformKind};
 
-use crate::model::Model;
+use crate::model::{Model, Subscribed};
 
 /// An agent in the worst of weathers fits in this (its `Debug` text, which grows with all it keeps).
 const LARGEST_AGENT: usize = 400_000;
+/// More SUBSCRIBEs than a refresh every two minutes and its challenges take in the time of a rest.
+const MOST_SUBSCRIBES: usize = 30;
 /// An agent with nothing to do.
 const RESTING_AGENT: usize = 30_000;
 
@@ -19,6 +21,9 @@ impl Model {
         for device in self.devices.iter().copied() {
             for call in self.world.agent(device).calls() {
                 self.check_silence(device, call);
+                if self.user(device) == "carol" {
+                    self.expect(device, "it follows no redirect", call.redirected_to.is_none());
+                }
             }
             let size = self.world.agent_size(device);
             self.expect(
@@ -27,6 +32,55 @@ impl Model {
                 size < LARGEST_AGENT,
             );
         }
+    }
+
+    /// Holds when everything is mended: what is wanted is in force, and nothing is asked for over and over.
+    fn check_subscription(&self, device: DeviceId) {
+        let name = self.world.device_name(device);
+        let requests = self.world.ladder().iter().skip(self.rested_from);
+        let asked = requests
+            .filter(|line| line.contains(name) && line.contains("-> SUBSCRIBE"))
+            .count();
+        let what = format!("it subscribes a few times, not {asked}");
+        self.expect(device, &what, asked <= MOST_SUBSCRIBES);
+        let Some(wanted) = self.subscription(device) else {
+            return;
+        };
+        let Some(left) = self.world.messages_left(self.user(device)) else {
+            return;
+        };
+        let agent = self.world.agent(device);
+        let state = agent.subscriptions().find(|(id, _)| *id == wanted.id);
+        let is_active = matches!(state, Some((_, SubscriptionState::Active { .. })));
+        self.expect(device, &format!("it is subscribed, not {state:?}"), is_active);
+        let told = self
+            .world
+            .events(device)
+            .iter()
+            .skip(wanted.since)
+            .rev()
+            .find_map(|event| {
+                let Event::Notification(news) = event else {
+                    return None;
+                };
+                (news.subscription == wanted.id).then_some(news.body.as_slice())
+            });
+        let told = String::from_utf8_lossy(told.unwrap_or_default());
+        let what = format!("it knows of {left} messages, not {told:?}");
+        self.expect(device, &what, told.contains(&format!("Voice-Message: {left}/0")));
+    }
+
+    /// The subscription a device wants, unless its user has been told that the password was refused.
+    fn subscription(&self, device: DeviceId) -> Option<Subscribed> {
+        let wanted = *self.subscriptions.get(&device)?;
+        let mut events = self.world.events(device).iter().skip(wanted.since);
+        let refused = events.any(|event| {
+            matches!(event, Event::Subscription {
+                subscription,
+                state: SubscriptionState::Ended { sip_status: Some(401 | 403 | 407), .. },
+            } if *subscription == wanted.id)
+        });
+        (!refused).then_some(wanted)
     }
 
     /// Who is shown as muted or holding is not heard.
@@ -50,6 +104,8 @@ impl Model {
     pub(crate) fn check_rest(&self) {
         for device in self.devices.iter().copied() {
             self.expect(device, "it is registered", self.world.is_registered(device));
+            self.check_subscription(device);
+            self.check_flows(device);
             let pending = self.world.pending_operations(device);
             self.expect(
                 device,
@@ -81,11 +137,35 @@ impl Model {
                 self.expect(device, "an ended call has a reason", call.end.is_some());
             }
         }
-        for (user, count) in [("alice", 1), ("bob", 2), ("carol", 1)] {
-            let bindings = self.world.bindings(user);
-            let what = format!("{user} has {count} bindings, not {bindings}");
-            self.world.expect(&what, bindings == count);
+        if self.world.kind() != PlatformKind::Proxy {
+            let devices = self.devices.iter();
+            let wanted = devices.filter_map(|device| self.subscription(*device)).count();
+            let known = self.world.watchers();
+            let what = format!("the platform has {wanted} subscriptions, not {known}");
+            self.world.expect(&what, known == wanted);
         }
+        let objections = self.world.objections();
+        self.world.expect(
+            &format!("the platform objects to nothing: {objections:?}"),
+            objections.is_empty(),
+        );
+        for user in ["alice", "bob", "carol"] {
+            let devices = self.devices.iter().filter(|device| self.user(**device) == user);
+            let count = devices.clone().count();
+            let flows: usize = devices.map(|device| self.world.flows_wanted(*device)).sum();
+            let bindings = self.world.bindings(user);
+            let what = format!("{user} has {count} to {flows} bindings, not {bindings}");
+            self.world.expect(&what, (count..=flows).contains(&bindings));
+        }
+    }
+
+    /// No more connections than were asked for. While one serves there is no hurry with the other (RFC 5626 section
+    /// 4.5).
+    fn check_flows(&self, device: DeviceId) {
+        let flows = self.world.flows_wanted(device);
+        let open = self.world.open_connections(device);
+        let what = format!("it has one to {flows} flows, not {open}");
+        self.expect(device, &what, (1..=flows).contains(&open));
     }
 
     fn check_call(&self, device: DeviceId, call: &CallInfo) {
@@ -155,21 +235,10 @@ impl Model {
             let registration = std::mem::discriminant(agent.registration());
             text.push_str(&format!("{device:?} {connection:?} {registration:?} "));
             let calls: Vec<_> = agent.calls().map(summary).collect();
-            text.push_str(&format!(
-                "{calls:?} {}\n",
-                self.world.bindings(user_of(device, &self.devices))
-            ));
+            text.push_str(&format!("{calls:?} {}\n", self.world.bindings(self.user(device))));
         }
         text.push_str(&format!("{}", self.world.open_at_platform()));
         fnv(text.as_bytes())
-    }
-}
-
-fn user_of(device: DeviceId, devices: &[DeviceId]) -> &'static str {
-    match devices.iter().position(|it| *it == device) {
-        Some(0) => "alice",
-        Some(1 | 2) => "bob",
-        _ => "carol",
     }
 }
 

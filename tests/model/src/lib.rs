@@ -15,5 +15,5 @@ mod search;
 mod transition;
 
 pub use case::{Case, Outcome};
-pub use search::{Budget, Report, explore};
+pub use search::{Budget, Report, explore, explore_watched};
 pub use transition::Transition;

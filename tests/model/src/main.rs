@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clearline_model::interleaving::{self, Limits, Prepared};
-use clearline_model::{Budget, explore};
+use clearline_model::{Budget, explore_watched};
 use clearline_sim::PlatformKind;
 
 fn main() -> ExitCode {
@@ -51,10 +51,17 @@ fn model(arguments: &[String], number: impl Fn(&str, u64) -> u64) -> ExitCode {
         .and_then(|at| arguments.get(at + 1));
     let mut kinds = PlatformKind::ALL.to_vec();
     kinds.retain(|kind| wanted.is_none_or(|wanted| wanted == kind.name()));
-    let report = explore(&kinds, budget);
-    for (case, why) in &report.failures {
-        println!("{case}\n{why}\n");
-    }
+    let (mut told, mut minutes) = (0, 0);
+    let report = explore_watched(&kinds, budget, |report| {
+        for (case, why) in report.failures.iter().skip(told) {
+            println!("{case}\n{why}\n");
+        }
+        told = report.failures.len();
+        if start.elapsed().as_secs() / 60 > minutes {
+            minutes = start.elapsed().as_secs() / 60;
+            println!("after {minutes} minutes: {report}");
+        }
+    });
     println!("{report}, from seed {seed} in {:.0?}", start.elapsed());
     match report.failures.is_empty() {
         true => ExitCode::SUCCESS,

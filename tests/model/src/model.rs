@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use clearline_core::{
-    CallId, CallState, CommandError, Environment, MediaErrorKind, OperationId, RejectReason, Secret,
-    UserAgent,
+    CallId, CallState, CommandError, Config, Environment, MediaErrorKind, OperationId, RedirectPolicy,
+    RejectReason, Secret, Server, SubscriptionId, UserAgent,
 };
 use clearline_sim::{DeviceId, Effect, Link, PlatformKind, Way, World};
 
@@ -13,15 +13,31 @@ use crate::transition::Transition;
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 const NUMBERS: [&str; 4] = ["101", "102", "103", "199"];
 
+/// What a subscription to messages left for one is about.
+const PACKAGE: &str = "message-summary";
+const SUMMARY: &str = "application/simple-message-summary";
+
 /// The system and what is expected of it.
 pub(crate) struct Model {
     pub(crate) world: World,
     pub(crate) devices: Vec<DeviceId>,
     /// What has been asked of calls that are answered.
     pub(crate) wishes: BTreeMap<(DeviceId, CallId), Wish>,
+    /// Subscriptions that are wanted.
+    pub(crate) subscriptions: BTreeMap<DeviceId, Subscribed>,
+    /// How long the ladder was when everything was mended last.
+    pub(crate) rested_from: usize,
     platform_runs: bool,
     /// Commands that were accepted.
     pub(crate) accepted: u64,
+}
+
+/// A subscription that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscribed {
+    pub(crate) id: SubscriptionId,
+    /// How many events its device had told before. A program that is started again names its own alike.
+    pub(crate) since: usize,
 }
 
 /// What a user has asked of a call.
@@ -33,17 +49,26 @@ pub(crate) struct Wish {
 }
 
 impl Model {
-    /// Alice and carol have one device, bob has two.
+    /// Alice and carol have one device, bob has two. Bob's second keeps two flows where the platform lets it; carol's
+    /// follows no redirects.
     pub(crate) fn new(kind: PlatformKind, seed: u8) -> Self {
         let mut world = World::of(kind, seed);
-        let devices = ["alice", "bob", "bob", "carol"]
-            .into_iter()
-            .map(|user| world.phone(user))
-            .collect();
+        let devices = vec![
+            world.phone("alice"),
+            world.phone("bob"),
+            world.phone_with("bob", |config| {
+                if kind == PlatformKind::Proxy {
+                    two_flows(config);
+                }
+            }),
+            world.phone_with("carol", |config| config.redirect_policy = RedirectPolicy::Never),
+        ];
         Self {
             world,
             devices,
             wishes: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            rested_from: 0,
             platform_runs: true,
             accepted: 0,
         }
@@ -78,8 +103,16 @@ impl Model {
             Transition::MoveMedia(device, call) => {
                 self.command(device, call, |call| call.move_media());
             }
+            Transition::Redirect(device, to) => self.redirect(device, to),
+            Transition::Subscribe(device) => self.subscribe(device),
+            Transition::Unsubscribe(device) => self.unsubscribe(device),
+            Transition::LeaveMessage(user) => {
+                self.world.leave_message(USERS[usize::from(user) % USERS.len()]);
+            }
+            Transition::RingReliably(is_wanted) => self.world.ring_reliably(is_wanted),
             Transition::Cut(_)
             | Transition::Drop(_)
+            | Transition::DropOne(..)
             | Transition::HalfOpenUp(_)
             | Transition::HalfOpenDown(_)
             | Transition::BlackHole(_)
@@ -107,6 +140,7 @@ impl Model {
         match transition {
             Transition::Cut(at) => world.cut(device(at)),
             Transition::Drop(at) => world.drop_connections(device(at)),
+            Transition::DropOne(at, last) => world.drop_one_connection(device(at), last),
             Transition::HalfOpenUp(at) => world.swallow_one_way(device(at), Way::Up),
             Transition::HalfOpenDown(at) => world.swallow_one_way(device(at), Way::Down),
             Transition::BlackHole(at) => world.swallow(device(at)),
@@ -138,6 +172,11 @@ impl Model {
             | Transition::Mute(..)
             | Transition::Dtmf(..)
             | Transition::MoveMedia(..)
+            | Transition::Redirect(..)
+            | Transition::Subscribe(_)
+            | Transition::Unsubscribe(_)
+            | Transition::LeaveMessage(_)
+            | Transition::RingReliably(_)
             | Transition::StopPlatform
             | Transition::StartPlatform
             | Transition::Millis(_)
@@ -148,6 +187,8 @@ impl Model {
 
     /// What was asked of the program before it died: holds and mutes are kept by its snapshot.
     fn forget(&mut self, device: DeviceId) {
+        // A program subscribes anew when it is started.
+        self.subscriptions.remove(&device);
         let alive: Vec<_> = self.world.agent(device).calls().map(|call| call.id).collect();
         self.wishes
             .retain(|(at, call), _| *at != device || alive.contains(call));
@@ -158,6 +199,7 @@ impl Model {
 
     /// Everything is mended, and time passes until nothing is under way.
     pub(crate) fn rest(&mut self) {
+        self.rested_from = self.world.ladder().len();
         self.start_platform();
         for device in self.devices.clone() {
             self.world.wake_up(device);
@@ -176,6 +218,43 @@ impl Model {
     fn start_platform(&mut self) {
         if !std::mem::replace(&mut self.platform_runs, true) {
             self.world.start_platform();
+        }
+    }
+
+    // --- programs --------------------------------------------------------------------------------------------
+
+    /// Of five wishes one is to take calls again.
+    fn redirect(&mut self, device: u8, to: u8) {
+        let device = self.device(device);
+        let number = NUMBERS.get(usize::from(to) % (NUMBERS.len() + 1)).copied();
+        self.world.redirect_calls(device, number);
+    }
+
+    fn subscribe(&mut self, device: u8) {
+        let device = self.device(device);
+        if self.world.is_asleep(device) || self.subscriptions.contains_key(&device) {
+            return;
+        }
+        let target = format!("sip:{}@clearline.localhost", self.user(device));
+        let since = self.world.events(device).len();
+        let subscribed = self.world.command(device, |agent, now| {
+            agent.subscribe(now, &target, PACKAGE, &[SUMMARY])
+        });
+        if let Ok(id) = subscribed {
+            self.subscriptions.insert(device, Subscribed { id, since });
+        }
+    }
+
+    fn unsubscribe(&mut self, device: u8) {
+        let device = self.device(device);
+        if self.world.is_asleep(device) {
+            return;
+        }
+        if let Some(Subscribed { id, .. }) = self.subscriptions.remove(&device) {
+            // One that was refused for good is not known any more.
+            let _ = self
+                .world
+                .command(device, |agent, now| agent.unsubscribe(now, id));
         }
     }
 
@@ -293,16 +372,26 @@ impl Model {
             .collect()
     }
 
-    /// Users of the system, for messages.
+    /// Whose device it is.
+    pub(crate) fn user(&self, device: DeviceId) -> &'static str {
+        match self.devices.iter().position(|it| *it == device) {
+            Some(0) => "alice",
+            Some(1 | 2) => "bob",
+            _ => "carol",
+        }
+    }
+
+    /// A device, for messages.
     pub(crate) fn name(&self, device: DeviceId) -> String {
         let at = self.devices.iter().position(|it| *it == device).unwrap_or(0);
-        format!(
-            "{} (device {at})",
-            USERS
-                .get(at.min(at.saturating_sub(usize::from(at > 1))))
-                .unwrap_or(&"?")
-        )
+        format!("{} (device {at})", self.user(device))
     }
+}
+
+fn two_flows(config: &mut Config) {
+    let url = |edge: &str| format!("ws://{edge}.clearline.localhost/sip");
+    config.servers = Server::in_order([url("one"), url("two")]);
+    config.outbound_flows = 2;
 }
 
 fn tell(world: &mut World, device: DeviceId, change: Environment) {

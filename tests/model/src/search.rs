@@ -41,6 +41,11 @@ pub struct Report {
 
 /// Runs cases on these platforms in turn, until the budget is spent or one fails.
 pub fn explore(kinds: &[PlatformKind], budget: Budget) -> Report {
+    explore_watched(kinds, budget, |_| ())
+}
+
+/// As [`explore`]; `watch` is shown after each case what has been found so far.
+pub fn explore_watched(kinds: &[PlatformKind], budget: Budget, mut watch: impl FnMut(&Report)) -> Report {
     let start = Instant::now();
     let mut report = Report::default();
     for number in 0..budget.cases {
@@ -50,6 +55,7 @@ pub fn explore(kinds: &[PlatformKind], budget: Budget) -> Report {
         let seed = budget.seed.wrapping_add(number as u64);
         let case = Case::draw(kinds[number % kinds.len()], seed, LENGTH);
         report.take(&case);
+        watch(&report);
         if !report.failures.is_empty() && !budget.goes_on {
             break;
         }

@@ -28,10 +28,20 @@ pub enum Transition {
     Dtmf(u8, u8),
     /// A call's media move to another window.
     MoveMedia(u8, u8),
+    /// A device sends its calls to a number, or takes them again.
+    Redirect(u8, u8),
+    /// A device wants to know of messages left for its user.
+    Subscribe(u8),
+    /// It does not want that any more.
+    Unsubscribe(u8),
+    /// Somebody leaves a message for a user.
+    LeaveMessage(u8),
     /// The network of a device goes away.
     Cut(u8),
     /// Its connections break, and new ones can be opened.
     Drop(u8),
+    /// One of its connections breaks if it has two: the one opened first or last.
+    DropOne(u8, bool),
     /// Everything it sends is lost.
     HalfOpenUp(u8),
     /// Everything sent to it is lost.
@@ -60,6 +70,8 @@ pub enum Transition {
     WrongPassword(u8),
     /// There is a new one.
     RightPassword(u8),
+    /// The platform wants ringing to be acknowledged, or not any more.
+    RingReliably(bool),
     /// The platform's process ends.
     StopPlatform,
     /// It starts.
@@ -78,7 +90,7 @@ impl Transition {
         let byte = |rng: &mut Rng| u8::try_from(rng.next_u64() % 256).unwrap_or(0);
         let (a, b, c) = (byte(rng), byte(rng), byte(rng));
         let flag = c.is_multiple_of(2);
-        match rng.next_u64() % 100 {
+        match rng.next_u64() % 110 {
             0..=11 => Self::Dial(a, b),
             12..=21 => Self::Answer(a),
             22..=24 => Self::HoldAndAnswer(a),
@@ -111,6 +123,12 @@ impl Transition {
             85..=92 => Self::Millis(u16::from(a) * 4),
             93..=96 => Self::Seconds(u16::from(a) % 40),
             97 => Self::Seconds(u16::from(a) * 30),
+            98..=99 => Self::Redirect(a, b),
+            100..=101 => Self::Subscribe(a),
+            102 => Self::Unsubscribe(a),
+            103..=104 => Self::LeaveMessage(a),
+            105..=106 => Self::DropOne(a, flag),
+            107 => Self::RingReliably(flag),
             _ => Self::Rest,
         }
     }
@@ -128,6 +146,11 @@ impl Transition {
             | Self::Mute(a, ..)
             | Self::Dtmf(a, _)
             | Self::MoveMedia(a, _)
+            | Self::Redirect(a, _)
+            | Self::Subscribe(a)
+            | Self::Unsubscribe(a)
+            | Self::LeaveMessage(a)
+            | Self::DropOne(a, _)
             | Self::Cut(a)
             | Self::Drop(a)
             | Self::HalfOpenUp(a)
@@ -144,7 +167,7 @@ impl Transition {
             | Self::FailMedia(a)
             | Self::WrongPassword(a)
             | Self::RightPassword(a) => hurry(a),
-            Self::StopPlatform | Self::StartPlatform | Self::Rest => Duration::ZERO,
+            Self::RingReliably(_) | Self::StopPlatform | Self::StartPlatform | Self::Rest => Duration::ZERO,
         }
     }
 }

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use clearline_model::{Budget, explore};
+use clearline_model::{Budget, Case, explore};
 use clearline_sim::PlatformKind;
+
+mod mended;
 
 /// In case the machine is slow; the number of cases is what counts.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,33 +56,13 @@ fn openscape() {
 /// Cases that have found something once.
 #[test]
 fn what_has_been_mended_stays_so() {
-    for (kind, seed) in [
-        (0, 161),
-        (0, 718),
-        (0, 1230),
-        (0, 1265),
-        (0, 2642),
-        (0, 4008),
-        (0, 4136),
-        (0, 4718),
-        (0, 100_081),
-        (1, 4113),
-        (1, 101_006),
-        (2, 3002),
-        (2, 100_403),
-        (2, 100_903),
-        (3, 592),
-        (3, 3521),
-        (3, 100_052),
-    ] {
-        let budget = Budget {
+    for (kind, seed, transitions) in mended::CASES.iter().copied() {
+        let case = Case {
+            kind: PlatformKind::ALL[kind],
             seed,
-            cases: 1,
-            time: PATIENCE,
-            goes_on: false,
+            transitions: transitions.to_vec(),
         };
-        let report = explore(&[PlatformKind::ALL[kind]], budget);
-        if let Some((case, why)) = report.failures.first() {
+        if let Some(why) = case.run().failure {
             panic!("{case}\n{why}");
         }
     }
