@@ -12,7 +12,7 @@
 use super::reinvite::Sent;
 use super::{
     Call, Direction, EndCause, Endpoint, MediaAction, MediaError, MediaErrorKind, MediaOutcome,
-    MediaRequestId, Message, OperationError, Stage, session_description,
+    MediaRequestId, Message, OperationError, RemoteMedia, Stage, session_description,
 };
 use crate::sip::Method;
 use crate::time::Instant;
@@ -290,6 +290,7 @@ impl Call {
         let hold = self.wants_hold();
         self.negotiation = match session_description(owed.message()) {
             Some(sdp) => {
+                let hold = hold || self.repeats_our_hold(sdp);
                 let action = MediaAction::CreateAnswer {
                     offer: sdp.to_owned(),
                     direction: direction(hold),
@@ -460,7 +461,7 @@ impl Call {
                 hold,
             } if expected == request => {
                 if self.pay(endpoint, &owed, result) {
-                    self.agreed(endpoint, hold || self.offer_repeats_our_hold());
+                    self.agreed(endpoint, hold);
                     self.note_remote_hold(false);
                 }
             }
@@ -552,8 +553,8 @@ impl Call {
 
     /// An offer that sends nothing to a side that holds says what that hold has made of the session (a refresh by a
     /// back-to-back platform). Answering it resumes nothing: that takes an offer of our own.
-    fn offer_repeats_our_hold(&self) -> bool {
-        let offer = self.remote_media;
+    fn repeats_our_hold(&self, offer: &str) -> bool {
+        let offer = RemoteMedia::read(offer);
         self.info.local_hold && offer.is_some_and(|remote| !remote.direction.sends())
     }
 

@@ -287,3 +287,26 @@ fn a_late_offer_the_backend_cannot_make_leaves_the_call_as_it_is() {
     ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
     assert!(ladder.succeeded(hold));
 }
+
+/// A platform refreshes with what the hold has made of the session while a resume waits; then the far end is held again.
+#[test]
+fn a_refresh_between_two_holds_opens_no_microphone() {
+    let (mut ladder, mut far) = Ladder::in_outgoing_call();
+    let hold = ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    assert!(ladder.succeeded(hold));
+    ladder.resume(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.response(&reinvite, 491).build());
+    ladder.expect(Method::Ack);
+    ladder.receive(&far.invite(Direction::RecvOnly));
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&far.ack(&ok).build());
+    ladder.hold(CALL);
+    ladder.pass(10.0);
+    ladder.expect_silence();
+    assert!(ladder.info(CALL).local_hold);
+    assert!(!ladder.media.is_heard(ladder.session()));
+}
