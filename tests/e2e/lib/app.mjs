@@ -36,6 +36,8 @@ export const labels = {
   resume: "Resume",
   keypad: "Keypad",
   swap: "Swap",
+  merge: "Merge",
+  leave: "Leave",
   add: "Add call",
   transfer: "Transfer",
   transferNow: "Transfer now",

@@ -39,3 +39,20 @@ scenario("somebody is called as well while the first waits; a second call that i
   await assertTalk(alice, carol, [bob]);
   await assertWaits(bob, [alice, carol]);
 });
+
+scenario("merging two calls: the two hear each other, also when bob is muted and when he has left", async ({ user }) => {
+  const [alice, bob, carol] = await everybody(user);
+  await connect(alice, bob);
+  await carol.dial("bob");
+  await bob.incoming(/carol/i);
+  await bob.press("holdAndAnswer");
+  await bob.held("alice", true);
+  await bob.press("merge");
+  await bob.page.getByTestId("conference").waitFor();
+  await bob.press("mute");
+  await assertTalk(alice, carol, [bob]);
+  await bob.press("leave");
+  await bob.idle();
+  await Promise.all([alice.settled(), carol.settled()]);
+  await assertTalk(alice, carol, [bob]);
+});

@@ -169,6 +169,15 @@ test('a transfer, its failure and a question of the far end are announced', () =
   ]);
 });
 
+test('in a conference the microphone is one for all', () => {
+  const desk = deskOf(() => undefined);
+  const first = phone.add({ conference: 1 });
+  const second = phone.add({ conference: 1 });
+  expect(perform(desk, 'swap', 'key')).toBe(false);
+  perform(desk, 'mute', 'key');
+  expect(phone.commands).toEqual([`mute ${first.id}`, `mute ${second.id}`]);
+});
+
 test('transferring takes a call that can be, and completes a consultation', () => {
   const done: string[] = [];
   const desk = Object.assign(deskOf(() => undefined), {

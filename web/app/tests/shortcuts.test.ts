@@ -47,6 +47,7 @@ test.each([
   ['k', 'keypad'],
   ['s', 'swap'],
   ['t', 'transfer'],
+  ['c', 'merge'],
   ['x', 'cancelTransfer'],
   ['l', 'nextLine'],
   ['a', 'add'],

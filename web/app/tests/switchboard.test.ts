@@ -199,6 +199,21 @@ test('what is refused at once is told as a notice, what fails on the way by the 
   expect(shown()).toEqual([]);
 });
 
+test('a conference: merged, split, left, and nobody is called from within', async () => {
+  const first = phone.add({ localHold: true });
+  const second = phone.add({});
+  await board.merge(second.id, first.id);
+  expect(store.state.value.current.map((call) => [call.conference, call.localHold])).toEqual([[1, false], [1, false]]);
+  board.call('104');
+  await settled();
+  expect(shown()).toEqual(['problem.inConference']);
+  await board.split(second.id);
+  expect(store.state.value.current.map((call) => [call.id, call.localHold])).toEqual([[second.id, false], [first.id, true]]);
+  phone.refuseWith = { code: 'not-offered' };
+  await board.merge(second.id, first.id);
+  expect(shown()).toContain('problem.merge');
+});
+
 test('whoever is passed on sees one call after the other, not an ended one between', () => {
   const first = phone.add({});
   phone.add({ state: 'active', succeeds: first.id, transferredBy: first.state.remote });

@@ -50,7 +50,10 @@ export class CallCard extends Component {
   #mustWait(action: ActionId): boolean {
     const isOffline = this.desk.calls.state.value.phone.connection.type !== 'connected';
     if (action === 'transfer') return isOffline || this.desk.panelOf(this.call.id) !== 'transfer' && !ACTIONS.transfer.enabled(this.desk, this.call);
-    return action === 'hold' && (this.call.negotiating || isOffline);
+    if (action === 'split') return isOffline || this.call.negotiating;
+    // Whoever waits joins a conference, or waits until it is over.
+    const conferring = this.call.localHold && this.call.conference === null && this.desk.calls.talking?.conference != null;
+    return action === 'hold' && (this.call.negotiating || isOffline || conferring);
   }
 
   override disconnectedCallback(): void {
@@ -241,13 +244,20 @@ export class CallCard extends Component {
   #shortControls(): unknown {
     const { call } = this;
     const active = call.state === 'active';
+    if (call.conference !== null) {
+      return html`<div class="short">${this.#short('action.split', 'split', 'split', false)} ${this.#shortEnd()}</div>`;
+    }
     return html`<div class="short">
       ${call.localHold ? nothing : this.#short(call.muted ? 'action.unmute' : 'action.mute', call.muted ? 'micOff' : 'mic', 'mute', call.muted)}
       ${active ? this.#short(call.localHold ? 'action.resume' : 'action.hold', call.localHold ? 'play' : 'pause', 'hold', false) : nothing}
-      <button type="button" class="round stop" aria-label=${t('action.end')} title=${t('action.end')} ?disabled=${call.state === 'ending'} @click=${() => this.#act('end')}>
-        ${icon('end')}
-      </button>
+      ${this.#shortEnd()}
     </div>`;
+  }
+
+  #shortEnd(): unknown {
+    return html`<button type="button" class="round stop" aria-label=${t('action.end')} title=${t('action.end')} ?disabled=${this.call.state === 'ending'} @click=${() => this.#act('end')}>
+      ${icon('end')}
+    </button>`;
   }
 
   #short(label: MessageKey, name: IconName, action: ActionId, on: boolean): unknown {

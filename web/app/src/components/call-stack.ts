@@ -46,6 +46,18 @@ export class CallStack extends Component {
         inline-size: 18px;
         block-size: 18px;
       }
+      .conference {
+        display: grid;
+        gap: 10px;
+        padding: 14px;
+        border-radius: var(--radius-l);
+        background: var(--raised);
+        box-shadow: var(--shadow);
+      }
+      .conference h3 {
+        font-size: 1rem;
+        font-weight: 620;
+      }
       .waiting {
         margin-block-start: 4px;
         color: var(--ink-2);
@@ -62,12 +74,15 @@ export class CallStack extends Component {
   override render(): unknown {
     const { incoming, current, ended } = this.desk.calls.state.value;
     const busy = current.length > 0;
-    const held = current.filter((call) => call.localHold);
-    const talking = current.filter((call) => !call.localHold);
+    const members = current.filter((call) => call.conference !== null);
+    const held = current.filter((call) => call.localHold && call.conference === null);
+    const talking = current.filter((call) => !call.localHold && call.conference === null);
+    const atTheEar = talking.length + members.length;
     return html`
       ${repeat(incoming, (call) => call.id, (call) => html`<cl-incoming-card .desk=${this.desk} .call=${call} ?busy=${busy}></cl-incoming-card>`)}
+      ${members.length > 0 ? this.#conference(members) : nothing}
       ${this.#cards(talking, (index) => index > 0 || incoming.length > 0)}
-      ${talking.length > 0 && held.length > 0 && !this.compact && incoming.length === 0 ? this.#between() : nothing}
+      ${atTheEar > 0 && held.length > 0 && !this.compact && incoming.length === 0 ? this.#between() : nothing}
       ${held.length > 1 && !this.compact ? html`<h3 class="waiting">${t('call.heldCount', { count: held.length })}</h3>` : nothing}
       ${this.#cards(held, () => incoming.length > 0)}
       ${repeat(ended, ({ call }) => call.id, ({ call }) => html`<cl-ended-card .desk=${this.desk} .call=${call}></cl-ended-card>`)}
@@ -79,12 +94,33 @@ export class CallStack extends Component {
     return repeat(calls, (call) => call.id, (call, index) => html`<cl-call-card .desk=${this.desk} .call=${call} ?compact=${this.compact || compact(index)} ?tight=${tight}></cl-call-card>`);
   }
 
+  /** One card for all who hear each other. */
+  #conference(members: readonly CallState[]): unknown {
+    const { switchboard } = this.desk;
+    const muted = members.every((call) => call.muted);
+    const title = t('conference.title', { count: members.length });
+    return html`<section class="conference" role="group" aria-label=${title} data-testid="conference">
+      <h3>${title}</h3>
+      ${this.#cards(members, () => true)}
+      <div class="between">
+        <button type="button" class="button plain" aria-pressed=${muted} @click=${() => perform(this.desk, 'mute', 'button', members[0]?.id)}>
+          ${icon(muted ? 'micOff' : 'mic')}<span>${t(muted ? 'action.unmute' : 'action.mute')}</span>
+        </button>
+        ${members.length === 2
+          ? html`<button type="button" class="button plain" title=${t('conference.leaveHint')} @click=${() => void switchboard.leave()}>${icon('signOut')}<span>${t('conference.leave')}</span></button>`
+          : nothing}
+      </div>
+      <button type="button" class="button stop large" @click=${() => members.forEach(({ id }) => this.desk.calls.end(id))}>${icon('end')}<span>${t('conference.end')}</span></button>
+    </section>`;
+  }
+
   /** What two calls can do with each other. */
   #between(): unknown {
     const isConsultation = ACTIONS.cancelTransfer.enabled(this.desk, this.desk.calls.foreground);
     return html`${isConsultation ? html`<div class="between">${this.#button('transfer', 'action.completeTransfer', 'transfer', 'primary large')}</div>` : nothing}
       <div class="between">
-        ${this.#button('swap', 'action.swap', 'swap')} ${isConsultation ? this.#button('cancelTransfer', 'action.cancel', 'close') : nothing}
+        ${this.desk.calls.talking?.conference === null ? this.#button('swap', 'action.swap', 'swap') : nothing}
+        ${isConsultation ? nothing : this.#button('merge', 'action.merge', 'merge')} ${isConsultation ? this.#button('cancelTransfer', 'action.cancel', 'close') : nothing}
       </div>`;
   }
 

@@ -22,6 +22,12 @@ const lastEnded = (desk: Desk): CallState | undefined => desk.calls.state.value.
 
 const isUnderWay = (call: CallState): boolean => call.transfer?.type === 'referring' || call.transfer?.type === 'proceeding';
 
+/** The calls of the same conference, or this one alone. */
+function membersOf(desk: Desk, call: CallState): CallId[] {
+  if (call.conference === null) return [call.id];
+  return desk.calls.state.value.current.filter((other) => other.conference === call.conference).map((other) => other.id);
+}
+
 /** The call about which somebody is being asked, if `call` is one of the two. */
 function consulting(desk: Desk, call: CallState | undefined): CallState | undefined {
   const consultation = consultationOf(desk.calls.state.value.current);
@@ -29,10 +35,17 @@ function consulting(desk: Desk, call: CallState | undefined): CallState | undefi
   return isPart ? consultation?.first : undefined;
 }
 
+/** The held call that joins the one at the ear, or the conference there. */
+function mergePartner(desk: Desk): CallState | undefined {
+  const { talking } = desk.calls;
+  if (talking?.state !== 'active' || talking.negotiating || isUnderWay(talking)) return undefined;
+  return desk.calls.state.value.current.find((other) => other.localHold && other.conference === null && !other.negotiating && !isUnderWay(other));
+}
+
 /** The held call that changes places with `call`, or `call` itself if it is held and somebody else talks. */
 function swapPartner(desk: Desk, call: CallState | undefined): CallState | undefined {
   const { talking } = desk.calls;
-  if (talking?.state !== 'active' || talking.negotiating) return undefined;
+  if (talking?.state !== 'active' || talking.negotiating || talking.conference !== null) return undefined;
   const held = call?.localHold ? call : desk.calls.state.value.current.find((other) => other.localHold);
   return held?.negotiating ? undefined : held;
 }
@@ -72,7 +85,8 @@ export const ACTIONS = {
     enabled: (_desk, call) => call !== undefined && !isIncoming(call),
     run(desk, call, source) {
       if (!call) return;
-      desk.calls.setMuted(call.id, !call.muted);
+      // In a conference the microphone goes into every call.
+      for (const id of membersOf(desk, call)) desk.calls.setMuted(id, !call.muted);
       // A pressed button tells by itself; a key would leave a blind user guessing.
       if (source !== 'button') desk.announcer.say(t(call.muted ? 'announce.unmuted' : 'announce.muted'));
     },
@@ -92,6 +106,20 @@ export const ACTIONS = {
       if (partner) void desk.switchboard.swap(partner.id);
     },
   },
+  merge: {
+    label: 'action.merge',
+    key: 'C',
+    enabled: (desk) => mergePartner(desk) !== undefined,
+    run(desk) {
+      const partner = mergePartner(desk);
+      if (partner && desk.calls.talking) void desk.switchboard.merge(desk.calls.talking.id, partner.id);
+    },
+  },
+  split: {
+    label: 'action.split',
+    enabled: (_desk, call) => call?.conference != null && !call.negotiating,
+    run: (desk, call) => call && void desk.switchboard.split(call.id),
+  },
   nextLine: {
     label: 'action.nextLine',
     key: 'L',
@@ -101,13 +129,13 @@ export const ACTIONS = {
   add: {
     label: 'action.add',
     key: 'A',
-    enabled: (_desk, call) => isActive(call),
+    enabled: (_desk, call) => isActive(call) && call?.conference === null,
     run: (desk, call) => call && desk.togglePanel(call.id, 'add'),
   },
   transfer: {
     label: 'action.transfer',
     key: 'T',
-    enabled: (desk, call) => consulting(desk, call) !== undefined || (isActive(call) && call?.transferable === true && !isUnderWay(call)),
+    enabled: (desk, call) => consulting(desk, call) !== undefined || (isActive(call) && call?.conference === null && call.transferable && !isUnderWay(call)),
     run(desk, call) {
       const first = consulting(desk, call);
       if (first) void desk.switchboard.complete(first.id);

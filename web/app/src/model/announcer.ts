@@ -23,6 +23,7 @@ export class Announcer {
   readonly #transfers = new Map<string, string>();
   #connection: ConnectionView['state'];
   #serial = 0;
+  #members = 0;
 
   constructor(
     private readonly view: Readable<PhoneView>,
@@ -57,12 +58,18 @@ export class Announcer {
   #update(): void {
     const { incoming, current, connection } = this.view.value;
     for (const call of [...incoming, ...current]) this.#call(call);
+    this.#conferenceOf(current.filter((call) => call.conference !== null).length);
     if (connection.state === this.#connection) return;
     const before = this.#connection;
     this.#connection = connection.state;
     if (connection.state === 'offline') this.say(t('announce.offline'), true);
     else if (connection.state === 'registered' && before !== 'connecting') this.say(t('announce.online'));
     else if (connection.state === 'reconnecting') this.say(t('announce.reconnecting'));
+  }
+
+  #conferenceOf(count: number): void {
+    if (count > 1 && count !== this.#members) this.say(t('conference.title', { count }));
+    this.#members = count;
   }
 
   #call(call: CallState): void {

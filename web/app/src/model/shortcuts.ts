@@ -43,6 +43,7 @@ export const CARD_AGE_MS = 500;
 const LETTERS: Readonly<Record<string, ActionId>> = {
   a: 'add',
   b: 'callBack',
+  c: 'merge',
   e: 'end',
   h: 'hold',
   k: 'keypad',

@@ -34,6 +34,22 @@ export class Switchboard {
     else this.#refuse(talking);
   }
 
+  /** Lets the two far ends hear each other, and everybody in a conference that one of them is part of. */
+  async merge(one: CallId, other: CallId): Promise<void> {
+    await this.calls.attempt(this.calls.phone.merge(one, other), 'problem.merge');
+  }
+
+  /** A talk in private with one of a conference. */
+  async split(id: CallId): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call) await this.calls.attempt(call.split(), 'problem.split');
+  }
+
+  /** Leaves a conference; the two others stay connected. */
+  async leave(): Promise<void> {
+    await this.calls.attempt(this.calls.phone.leaveConference(), 'problem.leave');
+  }
+
   /** Connects the far end with somebody, unseen. If that fails the call is back, and its card says why. */
   async transfer(id: CallId, party: Suggestion): Promise<void> {
     const call = this.calls.phone.callById(id);
@@ -115,6 +131,10 @@ export class Switchboard {
 
   /** Holds the call that is up; one that is only on its way up cannot be held. In an emergency it need not succeed. */
   async #makeRoom(first: CallState, emergency: boolean): Promise<boolean> {
+    if (first.conference !== null) {
+      if (!emergency) this.notices.show({ id: 'call', tone: 'warning', text: 'problem.inConference' });
+      return false;
+    }
     if (first.state === 'active') return this.calls.hold(first.id, emergency ? 'problem.hold' : 'problem.secondCall', { name: this.#name(first) });
     if (emergency) this.calls.end(first.id);
     else this.#refuse(first);

@@ -97,6 +97,13 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
       phone.add(talking).consult('103').accept();
     },
   },
+  conference: {
+    play: ({ phone }) => {
+      const first = phone.add({ ...talking, localHold: true });
+      phone.add({ remote: DIETER, answeredAt: now - 100_000, localHold: true });
+      void phone.merge(phone.add({ remote: CAROL, answeredAt: now - 38_000 }).id, first.id);
+    },
+  },
   transferring: { play: ({ phone }) => void phone.add(talking).transfer('103') },
   'transfer-failed': {
     play: ({ phone }) => phone.add({ ...talking, transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } }),
