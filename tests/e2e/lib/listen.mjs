@@ -113,6 +113,35 @@ function dtmfKey(block) {
   return pair > 1e-4 && share > 0.7 && balanced ? KEYS[row][column] : "";
 }
 
+/** The notes of the melody that parties on hold hear (`core/src/media/hold_music.rs`), the upper part. */
+const MELODY = [72, 79, 76, 77, 74, 69, 67, 81, 71].map((note) => 440 * 2 ** ((note - 69) / 12));
+const NOTE_BLOCK = 1200;
+
+/**
+ * How many of its notes sound clearly: one of them has most of the power of a sixth of a second. Speech glides, so that
+ * it has hardly any.
+ * @param {Sound} received @returns {number}
+ */
+export function notesOfMelody(received) {
+  const { samples } = resample(received, 8000);
+  const found = new Set();
+  for (let at = 0; at + NOTE_BLOCK <= samples.length; at += NOTE_BLOCK / 2) {
+    const block = samples.subarray(at, at + NOTE_BLOCK);
+    const total = block.reduce((sum, sample) => sum + sample * sample, 0) / block.length;
+    const powers = MELODY.map((note) => powerAt(block, 8000, note));
+    const note = loudest(powers);
+    // A full-scale sine has power 1 here and mean square 1/2 there.
+    if (total > 1e-6 && powers[note] / 2 / total > 0.4) found.add(note);
+  }
+  return found.size;
+}
+
+/** Fails unless it is the melody. @param {Sound} received at least three seconds @param {string} what */
+export function assertMelody(received, what) {
+  const notes = notesOfMelody(received);
+  assert.ok(notes >= 4, `${what} is not the melody (${notes} of its notes, level ${levelDb(received).toFixed(1)} dB)`);
+}
+
 /** @param {number[]} powers */
 function loudest(powers) {
   return powers.indexOf(Math.max(...powers));

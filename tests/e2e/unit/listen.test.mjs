@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertDoesNotHear, assertHears, assertSilent, dtmfKeys, match } from "../lib/listen.mjs";
+import { assertDoesNotHear, assertHears, assertMelody, assertSilent, dtmfKeys, match, notesOfMelody } from "../lib/listen.mjs";
 import { joined, mixed, resample, scaled, silence, slice, tone } from "../lib/sound.mjs";
 import { voice } from "../lib/speech.mjs";
 
@@ -89,4 +89,13 @@ test("keys are read in order, between speech, with repeats", () => {
 
 test("control: speech, silence and a single tone press no key", () => {
   for (const sound of [alice, bob, carol, silence(2), tone([697], 1)]) assert.equal(dtmfKeys(sound), "");
+});
+
+test("the melody of a party on hold is recognised by its notes, and no voice has them", () => {
+  const notes = [72, 79, 76, 77, 76, 74, 72, 69, 72, 74].map((note) => tone([440 * 2 ** ((note - 69) / 12)], 0.3, 0.1));
+  assertMelody(received(joined(...notes, ...notes), 0), "the melody");
+  for (const sound of [alice, bob, carol, silence(4)]) {
+    assert.equal(notesOfMelody(sound), 0);
+    assert.throws(() => assertMelody(sound, "control"), /not the melody/);
+  }
 });

@@ -110,7 +110,7 @@ export function stubAudio(): void {
     vi.stubGlobal(name, class extends FakeNode {});
   }
   vi.stubGlobal('AudioBufferSourceNode', Music);
-  vi.stubGlobal('PeriodicWave', class {});
+  vi.stubGlobal('PeriodicWave', FakeNode);
   vi.stubGlobal('AudioContext', FakeContext);
   vi.stubGlobal('OfflineAudioContext', FakeContext);
   vi.stubGlobal('MediaStream', FakeStream);

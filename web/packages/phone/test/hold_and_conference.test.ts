@@ -214,7 +214,8 @@ test('whatever is done in whatever order, who is held or being held never hears 
         await leg.session.setDevices({ microphone: pick(['one', 'another']) });
       }
       await settle();
-      for (const [{ sent }, { wanted, agreed, muted }] of known) {
+      for (const [{ connection }, { wanted, agreed, muted }] of known) {
+        const sent = (): string[] => heardIn(connection.sends);
         const held = wanted !== 'sendrecv' || agreed !== 'sendrecv';
         if (held) expect(sent().filter((sound) => sound !== 'music')).toEqual([]);
         else expect(sent().includes('room')).toBe(!muted);
