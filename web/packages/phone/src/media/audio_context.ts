@@ -7,7 +7,8 @@ let users = 0;
 export function useContext(): AudioContext | null {
   if (typeof AudioContext === 'undefined') return null;
   users += 1;
-  context ??= new AudioContext();
+  // A few milliseconds more of delay are worth an audio graph that does not stutter on a busy machine.
+  context ??= new AudioContext({ latencyHint: 'balanced' });
   // Before the first click or key it may only wait; a window that captures a microphone may always play.
   if (context.state === 'suspended') void context.resume().catch(() => undefined);
   return context;
