@@ -42,7 +42,10 @@ export class CallControl {
 
   /** Gives a command. The window that answers a call carries its media. */
   command(window: string, call: CallId, command: Command, done: OperationDone): void {
-    if (command.verb === 'merge') return this.#merge(call, command.other, done);
+    if (command.verb === 'merge') {
+      this.#merge(call, command.other, done);
+      return;
+    }
     if (command.verb !== 'answer') {
       this.agent.command((agent, now) => perform(agent, now, call, command), done);
       return;
@@ -62,12 +65,18 @@ export class CallControl {
   #merge(one: CallId, other: CallId, done: OperationDone): void {
     const merge = (): void => this.agent.command((agent, now) => agent.merge(now, one, other), done);
     const [window, before] = [this.media.carrier(one), this.media.carrier(other)];
-    if (window === null || window === before) return merge();
+    if (window === null || window === before) {
+      merge();
+      return;
+    }
     this.media.carry(other, window);
     this.agent.command(
       (agent, now) => agent.moveMedia(now, other),
       (error) => {
-        if (error === null) return merge();
+        if (error === null) {
+          merge();
+          return;
+        }
         this.media.carry(other, before);
         done(error);
       },
