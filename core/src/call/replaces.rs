@@ -655,10 +655,8 @@ impl Call {
         let phase = self.recovery.as_ref().map(|it| it.phase);
         self.close_recovery_session(endpoint);
         self.recovery = None;
-        if let Some(Phase::Inviting(transaction, _)) = phase
-            && endpoint.transactions.is_proceeding(transaction)
-        {
-            endpoint.cancel(transaction, None);
+        if let Some(Phase::Inviting(transaction, _)) = phase {
+            endpoint.withdraw(transaction);
         }
     }
 

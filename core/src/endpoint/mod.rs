@@ -92,15 +92,11 @@ struct Pending {
     parked: Option<Box<Parked>>,
     /// Tags of forks that answered an INVITE and were released, so that a 2xx that comes again brings no second BYE.
     released: Vec<String>,
-    orphan: Option<Orphan>,
-}
-
-/// A re-INVITE that was open when its call ended. Its far end may still answer it, and awaits an ACK then
-/// (RFC 5407 section 3.2.3).
-#[derive(Clone, Debug)]
-struct Orphan {
-    ack: RequestBuilder,
-    give_up_at: Instant,
+    /// Of a re-INVITE that was open when its call ended: its far end may still answer it, and awaits this ACK then
+    /// (RFC 5407 section 3.2.3).
+    orphan_ack: Option<RequestBuilder>,
+    /// Nobody wants its answer any more, and it is not awaited for longer than this.
+    give_up_at: Option<Instant>,
 }
 
 /// A refusal that does not count yet.
@@ -549,7 +545,8 @@ impl Endpoint {
                 provisional: false,
                 parked: None,
                 released: Vec::new(),
-                orphan: None,
+                orphan_ack: None,
+                give_up_at: None,
             },
         );
         Ok(transaction)
@@ -635,10 +632,19 @@ impl Endpoint {
         for pending in open {
             let number = pending.request.cseq().map_or(0, |cseq| cseq.number);
             pending.purpose = Purpose::Orphan;
-            pending.orphan = Some(Orphan {
-                ack: ack(number),
-                give_up_at,
-            });
+            pending.orphan_ack = Some(ack(number));
+            pending.give_up_at = Some(give_up_at);
+        }
+    }
+
+    /// Nobody wants what an INVITE asks for any more. It is cancelled as soon as that is allowed, and given up if its final
+    /// response does not come within 64*T1 (RFC 3261 section 9.1).
+    pub(crate) fn withdraw(&mut self, invite: TransactionId) {
+        if let Some(pending) = self.pending.get_mut(&invite) {
+            pending.give_up_at = Some(self.now + TRANSACTION_TIMEOUT);
+        }
+        if self.transactions.is_proceeding(invite) {
+            self.cancel(invite, None);
         }
     }
 
@@ -646,19 +652,19 @@ impl Endpoint {
     pub(crate) fn orphan_answered(&mut self, transaction: TransactionId, response: &Message) {
         let Some(Pending {
             request,
-            orphan: Some(orphan),
+            orphan_ack: Some(ack),
             ..
         }) = self.pending.get(&transaction)
         else {
             return;
         };
         if matches!(response.status(), Some(200..=299)) {
-            let (invite, ack) = (request.clone(), orphan.ack.clone());
+            let (invite, ack) = (request.clone(), ack.clone());
             self.send_ack(&invite, ack);
         }
     }
 
-    /// When the next re-INVITE whose call has ended is given up.
+    /// When the next INVITE that nobody waits for is given up.
     pub(crate) fn orphan_deadline(&self) -> Option<Instant> {
         self.orphans().map(|(_, give_up_at)| give_up_at).min()
     }
@@ -677,7 +683,7 @@ impl Endpoint {
     fn orphans(&self) -> impl Iterator<Item = (TransactionId, Instant)> {
         self.pending
             .iter()
-            .filter_map(|(transaction, pending)| Some((*transaction, pending.orphan.as_ref()?.give_up_at)))
+            .filter_map(|(transaction, pending)| Some((*transaction, pending.give_up_at?)))
             .filter(|(transaction, _)| self.transactions.awaits_response(*transaction))
     }
 

@@ -673,6 +673,23 @@ fn hanging_up_while_a_call_is_brought_back_leaves_nothing() {
     ladder.expect(Method::Bye);
 }
 
+/// RFC 3261 section 9.1: a far end that answers the CANCEL but not the INVITE is not waited for longer than 64*T1.
+#[test]
+fn a_cancelled_invite_that_is_never_answered_is_given_up() {
+    let (mut ladder, _, reinvite) = reconnected();
+    ladder.respond(&reinvite, 404);
+    ladder.expect(Method::Ack);
+    let invite = ladder.expect(Method::Invite);
+    ladder.hang_up(CALL);
+    let bye = ladder.expect(Method::Bye);
+    ladder.respond(&bye, 481);
+    ladder.respond(&invite, 100);
+    let cancel = ladder.expect(Method::Cancel);
+    ladder.respond(&cancel, 200);
+    ladder.pass(33.0);
+    assert_eq!(ladder.agent.census().transactions, 0);
+}
+
 #[test]
 fn a_connection_that_breaks_again_starts_anew() {
     let (mut ladder, far, reinvite) = reconnected();
