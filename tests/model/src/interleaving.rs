@@ -5,7 +5,7 @@
 //! are not entered again. Each state at the end is run to quiescence, where all have to agree.
 //!
 //! What makes depth possible: agents are `Clone`, a step copies only the agent it concerns, and two states count as the
-//! same if they differ in names, in the moment, and in what has no effect only ([`form`]). What limits it is in
+//! same if they differ in names, in the moment, and in what has no effect only (`form`). What limits it is in
 //! [`Bounds`]; the numbers an agent draws (how long it waits after glare, within limits) are those of one seed.
 
 mod choice;

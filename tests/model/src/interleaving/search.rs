@@ -35,10 +35,10 @@ pub struct Explored {
 
 /// Explores everything that can happen from a prepared state.
 ///
-/// A state is entered once: two are the same if their [fingerprints](super::form) are. Those at the end of a path are
+/// A state is entered once: two are the same if their fingerprints (`form`) are. Those at the end of a path are
 /// run to quiescence, where all have to agree.
 ///
-/// Of two choices that [commute](Choice::commutes_with) and were both possible before the first, only one order is
+/// Of two choices that commute (`Choice::commutes_with`) and were both possible before the first, only one order is
 /// tried: after `b`, `a` is left out if it comes first in the order of choices. No state is missed by that. Suppose
 /// that `s`, first reached after `n` choices, were: the last choice on the way to it, `a`, was left out after `b`, so
 /// `s` is also reached by `b` after `a`. The state between is reached after `n - 1` choices, by induction, and if `b` was
