@@ -16,6 +16,23 @@ const DESCRIPTION: &str = "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n\
     a=ice-pwd:0123456789abcdef01234567\r\na=fingerprint:sha-256 AB:CD\r\na=setup:actpass\r\na=mid:0\r\n\
     a=rtpmap:111 opus/48000/2\r\na=rtpmap:110 telephone-event/48000\r\na=sendrecv\r\n";
 
+/// What one connection pours out, by name: what is no SIP, and requests that nobody has signed in for.
+pub fn floods() -> [(&'static str, Vec<u8>); 3] {
+    let request = |method: &str| {
+        format!(
+            "{method} sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/WS flood.invalid;branch=z9hG4bKflood\r\nMax-Forwards: 70\r\n\
+             From: <sip:u1@{DOMAIN}>;tag=f\r\nTo: <sip:u1@{DOMAIN}>\r\nCall-ID: flood\r\nCSeq: 1 {method}\r\n\
+             Contact: <sip:x@flood.invalid>\r\nContent-Length: 0\r\n\r\n"
+        )
+        .into_bytes()
+    };
+    [
+        ("garbage", vec![b'x'; 400]),
+        ("REGISTER", request("REGISTER")),
+        ("INVITE", request("INVITE")),
+    ]
+}
+
 /// One agent, and what it has not sent yet.
 pub struct Phone {
     /// The agent.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant as Clock;
 
 use clearline_bench::grouped;
-use clearline_bench::world::{DOMAIN, PASSWORD, Phone};
+use clearline_bench::world::{DOMAIN, PASSWORD, Phone, floods};
 use clearline_core::sip::digest::{Algorithm, Ha1};
 use clearline_core::{CallId, CallState, ConnectionId, Duration, Instant, RegistrationState, Secret};
 use clearline_counting::{Counting, so_far};
@@ -54,22 +54,6 @@ fn main() {
     }
     println!("{table}");
     clearline_bench::keep_table("server.md", &table);
-}
-
-fn floods() -> [(&'static str, Vec<u8>); 3] {
-    let request = |method: &str| {
-        format!(
-            "{method} sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/WS flood.invalid;branch=z9hG4bKflood\r\nMax-Forwards: 70\r\n\
-             From: <sip:u1@{DOMAIN}>;tag=f\r\nTo: <sip:u1@{DOMAIN}>\r\nCall-ID: flood\r\nCSeq: 1 {method}\r\n\
-             Contact: <sip:x@flood.invalid>\r\nContent-Length: 0\r\n\r\n"
-        )
-        .into_bytes()
-    };
-    [
-        ("garbage", vec![b'x'; 400]),
-        ("REGISTER", request("REGISTER")),
-        ("INVITE", request("INVITE")),
-    ]
 }
 
 /// The platform, the phones at it, and what it has cost.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as Clock};
 
 use clearline_bench::grouped;
-use clearline_bench::world::{DOMAIN, PASSWORD, Phone};
+use clearline_bench::world::{DOMAIN, PASSWORD, Phone, floods};
 use clearline_core::sip::digest::ClientChallengeState;
 use clearline_core::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
 use clearline_core::{CallId, CallState, Instant, RegistrationState, Secret};
@@ -475,22 +475,6 @@ impl Times {
             self.0.len()
         )
     }
-}
-
-fn floods() -> [(&'static str, Vec<u8>); 3] {
-    let request = |method: &str| {
-        format!(
-            "{method} sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/WS flood.invalid;branch=z9hG4bKflood\r\nMax-Forwards: 70\r\n\
-             From: <sip:u1@{DOMAIN}>;tag=f\r\nTo: <sip:u1@{DOMAIN}>\r\nCall-ID: flood\r\nCSeq: 1 {method}\r\n\
-             Contact: <sip:x@flood.invalid>\r\nContent-Length: 0\r\n\r\n"
-        )
-        .into_bytes()
-    };
-    [
-        ("garbage", vec![b'x'; 400]),
-        ("REGISTER", request("REGISTER")),
-        ("INVITE", request("INVITE")),
-    ]
 }
 
 /// One connection that sends as fast as it can, reads what it gets, and connects again when it is thrown out.
