@@ -52,15 +52,19 @@ pub enum TransferPolicy {
     Always,
 }
 
-/// Who may take the place of a call's far end with INVITE and Replaces (RFC 3891).
+/// Who may take the place of a call's far end with INVITE and Replaces (RFC 3891), if it names the dialog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplacesPolicy {
-    /// The far end itself, whom it has sent (Referred-By, RFC 3892), and this account's own other devices.
-    #[default]
+    /// The far end itself, whom it has sent (Referred-By, RFC 3892), and this account's own other devices. For platforms
+    /// that tell colleagues the dialogs they could name (lamps with RFC 4235 identifiers).
     Known,
-    /// Whoever names the dialog, which only its two ends, whom they have told, and the platform know (section 8). For
-    /// platforms with telephones that do not say on whose behalf they call.
+    /// Those, and everybody of the account's own domain: many telephones say nothing of who has sent them, and colleagues
+    /// connect each other without a question ([`TransferPolicy::SameDomain`]). Nobody from outside.
+    #[default]
+    SameDomain,
+    /// Whoever names the dialog, which only its two ends, whom they have told, and the platform know (section 8), even one
+    /// who withholds the own name. For platforms where those who transfer have other domains.
     Anyone,
 }
 
@@ -161,7 +165,7 @@ impl Config {
             follow_answer_mode: false,
             redirect_policy: RedirectPolicy::SameDomain,
             transfer_support: TransferSupport::Refer,
-            replaces_policy: ReplacesPolicy::Known,
+            replaces_policy: ReplacesPolicy::default(),
             transfer_policy: TransferPolicy::SameDomain,
             remote_calls: false,
             follow_alert_info: false,

@@ -49,7 +49,7 @@ impl AgentConfig {
         Ok(())
     }
 
-    /// Who may take the place of a call's far end: `known` or `anyone`. Throws for any other word.
+    /// Who may take the place of a call's far end; `policy` as `ReplacesPolicy` has it. Throws for any other word.
     #[wasm_bindgen(js_name = setReplacesPolicy)]
     pub fn set_replaces_policy(&mut self, policy: &str) -> Result<(), JsValue> {
         self.0.replaces_policy = named(policy)?;

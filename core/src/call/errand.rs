@@ -112,7 +112,8 @@ fn is_self(endpoint: &Endpoint, target: &UriBuf) -> bool {
     is_gruu || is_same_party(own, target.as_str()) || endpoint.contact_uri() == target.as_str()
 }
 
-fn is_own_domain(endpoint: &Endpoint, uri: Uri<'_>) -> bool {
+/// Whether `uri` is an address of the account's own domain.
+pub(super) fn is_own_domain(endpoint: &Endpoint, uri: Uri<'_>) -> bool {
     let own = endpoint.config.address_of_record.as_uri().host();
     let hosts = uri.host().zip(own);
     hosts.is_some_and(|(host, own)| host.eq_ignore_ascii_case(own))

@@ -15,9 +15,11 @@
 //!                                                    an offer in the old dialog shows that it lives)
 //! ```
 //!
-//! Who may: the party the call is with, as the platform asserts it, whom that party has sent (Referred-By), and this
-//! account's own other devices. Whoever knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
+//! Who may: the party the call is with, as the platform asserts it, whom that party has sent (Referred-By), this account's
+//! own other devices, and colleagues, as many telephones say nothing of who has sent them ([`ReplacesPolicy`]). Whoever
+//! knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
 
+use super::errand::is_own_domain;
 use super::negotiation::{Negotiation, direction};
 use super::reason::COMPLETED_ELSEWHERE;
 use super::{
@@ -28,6 +30,7 @@ use super::{
 use crate::config::ReplacesPolicy;
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
+use crate::event::Identity;
 use crate::id::DialogId;
 use crate::io::Timer;
 use crate::sip::{Method, Params, RequestBuilder, Uri};
@@ -182,12 +185,18 @@ impl Call {
         let Ok(caller) = identity::caller(invite) else {
             return false;
         };
-        if endpoint.config.replaces_policy == ReplacesPolicy::Anyone {
-            return true;
+        let who = &caller.identity;
+        let is_colleague = || Uri::parse(&who.uri).is_ok_and(|uri| is_own_domain(endpoint, uri));
+        let is_known = || !caller.anonymous && self.is_known_to(endpoint, invite, who);
+        match endpoint.config.replaces_policy {
+            ReplacesPolicy::Known => is_known(),
+            ReplacesPolicy::SameDomain => is_colleague() || is_known(),
+            ReplacesPolicy::Anyone => true,
         }
-        if caller.anonymous {
-            return false;
-        }
+    }
+
+    /// Whether `caller` is one of those who could know this call's dialog, or says to be sent by one.
+    fn is_known_to(&self, endpoint: &Endpoint, invite: &Message, caller: &Identity) -> bool {
         // RFC 3892, RFC 5589 section 7.3: the party the call is with has sent the caller here. Nobody else knows the dialog.
         let sender = invite.addresses(HeaderName::ReferredBy).flatten().next();
         let sender = sender.map(|sender| sender.uri.as_str());
@@ -196,8 +205,7 @@ impl Call {
         let in_dialog = in_dialog.as_ref().map(|uri| uri.as_str());
         let known = [Some(own), Some(self.info.remote.uri.as_str()), in_dialog];
         known.into_iter().flatten().any(|known| {
-            is_same_party(known, &caller.identity.uri)
-                || sender.is_some_and(|sender| is_same_party(known, sender))
+            is_same_party(known, &caller.uri) || sender.is_some_and(|sender| is_same_party(known, sender))
         })
     }
 

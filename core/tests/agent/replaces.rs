@@ -52,7 +52,15 @@ fn naming(request: &Message) -> String {
 
 /// A call with bob, and Replaces for its dialog.
 fn in_call() -> (Ladder, FarEnd, String) {
-    let mut ladder = Ladder::registered();
+    in_call_where(ReplacesPolicy::default())
+}
+
+/// The same with a policy.
+fn in_call_where(policy: ReplacesPolicy) -> (Ladder, FarEnd, String) {
+    let mut config = config();
+    config.replaces_policy = policy;
+    let mut ladder = Ladder::connected_with(config);
+    ladder.register();
     ladder.dial(CALL, "bob");
     let invite = ladder.expect(Method::Invite);
     let far = FarEnd::called(&invite, "bob-tag");
@@ -177,66 +185,97 @@ fn a_successor_without_offer_gets_one() {
 
 #[test]
 fn a_stranger_takes_no_call_over() {
-    let (mut ladder, _, replaces) = in_call();
-    let (_, invite) = successor("mallory", &replaces);
-    ladder.receive(&invite);
-    ladder.expect_response(403, Method::Invite);
-    // Nor does one who claims to be bob while the platform says otherwise, or hides.
-    let (_, invite) = successor("bob", &replaces);
-    for (id, name, value) in [
-        ("a", HeaderName::PAssertedIdentity, "<sip:mallory@example.com>"),
-        ("b", HeaderName::PAssertedIdentity, "<sip:bob@elsewhere.example>"),
-        ("c", HeaderName::Privacy, "id"),
-    ] {
-        let invite = another(&invite.edit().set(name, value).build(), id);
-        ladder.receive(&invite);
-        ladder.expect_response(403, Method::Invite);
+    for policy in [ReplacesPolicy::Known, ReplacesPolicy::SameDomain] {
+        let (mut ladder, _, replaces) = in_call_where(policy);
+        // One who claims to be bob while the platform says otherwise, and one who hides.
+        let (_, invite) = successor("bob", &replaces);
+        for (id, name, value) in [
+            (
+                "a",
+                HeaderName::PAssertedIdentity,
+                "<sip:mallory@elsewhere.example>",
+            ),
+            ("b", HeaderName::PAssertedIdentity, "<sip:bob@elsewhere.example>"),
+            ("c", HeaderName::PAssertedIdentity, "<sip:bob@not.example.com>"),
+            ("d", HeaderName::PAssertedIdentity, "<tel:+15551234>"),
+            ("e", HeaderName::Privacy, "id"),
+        ] {
+            let invite = another(&invite.edit().set(name, value).build(), id);
+            ladder.receive(&invite);
+            ladder.expect_response(403, Method::Invite);
+        }
+        assert_eq!(ladder.state(CALL), CallState::Active);
+        assert_eq!(ladder.agent.calls().count(), 1);
     }
-    assert_eq!(ladder.state(CALL), CallState::Active);
-    assert_eq!(ladder.agent.calls().count(), 1);
 }
 
+/// Telephones that say nothing of who has sent them: RFC 3515 does not ask them to.
 #[test]
-fn whom_the_party_of_the_call_has_sent_may_take_its_place() {
+fn a_colleague_may_take_the_place_of_the_far_end() {
     let (mut ladder, _, replaces) = in_call();
     let (_, invite) = successor("carol", &replaces);
-    let forged = invite
-        .edit()
-        .append(HeaderName::ReferredBy, "<sip:mallory@example.com>")
-        .build();
-    ladder.receive(&another(&forged, "forged"));
-    ladder.expect_response(403, Method::Invite);
-    let sent = invite
-        .edit()
-        .append(HeaderName::ReferredBy, "<sip:bob@example.com>")
-        .build();
-    ladder.receive(&another(&sent, "sent"));
+    ladder.receive(&invite);
     ladder.expect_response(200, Method::Invite);
     ladder.expect(Method::Bye);
     let info = ladder.info(CALL);
     assert_eq!(info.remote.user, "carol");
-    assert_eq!(
-        info.transferred_by.as_ref().map(|by| by.user.as_str()),
-        Some("bob")
-    );
+    let by = info.transferred_by.as_ref().map(|by| by.user.as_str());
+    assert_eq!(by, Some("bob"), "whose place it was");
+}
+
+#[test]
+fn not_even_a_colleague_where_only_those_may_who_were_sent() {
+    let (mut ladder, _, replaces) = in_call_where(ReplacesPolicy::Known);
+    let (_, invite) = successor("mallory", &replaces);
+    ladder.receive(&invite);
+    ladder.expect_response(403, Method::Invite);
+    assert_eq!(ladder.state(CALL), CallState::Active);
+}
+
+#[test]
+fn whom_the_party_of_the_call_has_sent_may_take_its_place() {
+    for policy in [ReplacesPolicy::Known, ReplacesPolicy::SameDomain] {
+        let (mut ladder, _, replaces) = in_call_where(policy);
+        let (_, invite) = successor("carol", &replaces);
+        // Of another domain: only the sender counts.
+        let invite = invite
+            .edit()
+            .set(HeaderName::PAssertedIdentity, "<sip:carol@elsewhere.example>")
+            .build();
+        let forged = invite
+            .edit()
+            .append(HeaderName::ReferredBy, "<sip:mallory@example.com>")
+            .build();
+        ladder.receive(&another(&forged, "forged"));
+        ladder.expect_response(403, Method::Invite);
+        let sent = invite
+            .edit()
+            .append(HeaderName::ReferredBy, "<sip:bob@example.com>")
+            .build();
+        ladder.receive(&another(&sent, "sent"));
+        ladder.expect_response(200, Method::Invite);
+        ladder.expect(Method::Bye);
+        let info = ladder.info(CALL);
+        assert_eq!(info.remote.user, "carol");
+        assert_eq!(
+            info.transferred_by.as_ref().map(|by| by.user.as_str()),
+            Some("bob")
+        );
+    }
 }
 
 #[test]
 fn whoever_names_the_dialog_may_where_that_is_the_policy() {
-    let mut config = config();
-    config.replaces_policy = ReplacesPolicy::Anyone;
-    let mut ladder = Ladder::connected_with(config);
-    ladder.register();
-    ladder.dial(CALL, "bob");
-    let invite = ladder.expect(Method::Invite);
-    let far = FarEnd::called(&invite, "bob-tag");
-    ladder.receive(&far.accepts(&invite, Direction::SendRecv));
-    let replaces = naming(&ladder.expect(Method::Ack));
-    let (_, invite) = successor("carol", &replaces.replace("bob-tag", "guess"));
-    ladder.receive(&another(&invite, "guess"));
+    let (mut ladder, _, replaces) = in_call_where(ReplacesPolicy::Anyone);
+    let foreign = |replaces: &str| {
+        let (_, invite) = successor("carol", replaces);
+        let edit = invite.edit();
+        edit.set(HeaderName::PAssertedIdentity, "<sip:carol@elsewhere.example>")
+            .build()
+    };
+    ladder.receive(&another(&foreign(&replaces.replace("bob-tag", "guess")), "guess"));
     ladder.expect_response(481, Method::Invite);
-    let (_, invite) = successor("carol", &replaces);
-    ladder.receive(&invite);
+    ladder.receive(&foreign(&replaces));
     ladder.expect_response(200, Method::Invite);
 }
 

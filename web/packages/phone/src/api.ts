@@ -219,7 +219,7 @@ export type PhoneErrorCode =
   | 'unsupported'
   | 'worker-failed';
 
-export type ReplacesPolicy = 'known' | 'anyone';
+export type ReplacesPolicy = 'known' | 'same-domain' | 'anyone';
 
 /**
  * Who plays to a party on hold: `generated`, this side, a small melody; `platform`, which sees that it is held; `none`.
@@ -242,8 +242,9 @@ export interface PhoneConfig {
    */
   readonly transferPolicy?: TransferPolicy;
   /**
-   * Who may take the place of a call's far end (RFC 3891). `known`, the default: the far end, whom it has sent, and one's own
-   * devices. `anyone` who names the dialog: for platforms with telephones that do not say on whose behalf they call.
+   * Who may take the place of a call's far end (RFC 3891), if it names the dialog. `known`: the far end, whom it has sent,
+   * and one's own devices. `same-domain`, the default: those, and everybody of one's own domain, as many telephones do not
+   * say on whose behalf they call. `anyone`: for platforms where those who transfer have other domains.
    */
   readonly replacesPolicy?: ReplacesPolicy;
   /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
