@@ -149,6 +149,21 @@ pub async fn talking(call: &Call) {
     assert!(connected(&info), "{info:?}");
 }
 
+/// Waits until the device has one call and no other, and that is with `user`: answered, with media, and nobody on hold.
+pub async fn speaks_only_with(device: &Device, user: &str) -> Call {
+    let is_it = |info: &CallInfo| {
+        info.remote.user == user
+            && info.state == CallState::Active
+            && info.media == MediaTransport::Connected
+            && !(info.local_hold || info.remote_hold || info.negotiating)
+    };
+    let mut state = device.phone.watch();
+    let what = format!("one call, with {user}");
+    let only = state.wait_for(|state| state.calls.len() == 1 && state.calls.values().all(is_it));
+    let only = within(15, &what, only).await.unwrap();
+    device.phone.call_handle(*only.calls.keys().next().unwrap())
+}
+
 /// Waits until the call has ended, and tells why it has.
 pub async fn ended(call: &Call) -> EndCause {
     let info = within(15, "the call ends", call.ended()).await.unwrap();

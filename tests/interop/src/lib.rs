@@ -9,6 +9,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`kamailio`] | registrar, proxy and gateway between WebSocket and UDP |
+//! | [`world`] | Kamailio with two devices, in each way that devices reach it |
 //! | [`sipp`] | a far end that follows a script, for signalling |
 //! | [`rtpengine`], [`baresip`] | the way to a phone without WebRTC, and that phone |
 //! | [`device`] | a Clearline phone with a recorded wire, real media or pretended media |
@@ -33,6 +34,7 @@ pub mod rtpengine;
 pub mod sipp;
 pub mod tone;
 mod wire;
+pub mod world;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;

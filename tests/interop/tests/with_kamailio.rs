@@ -1,92 +1,21 @@
 //! Kamailio as registrar and proxy: over WebSocket, over TLS, and with topology hiding.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::SocketAddr;
-
 use clearline_core::Duration;
 use clearline_core::sip::digest::Algorithm;
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{CallState, EndCause, RegistrationState, RejectReason, Secret};
 use clearline_interop::cable::Cable;
-use clearline_interop::device::{Builder, connect, ended, talking};
+use clearline_interop::device::{connect, ended, talking};
 use clearline_interop::kamailio::Settings;
 use clearline_interop::tone::{Person, SILENCE_DB};
-use clearline_interop::{Device, Flow, Kamailio, within};
+use clearline_interop::world::{Way, World};
+use clearline_interop::{Device, Flow, Kamailio, kamailio_cases, within};
 
 /// Where a cable to Kamailio begins, on Kamailio's address.
 const CABLE_PORT: u16 = 27_090;
 
-/// How the devices reach Kamailio, and what it does to their messages.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Ws,
-    Wss,
-    TopologyHiding,
-}
-
-/// Kamailio and two registered devices.
-struct World {
-    kamailio: Kamailio,
-    alice: Device,
-    bob: Device,
-}
-
-impl Way {
-    fn settings(self) -> Settings {
-        Settings {
-            topology_hiding: self == Self::TopologyHiding,
-            ..Settings::default()
-        }
-    }
-
-    fn device<'a>(self, kamailio: &'a Kamailio, user: &str, number: u8) -> Builder<'a> {
-        let builder = Device::builder(kamailio, user, number);
-        match self {
-            Self::Wss => builder.secure(),
-            Self::Ws | Self::TopologyHiding => builder,
-        }
-    }
-
-    fn server(self, kamailio: &Kamailio) -> SocketAddr {
-        match self {
-            Self::Wss => kamailio.wss(),
-            Self::Ws | Self::TopologyHiding => kamailio.ws(),
-        }
-    }
-
-    async fn world(self) -> World {
-        self.world_with(self.settings()).await
-    }
-
-    async fn world_with(self, settings: Settings) -> World {
-        let kamailio = Kamailio::start(settings).await;
-        let alice = self.device(&kamailio, "alice", 1).registered().await;
-        let bob = self.device(&kamailio, "bob", 2).registered().await;
-        World { kamailio, alice, bob }
-    }
-}
-
-/// Each case in each way.
-macro_rules! cases {
-    ($($case:ident),* $(,)?) => {
-        cases!(ws, Way::Ws, $($case),*);
-        cases!(wss, Way::Wss, $($case),*);
-        cases!(topology_hiding, Way::TopologyHiding, $($case),*);
-    };
-    ($module:ident, $way:expr, $($case:ident),*) => {
-        mod $module {
-            use super::Way;
-
-            $(#[tokio::test]
-            #[ignore = "needs Kamailio: cargo xtask interop"]
-            async fn $case() {
-                super::$case($way).await;
-            })*
-        }
-    };
-}
-
-cases!(
+kamailio_cases!(ws = Ws, wss = Wss, topology_hiding = TopologyHiding; [
     calls_go_both_ways,
     both_sides_hold_and_resume,
     a_busy_callee,
@@ -98,7 +27,7 @@ cases!(
     the_socket_is_cut_in_a_call,
     the_platform_restarts_in_a_call,
     audio_passes_both_ways,
-);
+]);
 
 async fn calls_go_both_ways(way: Way) {
     let world = way.world().await;
