@@ -158,7 +158,11 @@ impl Driver {
             }
             Command::Operate { command, reply } => match self.apply(command) {
                 Ok(Some(operation)) => drop(self.operations.insert(operation, reply)),
-                Ok(None) => drop(reply.send(Ok(()))),
+                Ok(None) => {
+                    // The state shows what has begun before its handle exists.
+                    self.drain();
+                    drop(reply.send(Ok(())));
+                }
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
             Command::SetPassword(password) => drop(self.apply(AgentCommand::SetPassword(password))),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clearline_core::recording::Record;
 use clearline_core::{
     CallId, CallInfo, CallOptions, CallState, Command as AgentCommand, CommandError, Config, ConnectionState,
-    Environment, Event, RegistrationState, RejectReason, Secret, Token, UserAgent,
+    Environment, Event, RegistrationState, RejectReason, RemoteCall, RemoteCallId, Secret, Token, UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -47,6 +47,9 @@ pub struct PhoneState {
     pub calls: BTreeMap<CallId, CallInfo>,
     /// The last calls that have, oldest first.
     pub ended: VecDeque<CallInfo>,
+    /// Calls on the account's other devices, where [`Config::remote_calls`](clearline_core::Config::remote_calls) asks for
+    /// them and the platform tells.
+    pub remote_calls: Vec<RemoteCall>,
     /// The phone has been stopped for good.
     pub stopped: bool,
 }
@@ -72,11 +75,11 @@ impl PhoneState {
                 self.ended.push_back((**info).clone());
             }
             Event::Call(info) => drop(self.calls.insert(info.id, (**info).clone())),
+            Event::RemoteCalls(calls) => self.remote_calls.clone_from(calls),
             Event::Stopped => self.stopped = true,
             Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
-            | Event::RemoteCalls(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::OperationDone { .. }
@@ -210,6 +213,17 @@ impl Phone {
         })
         .await?;
         answer.await.map_err(|_| PhoneError::Stopped)??;
+        Ok(self.call_handle(id))
+    }
+
+    /// Takes a call over from another device of the account, one of [`PhoneState::remote_calls`]. Returns as soon as the call
+    /// exists here; if its far end does not agree, it ends and the other one is what it was.
+    ///
+    /// # Errors
+    /// When there is no such call any more, or it cannot be taken over.
+    pub async fn pull(&self, remote: RemoteCallId) -> Result<Call, PhoneError> {
+        let id = new_call_id()?;
+        self.operate(AgentCommand::Pull { id, remote }).await?;
         Ok(self.call_handle(id))
     }
 
@@ -455,6 +469,15 @@ impl Call {
     pub async fn transfer(&self, target: &str) -> Result<(), PhoneError> {
         let target = target.to_owned();
         self.operate(|call| AgentCommand::Transfer(call, target)).await
+    }
+
+    /// Sends the far end to the other devices of the account: they ring. Done when one of them has the call; if none takes
+    /// it, it stays here.
+    ///
+    /// # Errors
+    /// Those of [`transfer`](Self::transfer).
+    pub async fn push(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::Push).await
     }
 
     /// Connects the far end with that of the call `other`. Done when it is, and both calls have ended.
