@@ -118,11 +118,11 @@ const NEEDS: &[Need] = &[
     Need {
         purpose: Purpose::Interop,
         present: || {
-            ["websocket", "tls", "outbound"]
+            ["websocket", "tls", "outbound", "presence"]
                 .iter()
                 .all(|name| has_kamailio_module(name))
         },
-        apt: "kamailio kamailio-websocket-modules kamailio-tls-modules kamailio-outbound-modules",
+        apt: "kamailio kamailio-websocket-modules kamailio-tls-modules kamailio-outbound-modules kamailio-presence-modules",
         brew: None,
         why: "a telephony platform that others wrote",
     },

@@ -16,6 +16,16 @@ pub const FAR_END_PORT: u16 = 27_070;
 const WS_PORT: u16 = 27_080;
 const WSS_PORT: u16 = 27_443;
 
+/// What its modules for events look into, though they keep everything in memory here.
+const PRESENCE_TABLES: [&str; 6] = [
+    "active_watchers",
+    "presentity",
+    "pua",
+    "watchers",
+    "xcap",
+    "version",
+];
+
 /// What a case wants of Kamailio.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -30,6 +40,8 @@ pub struct Settings {
     pub outbound: bool,
     /// How long a phone may ring, in milliseconds.
     pub ring_ms: u32,
+    /// Tell users of their own dialogs (RFC 4235).
+    pub dialog_events: bool,
     /// Where an rtpengine takes commands.
     pub media_relay: Option<SocketAddr>,
 }
@@ -42,6 +54,7 @@ impl Default for Settings {
             gruu: true,
             outbound: false,
             ring_ms: 60_000,
+            dialog_events: false,
             media_relay: None,
         }
     }
@@ -121,6 +134,7 @@ fn run(folder: &Folder, settings: &Settings) -> Program {
             (settings.topology_hiding, "WITH_TOPOLOGY_HIDING"),
             (settings.outbound, "WITH_OUTBOUND"),
             (settings.media_relay.is_some(), "WITH_MEDIA_RELAY"),
+            (settings.dialog_events, "WITH_DIALOG_EVENTS"),
         ];
         for (_, define) in defines.iter().filter(|(is_wanted, _)| *is_wanted) {
             command.args(["-A", define]);
@@ -151,8 +165,12 @@ fn write_files(folder: &Folder, address: Ipv4Addr, settings: &Settings) {
         .fold(body.to_owned(), |text, (name, value)| text.replace(name, value));
     folder.write("kamailio.cfg", &format!("{head}\n\n{body}"));
     write_certificates(folder, address);
+    // `topos` leaves more of its columns empty than they are declared to allow.
     if settings.topology_hiding {
-        copy_tables(folder);
+        copy_tables(folder, "topos", &["topos_d", "topos_t", "version"]);
+    }
+    if settings.dialog_events {
+        copy_tables(folder, "presence", &PRESENCE_TABLES);
     }
 }
 
@@ -171,16 +189,13 @@ fn write_certificates(folder: &Folder, address: Ipv4Addr) {
     folder.write("server.key", &key.serialize_pem());
 }
 
-/// The empty tables that `topos` keeps its routes in. It leaves more of their columns empty than they are declared to allow.
-fn copy_tables(folder: &Folder) {
-    let tables = folder.path().join("topos");
-    fs::create_dir_all(&tables).unwrap();
-    for name in ["topos_d", "topos_t", "version"] {
-        fs::copy(
-            Path::new("/usr/share/kamailio/dbtext/kamailio").join(name),
-            tables.join(name),
-        )
-        .unwrap();
+/// Empty tables for a module, in a folder of their own.
+fn copy_tables(folder: &Folder, name: &str, tables: &[&str]) {
+    let copies = folder.path().join(name);
+    fs::create_dir_all(&copies).unwrap();
+    for table in tables {
+        let empty = Path::new("/usr/share/kamailio/dbtext/kamailio").join(table);
+        fs::copy(empty, copies.join(table)).unwrap();
     }
 }
 

@@ -2,11 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use clearline_core::sip::{HeaderName, Method};
-use clearline_core::{CallState, CommandError, EndCause, OperationError, RejectReason, TransferState};
+use clearline_core::{
+    CallState, CommandError, EndCause, OperationError, RejectReason, RemoteCall, RemoteCallId,
+    RemoteCallState, TransferState,
+};
 use clearline_interop::device::{connect, ended, speaks_only_with, talking};
 use clearline_interop::kamailio::Settings;
 use clearline_interop::world::{Way, World};
-use clearline_interop::{Device, Flow, kamailio_cases, within};
+use clearline_interop::{Device, Flow, Kamailio, kamailio_cases, within};
 use clearline_native::{Call, PhoneError};
 
 kamailio_cases!(ws = Ws, topology_hiding = TopologyHiding; [
@@ -231,16 +234,13 @@ async fn a_call_is_sent_to_ones_own_other_device(way: Way) {
     let World { alice, bob, .. } = &world;
     let (at_bob, at_alice) = connect(bob, "alice", alice).await;
     // There is none yet.
-    let alone = within(15, "nobody", at_alice.transfer("alice")).await;
+    let alone = within(15, "nobody", at_alice.push()).await;
     assert!(alone.is_err(), "{alone:?}");
     speaks_only_with(alice, "bob").await;
 
     let tablet = way.device(&world.kamailio, "alice", 4).registered().await;
     let answer = async { tablet.incoming().await.answer().await.unwrap() };
-    let (sent, ()) = within(15, "push", async {
-        tokio::join!(at_alice.transfer("alice"), answer)
-    })
-    .await;
+    let (sent, ()) = within(15, "push", async { tokio::join!(at_alice.push(), answer) }).await;
     sent.unwrap();
     assert_eq!(ended(&at_bob).await, EndCause::Transferred);
     are_left_together((bob, "bob"), (&tablet, "alice"), alice).await;
@@ -302,4 +302,61 @@ async fn one_of_two_calls_is_held_in_turn(way: Way) {
     within(5, "hanging up", with_bob.hang_up()).await.unwrap();
     assert_eq!(ended(&at_bob).await, EndCause::RemoteHangUp);
     assert!(at_carol.info().unwrap().remote_hold, "the other one waits on");
+}
+
+/// Kamailio tells the dialogs it sees (`presence_dialoginfo`); the call goes on, and nobody but bob decides.
+#[tokio::test]
+#[ignore = "needs Kamailio: cargo xtask interop"]
+async fn a_call_is_taken_over_by_ones_own_other_device() {
+    let kamailio = Kamailio::start(Settings {
+        dialog_events: true,
+        ..Settings::default()
+    })
+    .await;
+    let of_alice = |number| {
+        let device = Device::builder(&kamailio, "alice", number);
+        device.configure(|config| config.remote_calls = true).registered()
+    };
+    let desk = of_alice(1).await;
+    let bob = Device::registered(&kamailio, "bob", 2).await;
+    let (at_bob, at_desk) = connect(&bob, "alice", &desk).await;
+    let tablet = of_alice(3).await;
+    let there = pullable(&tablet, "bob").await;
+    let taken = tablet.phone.pull(there).await.unwrap();
+    talking(&taken).await;
+    assert_eq!(ended(&at_desk).await, EndCause::AnsweredElsewhere);
+    let info = at_bob.info().unwrap();
+    assert_eq!(
+        (info.state, info.remote.user.as_str()),
+        (CallState::Active, "alice")
+    );
+
+    // And back again.
+    let there = pullable(&desk, "bob").await;
+    let back = desk.phone.pull(there).await.unwrap();
+    talking(&back).await;
+    assert_eq!(ended(&taken).await, EndCause::AnsweredElsewhere);
+    within(5, "hanging up", at_bob.hang_up()).await.unwrap();
+    assert_eq!(ended(&back).await, EndCause::RemoteHangUp);
+    let mut state = tablet.phone.watch();
+    within(
+        10,
+        "no call is shown",
+        state.wait_for(|state| state.remote_calls.is_empty()),
+    )
+    .await
+    .unwrap();
+}
+
+/// Waits until the device is told of an answered call with `user` on another one, and of no other.
+async fn pullable(device: &Device, user: &str) -> RemoteCallId {
+    let is_it = |call: &RemoteCall| {
+        call.remote.user == user && call.state == RemoteCallState::Active && call.can_be_pulled
+    };
+    let mut state = device.phone.watch();
+    let told = state.wait_for(|state| state.remote_calls.len() == 1 && state.remote_calls.iter().all(is_it));
+    let told = within(10, "the other device's call is shown", told)
+        .await
+        .unwrap();
+    told.remote_calls[0].id
 }
