@@ -56,6 +56,14 @@ class Peer {
     for (const name of ["ended", "failed"]) {
       session.on(name, ({ originator: by, cause }) => this.note(name, `${by} ${cause}`));
     }
+    session.on("refer", ({ request, accept }) => {
+      this.note("refer", request.refer_to.uri.toAor());
+      accept(null, { mediaConstraints: AUDIO, pcConfig: { iceServers: [] } });
+    });
+    session.on("replaces", ({ accept }) => {
+      this.note("replaces");
+      accept();
+    });
     session.on("newInfo", ({ info }) => this.note("info", info.body));
     play(session);
     if (originator === "remote" && this.answers) session.answer({ mediaConstraints: AUDIO });
