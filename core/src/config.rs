@@ -56,8 +56,8 @@ pub enum TransferPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplacesPolicy {
-    /// The far end itself, whom it has sent (Referred-By, RFC 3892), and this account's own other devices. For platforms
-    /// that tell colleagues the dialogs they could name (lamps with RFC 4235 identifiers).
+    /// The far end itself, who says that it has sent them (Referred-By, RFC 3892: not proven), and this account's own
+    /// other devices. For platforms that tell colleagues the dialogs they could name (lamps with RFC 4235 identifiers).
     Known,
     /// Those, and everybody of the account's own domain: many telephones say nothing of who has sent them, and colleagues
     /// connect each other without a question ([`TransferPolicy::SameDomain`]). Nobody from outside.

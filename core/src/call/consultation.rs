@@ -25,7 +25,7 @@ impl Call {
             retrieve,
             answered: false,
         });
-        self.info.transfer = Some(TransferState::Consulting { with });
+        self.info.transfer = self.transfer_under_way();
     }
 
     /// The call in which somebody is being asked.

@@ -6,7 +6,7 @@
 use super::replaces::is_same_party;
 use super::{Call, CallDirection, CallState, Endpoint, HeaderName, Message, NameAddr};
 use crate::event::Identity;
-use crate::sip::{HeaderError, RequestBuilder, Scheme, TelephoneNumber};
+use crate::sip::{HeaderError, RequestBuilder, Scheme, TelephoneNumber, Uri};
 
 /// From of a caller who withholds who it is (RFC 3323 section 4.1.1.3).
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
@@ -25,7 +25,7 @@ pub(super) struct Caller {
 /// Who sent `invite`: the asserted identity before the claimed one, unless the caller withholds it.
 pub(super) fn caller(invite: &Message) -> Result<Caller, HeaderError> {
     let from = invite.from()?;
-    if wants_privacy(invite) || is_anonymous(&from) {
+    if wants_privacy(invite) || is_anonymous(&from.uri) {
         return Ok(Caller {
             identity: Identity {
                 uri: "sip:anonymous@anonymous.invalid".to_owned(),
@@ -100,9 +100,10 @@ fn wants_privacy(message: &Message) -> bool {
         .any(|value| value.eq_ignore_ascii_case("id") || value.eq_ignore_ascii_case("user"))
 }
 
-fn is_anonymous(from: &NameAddr<'_>) -> bool {
-    let host = from.uri.host().unwrap_or_default();
-    let user = from.uri.user().unwrap_or_default();
+/// Whether an address is one of those behind which somebody withholds the own (RFC 3323 section 4.1).
+pub(crate) fn is_anonymous(uri: &Uri<'_>) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let user = uri.user().unwrap_or_default();
     host.eq_ignore_ascii_case("anonymous.invalid") || user.eq_ignore_ascii_case("anonymous")
 }
 

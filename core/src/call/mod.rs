@@ -60,7 +60,7 @@ pub(crate) use errand::Errand;
 pub(crate) use established::Established;
 use established::Leaving;
 use identity::asserted_identity;
-pub(crate) use identity::named;
+pub(crate) use identity::{is_anonymous, named};
 use incoming::Alerting;
 use moving::Candidate;
 use negotiation::Negotiation;
@@ -240,6 +240,11 @@ impl Call {
     /// Whether it occupies the user: neither ended nor on its way there.
     pub(crate) fn is_live(&self) -> bool {
         !matches!(self.info.state, CallState::Ending | CallState::Ended)
+    }
+
+    /// Whether the user has answered it, or called: it does not only ring.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_live() && self.info.state != CallState::Incoming
     }
 
     /// The call's view, if it differs from what was told last.

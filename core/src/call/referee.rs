@@ -295,7 +295,7 @@ impl Call {
             .header(HeaderName::Expires, wanted);
         endpoint.respond(transaction, ok.build());
         if wanted == 0 {
-            referee.notifier.give_up();
+            referee.notifier.take_leave();
         } else {
             referee.notifier.forget_told();
         }

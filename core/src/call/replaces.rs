@@ -15,9 +15,10 @@
 //!                                                    an offer in the old dialog shows that it lives)
 //! ```
 //!
-//! Who may: the party the call is with, as the platform asserts it, whom that party has sent (Referred-By), this account's
-//! own other devices, and colleagues, as many telephones say nothing of who has sent them ([`ReplacesPolicy`]). Whoever
-//! knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8).
+//! Who may: the party the call is with, as the platform asserts it, who says that this party has sent it (Referred-By),
+//! this account's own other devices, and colleagues, as many telephones say nothing of who has sent them
+//! ([`ReplacesPolicy`]). Whoever knows a dialog's identifiers could take the call over otherwise (RFC 3891 section 8);
+//! Referred-By is not proven, so whoever knows them and the party's address still could.
 
 use super::errand::is_own_domain;
 use super::negotiation::{Negotiation, direction};

@@ -39,8 +39,14 @@ impl Call {
         let established = self
             .established()
             .filter(|_| self.info.state == CallState::Active)?;
+        // Told anew from what is kept below. Its form is for people who look at it, and snapshots may be written in one
+        // that does not name its fields, from which such a type cannot be read.
+        let info = CallInfo {
+            transfer: None,
+            ..self.info.clone()
+        };
         Some(Restored {
-            info: self.info.clone(),
+            info,
             dialog: established.dialog.clone(),
             remote_media: self.remote_media,
             hold: hold.unwrap_or(established.wanted.hold),
@@ -93,7 +99,7 @@ impl Call {
         established.wanted.hold = hold;
         // Once the agent is back: what was negotiated belongs to media that are gone.
         established.wanted.lost_reinvite = true;
-        Self {
+        let mut call = Self {
             session: endpoint.new_media_session(),
             session_open: false,
             session_unagreed: true,
@@ -118,6 +124,8 @@ impl Call {
             errand: None,
             offered_for: None,
             done_with: None,
-        }
+        };
+        call.info.transfer = call.transfer_under_way();
+        call
     }
 }

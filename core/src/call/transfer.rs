@@ -42,6 +42,8 @@ pub(super) struct Transfer {
     retrieve: bool,
     /// The far end has agreed.
     agreed: bool,
+    /// What it has heard there last.
+    heard: Option<u16>,
 }
 
 /// Where the far end is sent.
@@ -140,8 +142,9 @@ impl Call {
             with: referral.with,
             retrieve: referral.retrieve,
             agreed: false,
+            heard: None,
         }));
-        self.info.transfer = Some(TransferState::Referring);
+        self.info.transfer = self.transfer_under_way();
         Ok(())
     }
 
@@ -231,7 +234,8 @@ impl Call {
             Ok(Told::Proceeding { status }) => {
                 if let Some(transfer) = &mut self.transfer {
                     transfer.agreed = true;
-                    self.info.transfer = Some(TransferState::Proceeding { sip_status: status });
+                    transfer.heard = Some(status);
+                    self.info.transfer = self.transfer_under_way();
                 }
             }
             Ok(Told::Succeeded) => self.transferred(endpoint),
@@ -290,7 +294,7 @@ impl Call {
     // --- the other call --------------------------------------------------------------------------------------
 
     /// Where the far end of `call` is sent that is to take this call's place: where this one is, if that can be reached
-    /// from elsewhere, else at its number (RFC 5589 section 7.3).
+    /// from elsewhere or has withheld its number, else at its number (RFC 5589 section 7.3).
     pub(crate) fn as_refer_to(&self) -> Option<String> {
         let Stage::Established(established) = &self.stage else {
             return None;
@@ -298,7 +302,7 @@ impl Call {
         let dialog = &established.dialog;
         let is_gruu = dialog.remote_target().as_uri().params().has("gr");
         let target = match dialog.remote_uri() {
-            Some(address) if !is_gruu => address,
+            Some(address) if !is_gruu && !identity::is_anonymous(&address.as_uri()) => address,
             Some(_) | None => dialog.remote_target().clone(),
         };
         let replaces = super::replaces::asking_for(&dialog.id());
@@ -368,10 +372,22 @@ impl Call {
         if self.info.state != CallState::Active {
             return;
         }
-        self.info.transfer = Some(match self.consultation() {
-            Some(with) => TransferState::Consulting { with },
-            None => TransferState::Failed { error },
+        let under_way = self.transfer_under_way();
+        self.info.transfer = under_way.or(Some(TransferState::Failed { error }));
+    }
+
+    /// What the user is shown of what is under way.
+    pub(super) fn transfer_under_way(&self) -> Option<TransferState> {
+        let heard = self.transfer.as_ref().map(|transfer| transfer.heard);
+        let referral = heard.map(|heard| match heard {
+            Some(sip_status) => TransferState::Proceeding { sip_status },
+            None => TransferState::Referring,
         });
+        referral.or_else(|| {
+            Some(TransferState::Consulting {
+                with: self.consultation()?,
+            })
+        })
     }
 
     fn conclude(&mut self, endpoint: &mut Endpoint, transfer: Transfer, result: Result<(), OperationError>) {

@@ -165,6 +165,8 @@ pub(crate) struct ReferNotifier {
     is_wanted: bool,
     /// The status it was told last; 0 before that.
     told: u16,
+    /// It has ended its subscription: the next notification is the last one.
+    is_last: bool,
 }
 
 impl ReferNotifier {
@@ -173,6 +175,7 @@ impl ReferNotifier {
             id: refer.cseq().map_or(0, |cseq| cseq.number),
             is_wanted: !declines_subscription(refer),
             told: 0,
+            is_last: false,
         }
     }
 
@@ -196,6 +199,12 @@ impl ReferNotifier {
         self.told = 0;
     }
 
+    /// The far end wants to hear it once more, and then no more (RFC 6665 section 4.2.1.4).
+    pub(crate) fn take_leave(&mut self) {
+        self.told = 0;
+        self.is_last = true;
+    }
+
     /// The far end does not know of any subscription.
     pub(crate) fn give_up(&mut self) {
         self.is_wanted = false;
@@ -209,9 +218,11 @@ impl ReferNotifier {
         is_pending: bool,
     ) -> RequestBuilder {
         self.told = status;
+        self.is_wanted &= !self.is_last;
         let state = match status {
             // Section 2.4.7: it is over with the final status.
             200.. => "terminated;reason=noresource".to_owned(),
+            _ if self.is_last => "terminated;reason=timeout".to_owned(),
             _ if is_pending => format!("pending;expires={GRANTED}"),
             _ => format!("active;expires={GRANTED}"),
         };

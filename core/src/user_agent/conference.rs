@@ -84,7 +84,7 @@ impl UserAgent {
             Some(_) => return Err(CommandError::WrongState),
             None => Vec::new(),
         };
-        if one == other || pair.iter().any(|call| self.is_in_sequence(*call)) {
+        if one == other || pair.iter().any(|call| self.is_in_sequence(*call)) || self.is_changing_speaker() {
             return Err(CommandError::WrongState);
         }
         let joining: Vec<_> = pair.into_iter().filter(|call| !members.contains(call)).collect();
@@ -189,6 +189,18 @@ impl UserAgent {
         };
         let concerned = |change: &Change| members.contains(&id) || change.joining().contains(&id);
         change.as_ref().is_some_and(concerned)
+    }
+
+    /// Whether somebody is about to join it, or one party to leave it.
+    pub(super) fn is_conference_changing(&self) -> bool {
+        self.conference.as_ref().is_some_and(|it| it.change.is_some())
+    }
+
+    /// Whether a call was on hold before the change that is under way, if that changes it. A restart ends the change.
+    pub(super) fn hold_before_conference_change(&self, id: CallId) -> Option<bool> {
+        let change = self.conference.as_ref()?.change.as_ref()?;
+        let (_, hold) = change.undo.iter().find(|(call, _)| *call == id)?;
+        Some(*hold)
     }
 
     /// The conference of calls that have been brought back.

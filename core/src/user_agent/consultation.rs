@@ -3,11 +3,11 @@
 
 use super::UserAgent;
 use super::sequence::{Goal, Progress};
+use super::target::Target;
 use crate::call::{Call, CallOptions};
 use crate::error::{CommandError, OperationError};
 use crate::event::CallState;
 use crate::id::{CallId, OperationId};
-use crate::sip::UriBuf;
 use crate::time::Instant;
 
 impl UserAgent {
@@ -18,7 +18,8 @@ impl UserAgent {
     /// Whenever the second call ends, the first one is taken off hold again.
     ///
     /// # Errors
-    /// Those of [`Self::call`]; [`CommandError::WrongState`] unless `of` is answered.
+    /// Those of [`Self::call`]; [`CommandError::WrongState`] unless `of` is answered, or while another change of whom the
+    /// user speaks with is under way.
     pub fn consult(
         &mut self,
         now: Instant,
@@ -31,13 +32,13 @@ impl UserAgent {
         let target = self.check_new_call(id, target)?;
         let call = self.calls.get(&of).ok_or(CommandError::NoSuchCall)?;
         let is_free = call.info.state == CallState::Active && call.consultation().is_none();
-        if !is_free || call.is_transferring() || self.is_in_sequence(of) {
+        if !is_free || call.is_transferring() || self.is_in_sequence(of) || self.is_changing_speaker() {
             return Err(CommandError::WrongState);
         }
         let goal = Goal::Consult {
             of,
             id,
-            target: target.uri,
+            target,
             options,
         };
         self.begin_sequence(goal, &[of])
@@ -68,7 +69,7 @@ impl UserAgent {
         &mut self,
         of: CallId,
         id: CallId,
-        target: UriBuf,
+        target: Target,
         options: CallOptions,
         retrieve: bool,
     ) -> Result<Progress, OperationError> {
@@ -76,12 +77,12 @@ impl UserAgent {
             return Err(OperationError::Disconnected);
         }
         if self.calls.contains_key(&id) || !self.has_room() {
-            return Err(OperationError::Superseded);
+            // What has taken its place is to blame, and the user learns that nobody is being called.
+            return Err(CommandError::TooManyCalls.into_failure());
         }
         let first = self.calls.get_mut(&of).ok_or(OperationError::CallEnded)?;
         first.consults(id, retrieve);
-        let call = Call::outgoing(&mut self.endpoint, id, target, options);
-        self.calls.insert(id, call);
+        self.place(id, target, options);
         Ok(Progress::Done)
     }
 

@@ -201,13 +201,18 @@ impl UserAgent {
     ) -> Result<(), CommandError> {
         self.endpoint.now = now;
         let target = self.check_new_call(id, target)?;
+        self.place(id, target, options);
+        self.settle();
+        Ok(())
+    }
+
+    /// A call begins.
+    fn place(&mut self, id: CallId, target: Target, options: CallOptions) {
         if let Some(tones) = target.post_dial {
             self.post_dial.insert(id, tones);
         }
         let call = Call::outgoing(&mut self.endpoint, id, target.uri, options);
         self.calls.insert(id, call);
-        self.settle();
-        Ok(())
     }
 
     /// Whether a call can be made now.
@@ -248,11 +253,12 @@ impl UserAgent {
     /// on hold, `id` goes on ringing and everything is as before.
     ///
     /// # Errors
-    /// Those of [`CallHandle::answer`].
+    /// Those of [`CallHandle::answer`]; [`CommandError::WrongState`] while another change of whom the user speaks with is
+    /// under way.
     pub fn hold_and_answer(&mut self, now: Instant, id: CallId) -> Result<OperationId, CommandError> {
         self.endpoint.now = now;
         let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
-        if call.info.state != CallState::Incoming || self.is_in_sequence(id) {
+        if call.info.state != CallState::Incoming || self.is_in_sequence(id) || self.is_changing_speaker() {
             return Err(CommandError::WrongState);
         }
         let others = self.speaking_besides(id);

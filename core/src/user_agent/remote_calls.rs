@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::UserAgent;
-use crate::call::{Call, Errand, named};
+use crate::call::{Call, Errand, is_anonymous, named};
 use crate::error::CommandError;
 use crate::event::{
     CallDirection, Event, Notification, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState,
@@ -257,7 +257,7 @@ fn way_to_replace(dialog: &Dialog) -> Option<(&str, String)> {
     let target = dialog.remote.target.as_deref()?;
     let is_sip = Uri::parse(target).is_ok_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips));
     let local = dialog.local.identity.as_deref().unwrap_or_default();
-    let is_anonymous = local.to_ascii_lowercase().contains("anonymous.invalid");
+    let is_anonymous = Uri::parse(local).is_ok_and(|uri| is_anonymous(&uri));
     let replaces = dialog.replaces_value()?;
     (dialog.state == State::Confirmed && is_sip && !is_anonymous).then_some((target, replaces))
 }

@@ -8,6 +8,7 @@
 //! ```
 
 use super::UserAgent;
+use super::target::Target;
 use crate::call::{Call, CallOptions, Referral};
 use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
@@ -48,7 +49,7 @@ pub(super) enum Goal {
     Consult {
         of: CallId,
         id: CallId,
-        target: UriBuf,
+        target: Target,
         options: CallOptions,
     },
     /// The far end of a call is sent to `target`.
@@ -127,17 +128,28 @@ impl UserAgent {
         sequences.any(|it| it.goal.concerns(id) || it.held.contains(&id)) || self.is_being_merged(id)
     }
 
+    /// Whether the user is about to speak with somebody else. One such change at a time: two of them would each find the
+    /// other's call on hold, and the user would end up speaking with both.
+    pub(super) fn is_changing_speaker(&self) -> bool {
+        let changes = |it: &Sequence| match it.goal {
+            Goal::Answer(_) | Goal::Resume(_) | Goal::Consult { .. } => true,
+            Goal::Refer { .. } | Goal::Join { .. } => false,
+        };
+        self.sequences.iter().any(changes) || self.is_conference_changing()
+    }
+
     /// Whether a call was on hold before an operation that has not come to its end, if that changes it. A restart ends the
     /// operation.
     pub(super) fn hold_before(&self, id: CallId) -> Option<bool> {
-        self.sequences.iter().find_map(|it| match it.goal {
+        let before = self.sequences.iter().find_map(|it| match it.goal {
             Goal::Resume(call) if call == id => Some(true),
             Goal::Resume(_)
             | Goal::Answer(_)
             | Goal::Consult { .. }
             | Goal::Refer { .. }
             | Goal::Join { .. } => it.held.contains(&id).then_some(false),
-        })
+        });
+        before.or_else(|| self.hold_before_conference_change(id))
     }
 
     /// Takes the steps that have become possible; `false` if there are none.
@@ -221,6 +233,8 @@ impl UserAgent {
     /// Everything in the way is on hold.
     fn pursue(&mut self, sequence: &mut Sequence) -> Result<Progress, OperationError> {
         match sequence.goal.clone() {
+            // The user has answered it meanwhile.
+            Goal::Answer(id) if self.calls.get(&id).is_some_and(Call::is_taken) => Ok(Progress::Done),
             Goal::Answer(id) => self.step(id, Call::answer).map(Progress::Waits),
             Goal::Resume(id) => {
                 let step = self.step(id, |call, endpoint| call.set_hold(endpoint, false));

@@ -12,7 +12,7 @@ use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
 
 /// The present form of [`Snapshot`].
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// A call whose agent was away for longer is not worth restoring: the far end has hung up.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 

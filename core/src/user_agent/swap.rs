@@ -13,11 +13,13 @@ impl UserAgent {
     /// or `id` cannot be taken off it, everything is as before.
     ///
     /// # Errors
-    /// [`CommandError::WrongState`] unless `id` is answered and on hold; [`CommandError::NotConnected`].
+    /// [`CommandError::WrongState`] unless `id` is answered and on hold, or while another change of whom the user speaks
+    /// with is under way; [`CommandError::NotConnected`].
     pub fn swap_to(&mut self, now: Instant, id: CallId) -> Result<OperationId, CommandError> {
         self.endpoint.now = now;
         let call = self.calls.get(&id).ok_or(CommandError::NoSuchCall)?;
-        if call.info.state != CallState::Active || !call.is_held() || self.is_in_sequence(id) {
+        let can_be_retrieved = call.info.state == CallState::Active && call.is_held();
+        if !can_be_retrieved || self.is_in_sequence(id) || self.is_changing_speaker() {
             return Err(CommandError::WrongState);
         }
         if !self.endpoint.is_connected() {

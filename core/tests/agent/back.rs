@@ -15,7 +15,7 @@ fn back(ladder: &mut Ladder) {
 }
 
 fn restarted(ladder: &Ladder) -> Ladder {
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let now = Instant::from_secs(50_000);
     let agent = UserAgent::restore(config(), snapshot, [9; 32], now, secs(3.0));
     let mut restored = Ladder::of(agent, now);
@@ -165,7 +165,7 @@ fn patience_has_an_end() {
 #[test]
 fn tones_wait_for_the_media_of_a_restarted_call() {
     let (ladder, far) = Ladder::in_outgoing_call();
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let now = Instant::from_secs(50_000);
     let agent = UserAgent::restore(config(), snapshot, [9; 32], now, secs(3.0));
     let mut restored = Ladder::of(agent, now);

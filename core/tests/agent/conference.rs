@@ -494,10 +494,27 @@ fn a_conference_outlives_a_restart() {
 }
 
 #[test]
+fn a_restart_in_the_middle_of_a_merge_leaves_everybody_as_before() {
+    let mut desk = desk();
+    desk.merge();
+    desk.ladder.expect_for(&desk.bob, Method::Invite);
+    let snapshot = desk.ladder.snapshot();
+    let agent = UserAgent::restore(config(), snapshot, [9; 32], desk.ladder.now, secs(1.0));
+    let mut restored = Ladder::of(agent, desk.ladder.now);
+    restored.start();
+    restored.connect();
+    restored.register();
+    grant(&mut restored, &desk.bob, Direction::SendOnly);
+    grant(&mut restored, &desk.carol, Direction::SendRecv);
+    assert!(restored.info(CALL).local_hold, "bob heard what carol is told");
+    assert!(!restored.info(SECOND).local_hold);
+}
+
+#[test]
 fn a_restart_that_brings_back_one_call_brings_back_no_conference() {
     let mut desk = conference();
     desk.ladder.far_hangs_up(&mut desk.bob);
-    let snapshot = desk.ladder.agent.snapshot(desk.ladder.now);
+    let snapshot = desk.ladder.snapshot();
     let agent = UserAgent::restore(config(), snapshot, [9; 32], desk.ladder.now, secs(1.0));
     assert!(agent.calls().all(|call| call.conference.is_none()));
 }

@@ -10,7 +10,7 @@ use clearline_core::{
     CallEnd, CallHandle, CallId, CallInfo, CallOptions, CallState, CommandError, Config, ConnectionId,
     ConnectionState, Deadline, Direction, Duration, EndCause, Event, Input, Instant, MediaErrorKind,
     MediaEvent, MediaOutcome, MediaSessionId, MediaTransport, OperationError, OperationId, Output,
-    RegistrationState, Secret, UserAgent,
+    RegistrationState, Secret, Snapshot, UserAgent,
 };
 
 use crate::far_end::FarEnd;
@@ -69,6 +69,13 @@ impl Ladder {
     /// An agent at rest.
     pub(crate) fn new(config: Config) -> Self {
         Self::of(UserAgent::new(config, [7; 32]), Instant::from_secs(1_000))
+    }
+
+    /// What is kept of the agent, written and read as a program does that keeps it: in a form that names no fields, which
+    /// asks the most of the types in it.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let stored = postcard::to_allocvec(&self.agent.snapshot(self.now)).expect("written");
+        postcard::from_bytes(&stored).expect("what was written can be read")
     }
 
     pub(crate) fn of(agent: UserAgent, now: Instant) -> Self {

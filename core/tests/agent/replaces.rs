@@ -602,13 +602,7 @@ fn a_far_end_that_comes_back_by_itself_is_not_asked_again() {
 fn what_was_to_be_negotiated_still_is_when_the_old_dialog_turns_out_to_live() {
     let (ladder, mut far) = Ladder::in_call_with_update();
     let now = Instant::from_secs(50_000);
-    let agent = UserAgent::restore(
-        config(),
-        ladder.agent.snapshot(ladder.now),
-        [9; 32],
-        now,
-        secs(3.0),
-    );
+    let agent = UserAgent::restore(config(), ladder.snapshot(), [9; 32], now, secs(3.0));
     let mut restored = Ladder::of(agent, now);
     restored.drain();
     restored.start();
@@ -761,7 +755,7 @@ fn a_connection_that_breaks_while_the_offer_is_made_leaves_no_microphone_open() 
 #[test]
 fn a_call_of_a_restarted_agent_is_brought_back_too() {
     let (ladder, _) = Ladder::in_outgoing_call();
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let now = Instant::from_secs(50_000);
     let agent = UserAgent::restore(config(), snapshot, [9; 32], now, secs(3.0));
     let mut restored = Ladder::of(agent, now);

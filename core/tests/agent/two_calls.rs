@@ -71,6 +71,25 @@ fn a_call_that_cannot_be_held_keeps_the_other_ringing() {
 }
 
 #[test]
+fn a_call_that_is_answered_meanwhile_is_what_was_wanted() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, mut carol, _) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let reinvite = ladder.expect(Method::Invite);
+    // The headset's key, for example.
+    ladder.command(second, |call| call.answer()).unwrap();
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&carol.ack(&ok).build());
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    ladder.expect_silence();
+    assert!(ladder.succeeded(operation));
+    assert_eq!(ladder.state(second), CallState::Active);
+    assert!(ladder.info(CALL).local_hold, "nobody hears two");
+}
+
+#[test]
 fn a_caller_who_gives_up_meanwhile_leaves_everything_as_it_was() {
     let (mut ladder, far) = Ladder::in_outgoing_call();
     let (second, _, invite) = ladder.ring("carol");

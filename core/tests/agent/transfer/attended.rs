@@ -16,8 +16,12 @@ use crate::ladder::{CALL, Ladder, config, secs};
 const SECOND: CallId = CallId(0xca12);
 
 fn consult(ladder: &mut Ladder) -> OperationId {
+    consult_at(ladder, "carol")
+}
+
+fn consult_at(ladder: &mut Ladder, target: &str) -> OperationId {
     let options = CallOptions::default();
-    let operation = ladder.agent.consult(ladder.now, CALL, SECOND, "carol", options);
+    let operation = ladder.agent.consult(ladder.now, CALL, SECOND, target, options);
     let operation = operation.unwrap();
     ladder.accepted(operation);
     ladder.drain();
@@ -85,6 +89,42 @@ fn the_far_end_takes_this_sides_place() {
     assert_eq!(ladder.cause(CALL), EndCause::Transferred);
     assert_eq!(ladder.cause(SECOND), EndCause::Transferred);
     assert_eq!(ladder.agent.calls().count(), 0);
+}
+
+/// Nobody can be called at `anonymous.invalid`; where that telephone is can be.
+#[test]
+fn who_has_withheld_the_number_is_sent_on_by_where_it_is() {
+    let (mut ladder, bob) = with_bob();
+    ladder.hold(CALL);
+    is_held(&mut ladder, &bob);
+    let mut stranger = FarEnd::calling("anonymous", "sip:alice@alice.invalid");
+    ladder.receive(&stranger.invite(Direction::SendRecv));
+    stranger.learn(&ladder.expect_response(180, Method::Invite));
+    let second = ladder.newest_call();
+    ladder.answer(second);
+    let ok = ladder.expect_response(200, Method::Invite);
+    ladder.receive(&stranger.ack(&ok).build());
+    ladder.command(CALL, |call| call.transfer_to(second)).unwrap();
+    let refer = ladder.expect(Method::Refer);
+    let refer_to = ReferTo::parse(refer.header(HeaderName::ReferTo).unwrap()).unwrap();
+    let target = refer_to.target.as_str();
+    assert!(target.ends_with(".invalid;transport=ws"), "{target}");
+    assert!(!target.contains("example.com"), "{target}");
+}
+
+#[test]
+fn digits_behind_the_number_are_sent_when_it_is_answered() {
+    let (mut ladder, bob) = with_bob();
+    let operation = consult_at(&mut ladder, "100,42#");
+    is_held(&mut ladder, &bob);
+    let invite = ladder.expect(Method::Invite);
+    assert!(ladder.succeeded(operation));
+    assert_eq!(invite.request_uri_text(), Some("sip:100@example.com"));
+    let carol = FarEnd::called(&invite, "carol-tag");
+    ladder.receive(&carol.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.pass(10.0);
+    assert_eq!(ladder.media.tones(), "42#");
 }
 
 #[test]
@@ -424,7 +464,7 @@ fn a_restart_does_not_forget_who_waits() {
 }
 
 fn restarted(ladder: &Ladder) -> Ladder {
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let agent = UserAgent::restore(config(), snapshot, [9; 32], ladder.now + secs(1.0), secs(1.0));
     let mut ladder = Ladder::of(agent, ladder.now + secs(1.0));
     ladder.start();

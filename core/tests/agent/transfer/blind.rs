@@ -302,7 +302,7 @@ fn news_go_on_after_a_reconnect() {
 fn a_restart_does_not_forget_that_the_far_end_is_to_come_back() {
     let (mut ladder, mut bob, _) = accepted();
     tells(&mut ladder, &mut bob, "180 Ringing", "active;expires=60");
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let asleep = crate::ladder::secs(1.0);
     let agent = UserAgent::restore(config(), snapshot, [9; 32], ladder.now + asleep, asleep);
     let mut ladder = Ladder::of(agent, ladder.now + asleep);

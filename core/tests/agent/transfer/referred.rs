@@ -282,7 +282,7 @@ fn news_that_were_lost_with_a_connection_are_told_again() {
 #[test]
 fn a_restart_tells_what_has_become_of_it() {
     let (ladder, bob, _, _) = sent_on();
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let agent = UserAgent::restore(config(), snapshot, [9; 32], ladder.now + secs(1.0), secs(1.0));
     let mut ladder = Ladder::of(agent, ladder.now + secs(1.0));
     ladder.start();
@@ -317,8 +317,10 @@ fn the_far_end_may_ask_again_how_it_stands() {
             .build();
         ladder.receive(&subscribe);
         ladder.expect_response(status, Method::Subscribe);
-        if status == 200 && expires != "0" {
-            is_told(&mut ladder, &bob, "SIP/2.0 100 Trying", "active");
+        if status == 200 {
+            // Whoever ends it is told so (RFC 6665 section 4.2.1.4).
+            let state = if expires == "0" { "terminated" } else { "active" };
+            is_told(&mut ladder, &bob, "SIP/2.0 100 Trying", state);
         }
         ladder.expect_silence();
     }

@@ -4,7 +4,9 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::Method;
-use clearline_core::{CallId, CallState, CommandError, Direction, OperationError, OperationId, UserAgent};
+use clearline_core::{
+    CallId, CallOptions, CallState, CommandError, Direction, OperationError, OperationId, UserAgent,
+};
 
 use super::{is_held, is_retrieved, with_bob};
 use crate::far_end::FarEnd;
@@ -152,6 +154,32 @@ fn three_calls_leave_one_that_speaks() {
 }
 
 #[test]
+fn nobody_else_is_answered_asked_or_retrieved_meanwhile() {
+    let (mut ladder, bob, second, carol) = two_calls();
+    let (third, _, _) = ladder.ring("dave");
+    let operation = swap_to(&mut ladder, CALL);
+    let hold = ladder.expect(Method::Invite);
+    let wrong = Err(CommandError::WrongState);
+    assert_eq!(ladder.agent.hold_and_answer(ladder.now, third), wrong);
+    let options = CallOptions::default();
+    let asked = ladder
+        .agent
+        .consult(ladder.now, second, CallId(9), "erin", options);
+    assert_eq!(asked, wrong);
+    ladder.receive(&carol.accepts(&hold, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    is_retrieved(&mut ladder, &bob, CALL);
+    assert!(ladder.succeeded(operation));
+    // Then the other one can be answered, when nobody else is listening.
+    let operation = ladder.agent.hold_and_answer(ladder.now, third).unwrap();
+    ladder.drain();
+    is_held(&mut ladder, &bob);
+    ladder.expect_response(200, Method::Invite);
+    assert!(ladder.info(CALL).local_hold && ladder.info(second).local_hold);
+    assert_eq!(ladder.outcome(operation), None, "no ACK yet");
+}
+
+#[test]
 fn only_a_held_call_can_be_swapped_to() {
     let (mut ladder, _, second, _) = two_calls();
     let wrong = Err(CommandError::WrongState);
@@ -167,7 +195,7 @@ fn a_restart_takes_back_what_was_under_way() {
     let (mut ladder, bob, second, carol) = two_calls();
     swap_to(&mut ladder, CALL);
     is_held(&mut ladder, &carol);
-    let snapshot = ladder.agent.snapshot(ladder.now);
+    let snapshot = ladder.snapshot();
     let agent = UserAgent::restore(config(), snapshot, [9; 32], ladder.now, secs(0.0));
     let mut ladder = Ladder::of(agent, ladder.now);
     ladder.start();

@@ -103,9 +103,11 @@ impl World {
         }
     }
 
-    /// Takes a snapshot of an agent.
+    /// Takes a snapshot of an agent, as the browser's program stores and reads it.
     pub fn snapshot(&self, device: DeviceId) -> Snapshot {
-        self.devices[device.0].agent.snapshot(self.now)
+        let snapshot = self.devices[device.0].agent.snapshot(self.now);
+        let stored = postcard::to_allocvec(&snapshot).expect("a snapshot can be written");
+        postcard::from_bytes(&stored).expect("what was written can be read")
     }
 
     /// The program dies and is started again with what a snapshot kept: sockets, media and unfinished commands are
