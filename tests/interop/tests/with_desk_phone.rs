@@ -1,22 +1,25 @@
 //! A desk phone that knows nothing of WebRTC (baresip, plain RTP) behind Kamailio and rtpengine: real audio both ways.
 
-use clearline_core::{CallState, EndCause, Event};
+use clearline_core::{CallState, EndCause, Event, OperationError, TransferState};
 use clearline_interop::baresip::Baresip;
-use clearline_interop::device::{ended, talking};
+use clearline_interop::device::{connect, ended, speaks_only_with, talking};
 use clearline_interop::kamailio::Settings;
 use clearline_interop::rtpengine::Rtpengine;
 use clearline_interop::tone::{Heard, Person, SAID_DB, SILENCE_DB};
 use clearline_interop::{Device, Kamailio, within};
+use clearline_native::PhoneError;
 
 /// What alice says, and what the desk phone says.
 const ALICE_HZ: f64 = 1_000.0;
 const DESK_HZ: f64 = 440.0;
+/// What bob says, whom they are connected with.
+const BOB_HZ: f64 = 700.0;
 
 struct World {
     person: Person,
     alice: Device,
     desk: Baresip,
-    _kamailio: Kamailio,
+    kamailio: Kamailio,
     _rtpengine: Rtpengine,
 }
 
@@ -35,7 +38,7 @@ async fn world() -> World {
         person,
         alice,
         desk,
-        _kamailio: kamailio,
+        kamailio,
         _rtpengine: rtpengine,
     }
 }
@@ -54,7 +57,7 @@ async fn alice_calls_the_desk_phone() {
         person,
         alice,
         mut desk,
-        _kamailio,
+        kamailio: _kamailio,
         _rtpengine,
     } = world().await;
     let call = alice.call("desk").await;
@@ -78,7 +81,7 @@ async fn the_desk_phone_calls_alice_and_keys_pass_both_ways() {
         person,
         alice,
         mut desk,
-        _kamailio,
+        kamailio: _kamailio,
         _rtpengine,
     } = world().await;
     desk.dial("sip:alice@clearline.localhost").await;
@@ -119,7 +122,7 @@ async fn either_side_holds_and_is_not_heard() {
         person,
         alice,
         mut desk,
-        _kamailio,
+        kamailio: _kamailio,
         _rtpengine,
     } = world().await;
     let call = alice.call("desk").await;
@@ -158,4 +161,101 @@ async fn either_side_holds_and_is_not_heard() {
         quarters_of_alice(&desk.heard().await) >= 3,
         "the desk phone heard alice before"
     );
+}
+
+/// The desk phone says nothing of who has sent it; bob sees whom he speaks with all the same.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kamailio, rtpengine and baresip: cargo xtask interop"]
+async fn the_desk_phone_is_sent_on() {
+    let World {
+        person,
+        alice,
+        mut desk,
+        kamailio,
+        _rtpengine,
+    } = world().await;
+    let listener = Person::saying(BOB_HZ);
+    let bob = Device::builder(&kamailio, "bob", 2).audio(listener.clone());
+    let bob = bob.registered().await;
+    let call = alice.call("desk").await;
+    desk.event("CALL_INCOMING").await;
+    desk.command("accept", "").await;
+    talking(&call).await;
+    person.hears(DESK_HZ).await;
+
+    let answer = async {
+        let incoming = bob.incoming().await;
+        assert_eq!(incoming.info().unwrap().remote.user, "desk");
+        incoming.answer().await.unwrap();
+        incoming
+    };
+    let sent = async { tokio::join!(call.transfer("bob"), answer) };
+    let (sent, at_bob) = within(15, "transfer", sent).await;
+    sent.unwrap();
+    assert_eq!(ended(&call).await, EndCause::Transferred);
+    talking(&at_bob).await;
+    listener.hears(DESK_HZ).await;
+    within(5, "hanging up", at_bob.hang_up()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kamailio, rtpengine and baresip: cargo xtask interop"]
+async fn a_caller_is_sent_to_the_desk_phone() {
+    let World {
+        alice,
+        mut desk,
+        kamailio,
+        person: _person,
+        _rtpengine,
+    } = world().await;
+    let listener = Person::saying(BOB_HZ);
+    let bob = Device::builder(&kamailio, "bob", 2).audio(listener.clone());
+    let bob = bob.registered().await;
+    let (at_bob, at_alice) = connect(&bob, "alice", &alice).await;
+    let answer = async {
+        desk.event("CALL_INCOMING").await;
+        desk.command("accept", "").await;
+    };
+    let sent = async { tokio::join!(at_alice.transfer("desk"), answer) };
+    let (sent, ()) = within(15, "transfer", sent).await;
+    sent.unwrap();
+    assert_eq!(ended(&at_bob).await, EndCause::Transferred);
+    let with_desk = speaks_only_with(&bob, "desk").await;
+    listener.hears(DESK_HZ).await;
+    desk.command("hangup", "").await;
+    assert_eq!(ended(&with_desk).await, EndCause::RemoteHangUp);
+}
+
+/// baresip 1.0 does not know Replaces (420): both calls stay what they were, and the caller can be sent there at once.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kamailio, rtpengine and baresip: cargo xtask interop"]
+async fn a_desk_phone_that_was_asked_and_cannot_be_joined() {
+    let World {
+        alice,
+        mut desk,
+        kamailio,
+        person: _person,
+        _rtpengine,
+    } = world().await;
+    let bob = Device::builder(&kamailio, "bob", 2).audio(Person::saying(BOB_HZ));
+    let bob = bob.registered().await;
+    let (at_bob, at_alice) = connect(&bob, "alice", &alice).await;
+    let asking = within(10, "asking", at_alice.consult("desk")).await.unwrap();
+    desk.event("CALL_INCOMING").await;
+    desk.command("accept", "").await;
+    talking(&asking).await;
+    let refused = within(15, "joining", at_alice.transfer_to(asking.id())).await;
+    let Err(PhoneError::Operation(OperationError::TargetFailed { status, .. })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(status, 420);
+    let info = at_alice.info().unwrap();
+    assert_eq!(
+        info.transfer,
+        Some(TransferState::Consulting { with: asking.id() })
+    );
+    assert_eq!(asking.info().unwrap().state, CallState::Active);
+    within(10, "cancelled", at_alice.cancel_transfer()).await.unwrap();
+    speaks_only_with(&alice, "bob").await;
+    within(5, "hanging up", at_bob.hang_up()).await.unwrap();
 }
