@@ -84,6 +84,8 @@ fn config(arguments: &AccountArguments, lines: usize) -> Result<Config, Failure>
     if lines == 1 {
         // There is no second line on which to call whom the far end might send this phone to.
         config.transfer_policy = TransferPolicy::Never;
+    } else {
+        config.remote_calls = true;
     }
     Ok(config)
 }

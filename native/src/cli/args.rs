@@ -117,7 +117,7 @@ pub(crate) struct AccountArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Audio")]
 pub(crate) struct AudioArguments {
-    /// Say what is in FILE (WAV), and hang up after it unless --duration says otherwise.
+    /// Say what is in FILE (WAV). `call` and `answer` hang up after it unless --duration says otherwise.
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     pub(crate) play: Option<PathBuf>,
     /// Write what is heard to FILE (WAV, 48 kHz); the second call of `answer` to FILE-2, and so on.

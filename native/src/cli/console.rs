@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clearline_core::{CallId, CallInfo, CallState, Event, RejectReason, TransferState};
 use clearline_native::{Call, Phone};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::BufReader;
 use tokio::task::JoinSet;
 
 use super::account::{Line, sign_in};
@@ -15,6 +15,7 @@ use super::call::{Shown, next, party};
 use super::exit::{Exit, Failure};
 use super::interrupt::{self, interrupted};
 use super::order::{Order, Others};
+use super::orders_in::{Lines, Read};
 use super::output::Output;
 
 /// Calls at once.
@@ -27,7 +28,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
     let Line { phone, figures } = sign_in(&arguments.account, audio, LINES, &mut interrupt).await?;
     output.event("registered", "registered", json!({}));
     let mut events = phone.subscribe();
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
     let mut orders: JoinSet<(String, Result<(), String>)> = JoinSet::new();
     let mut shown = BTreeMap::new();
     let exit = loop {
@@ -41,6 +42,8 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                         output.end(&info, end, Exit::of(end), figures.of(info.id));
                     }
                 }
+                Some(Event::TransferRequested { call, request }) => output.transfer_requested(call, &request),
+                Some(Event::RemoteCalls(calls)) => output.remote_calls(&calls),
                 Some(_) => {}
                 None => break Exit::Failed,
             },
@@ -50,9 +53,9 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                     report(output, &line, result);
                 }
             }
-            line = lines.next_line() => match line {
-                Ok(Some(line)) if line.trim().is_empty() => {}
-                Ok(Some(line)) => match line.parse() {
+            read = lines.next() => match read {
+                Ok(Read::Line(line)) if line.trim().is_empty() => {}
+                Ok(Read::Line(line)) => match line.parse() {
                     Ok(Order::Quit) => break Exit::Done,
                     Ok(order) => {
                         let phone = phone.clone();
@@ -60,7 +63,9 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                     }
                     Err(error) => report(output, &line, Err(error)),
                 },
-                Ok(None) | Err(_) => break Exit::Done,
+                Ok(Read::TooLong) => report(output, "", Err("a line longer than any order".to_owned())),
+                Ok(Read::End) => break Exit::Done,
+                Err(_) => break Exit::Failed,
             },
         }
     };
@@ -86,18 +91,21 @@ fn report(output: &Output, line: &str, result: Result<(), String>) {
 async fn obey(phone: &Phone, order: Order) -> Result<(), String> {
     let calls = Calls::of(phone);
     let result = match order {
+        Order::Call(_) if calls.is_calling() => return Err("a call is on its way already".to_owned()),
         Order::Call(target) => return call_as_well(phone, &target, calls.at_the_ear()).await,
         Order::Answer(Others::Held) => calls.ringing()?.hold_and_answer().await,
         Order::Answer(Others::Ended) => calls.ringing()?.end_and_answer().await,
         Order::Decline => calls.ringing()?.reject(RejectReason::Declined).await,
         Order::Hold => calls.meant()?.hold().await,
-        Order::Resume => calls.held()?.resume().await,
-        Order::Swap => calls.held()?.swap_to().await,
+        // Whoever is spoken with does not hear what is said to the other.
+        Order::Resume | Order::Swap => calls.held()?.swap_to().await,
         Order::Mute(muted) => calls.meant()?.set_muted(muted).await,
         Order::Tones(tones) => calls.meant()?.send_dtmf(&tones).await,
         Order::End => calls.meant()?.hang_up().await,
         Order::Transfer(target) => calls.meant()?.transfer(&target).await,
         Order::Consult(target) => calls.meant()?.consult(&target).await.map(drop),
+        Order::Take => return take(phone).await,
+        Order::Move => calls.meant()?.push().await,
         Order::Complete => {
             let (first, second) = calls.consulting()?;
             first.transfer_to(second).await
@@ -120,11 +128,25 @@ async fn call_as_well(phone: &Phone, target: &str, first: Option<Call>) -> Resul
         Ok(second) => second.answered().await.map(drop).ok_or("not answered".to_owned()),
         Err(error) => Err(error.to_string()),
     };
-    if let (Err(_), Some(first)) = (&outcome, &first) {
+    if let (Err(_), Some(first)) = (&outcome, &first)
+        && Calls::of(phone).at_the_ear().is_none()
+    {
         // If it has ended meanwhile there is nothing to give back.
         let _ = first.resume().await;
     }
     outcome
+}
+
+/// The call on another device of the account, the newest if there are several.
+async fn take(phone: &Phone) -> Result<(), String> {
+    let state = phone.state();
+    let newest = state.remote_calls.iter().filter(|it| it.can_be_pulled);
+    let newest = newest.max_by_key(|it| it.since);
+    let id = newest
+        .ok_or("no other device has a call that can be taken over")?
+        .id;
+    let call = phone.pull(id).await.map_err(|error| error.to_string())?;
+    call.answered().await.map(drop).ok_or("not taken over".to_owned())
 }
 
 /// The calls of the moment, the oldest first.
@@ -152,6 +174,11 @@ impl<'a> Calls<'a> {
 
     fn at_the_ear(&self) -> Option<Call> {
         self.newest(|info| info.state == CallState::Active && !info.local_hold)
+    }
+
+    fn is_calling(&self) -> bool {
+        let calling = [CallState::Preparing, CallState::Calling, CallState::Ringing];
+        self.infos.iter().any(|info| calling.contains(&info.state))
     }
 
     /// The call an order means: the one that is spoken in, one that is on its way, else the one on hold.

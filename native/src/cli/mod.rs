@@ -10,6 +10,7 @@ mod devices;
 mod exit;
 mod interrupt;
 mod order;
+mod orders_in;
 mod output;
 
 use std::io::IsTerminal as _;

@@ -28,6 +28,10 @@ pub(crate) enum Order {
     Cancel,
     /// Lets the far end send this phone to somebody else, or not.
     Consent(bool),
+    /// Takes over the call of another device of the account.
+    Take,
+    /// Lets the account's other devices ring for the call.
+    Move,
     /// Ends all calls and the program.
     Quit,
 }
@@ -50,6 +54,7 @@ pub(crate) const ORDERS: &str = "\
   tones TONES       0-9 * # A-D, comma and semicolon for pauses
   transfer TARGET   send the far end to somebody
   consult TARGET    ask somebody first; then `complete` or `cancel`
+  take, move        take over the call of your other device; let your other devices ring for yours
   accept, stay      when the far end wants to send you to somebody else
   end, quit         the call, the program";
 
@@ -86,6 +91,8 @@ impl FromStr for Order {
             "cancel" => alone(Self::Cancel),
             "accept" => alone(Self::Consent(true)),
             "stay" => alone(Self::Consent(false)),
+            "take" => alone(Self::Take),
+            "move" => alone(Self::Move),
             "quit" => alone(Self::Quit),
             _ => Err(format!("{verb:?} is no order; there are:\n{ORDERS}")),
         }
@@ -117,14 +124,15 @@ mod tests {
 
     #[test]
     fn every_verb_is_in_the_help() {
+        let words: Vec<_> = ORDERS.split(|c: char| !c.is_ascii_alphabetic()).collect();
         for verb in [
             "call", "answer", "decline", "hold", "resume", "swap", "mute", "unmute", "tones", "end",
         ]
         .into_iter()
         .chain([
-            "transfer", "consult", "complete", "cancel", "accept", "stay", "quit",
+            "transfer", "consult", "complete", "cancel", "accept", "stay", "take", "move", "quit",
         ]) {
-            assert!(ORDERS.contains(verb), "{verb}");
+            assert!(words.contains(&verb), "{verb}");
             let error = verb.parse::<Order>().err().unwrap_or_default();
             assert!(!error.contains("no order"), "{verb}");
         }

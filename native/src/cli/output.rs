@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 
-use clearline_core::{CallEnd, CallInfo, EndCause, TransferState};
+use clearline_core::{
+    CallEnd, CallId, CallInfo, EndCause, Identity, RemoteCall, TransferRequest, TransferState,
+};
 use clearline_native::media::MediaStatistics;
 use serde_json::{Value, json};
 
@@ -47,6 +49,30 @@ impl Output {
         } else if let Some(sentence) = sentence {
             print_line(&sentence);
         }
+    }
+
+    /// The far end wants this side to call somebody else, and the user has to say whether.
+    pub(crate) fn transfer_requested(&self, call: CallId, request: &TransferRequest) {
+        let name = |identity: &Identity| match identity.display_name.as_str() {
+            "" => identity.uri.clone(),
+            name => name.to_owned(),
+        };
+        let (by, target) = (name(&request.referred_by), name(&request.target));
+        let sentence = format!("{by} wants to connect you with {target}: `accept` or `stay`");
+        let details = json!({ "call": call.to_string(), "request": request });
+        self.event("transfer-requested", &sentence, details);
+    }
+
+    /// What the account's other devices are doing.
+    pub(crate) fn remote_calls(&self, calls: &[RemoteCall]) {
+        let pulled = calls.iter().filter(|call| call.can_be_pulled);
+        let parties: Vec<_> = pulled.map(|call| call.remote.uri.as_str()).collect();
+        let sentence = match parties.is_empty() {
+            true => "no call on your other devices can be taken over".to_owned(),
+            false => format!("on your other devices: {} (`take`)", parties.join(", ")),
+        };
+        let details: Vec<_> = calls.iter().map(remote_call).collect();
+        self.event("remote-calls", &sentence, json!({ "calls": details }));
     }
 
     /// The call is over.
@@ -120,7 +146,38 @@ fn cause(cause: EndCause) -> &'static str {
     }
 }
 
+fn remote_call(call: &RemoteCall) -> Value {
+    let mut details = serde_json::to_value(call).unwrap_or_default();
+    // As text: the number is larger than what many readers of JSON can hold.
+    details["id"] = json!(call.id.to_string());
+    details
+}
+
 /// A reader that has gone away (`| head`) is no reason to stop a call.
 fn print_line(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", harmless(line));
+}
+
+/// Names and reasons come from the network, and a terminal obeys what is written to it: control characters are replaced.
+fn harmless(line: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' => '\n',
+        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    line.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_name_does_not_command_the_terminal() {
+        let name = "Eve \u{1b}[2J\u{9b}31m\r\u{7} \u{fc}";
+        assert_eq!(
+            harmless(name),
+            "Eve \u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd} \u{fc}"
+        );
+    }
 }
