@@ -152,6 +152,13 @@ test('swapping takes two calls', () => {
   expect(swapped).toEqual([held.id]);
 });
 
+test('a transfer that fails while somebody else is spoken to leaves the call on hold, and says so', () => {
+  const announcer = new Announcer(store.state, contacts);
+  const call = phone.add({ localHold: true });
+  phone.change(call.id, { transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } });
+  expect(announcer.state.value!.text).toBe('The transfer failed: Busy. Bob Kramer is still on hold');
+});
+
 test('a transfer, its failure and a question of the far end are announced', () => {
   const announcer = new Announcer(store.state, contacts);
   const said: string[] = [];
@@ -175,6 +182,14 @@ test('in a conference the microphone is one for all', () => {
   const second = phone.add({ conference: 1 });
   expect(perform(desk, 'swap', 'key')).toBe(false);
   perform(desk, 'mute', 'key');
+  expect(phone.commands).toEqual([`mute ${first.id}`, `mute ${second.id}`]);
+});
+
+test('in a conference one muted call does not open the microphone of another', () => {
+  const desk = deskOf(() => undefined);
+  const first = phone.add({ conference: 1, muted: true });
+  const second = phone.add({ conference: 1, muted: false });
+  perform(desk, 'mute', 'key', first.id);
   expect(phone.commands).toEqual([`mute ${first.id}`, `mute ${second.id}`]);
 });
 

@@ -7,7 +7,7 @@ import { audioIsLost, stateText } from '../model/call-text.js';
 import { divertedText, redirectedText } from '../model/diversion-text.js';
 import type { CallPanel, Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
-import { transferFailure } from '../model/transfer-text.js';
+import { isWaiting, transferFailure } from '../model/transfer-text.js';
 import type { Quality } from '../model/quality.js';
 import { base, buttons } from '../styles/shared.js';
 import { cards } from '../styles/cards.js';
@@ -206,7 +206,7 @@ export class CallCard extends Component {
       ${icon('warning')}
       <div>
         <b>${to ? t('transfer.failedTo', { name: to, reason }) : t('transfer.failed', { reason })}</b>
-        <span>${t('transfer.isBack', { name })} ${failed.sipStatus ? html`<span class="code tabular">${t('end.code', { code: String(failed.sipStatus) })}</span>` : nothing}</span>
+        <span>${t(isWaiting(this.call) ? 'transfer.stillHeld' : 'transfer.isBack', { name })} ${failed.sipStatus ? html`<span class="code tabular">${t('end.code', { code: String(failed.sipStatus) })}</span>` : nothing}</span>
         <button type="button" class="link" @click=${() => this.desk.togglePanel(this.call.id, 'transfer')}>${t('transfer.again')}</button>
       </div>
     </div>`;

@@ -77,7 +77,11 @@ export class ShortcutsDialog extends Component {
 
   override render(): unknown {
     if (!this.desk.state.value.shortcutsOpen) return nothing;
-    const extra: Array<[string, MessageKey]> = [['0–9', 'shortcuts.digits']];
+    const extra: Array<[string, MessageKey]> = [
+      ['0–9', 'shortcuts.digits'],
+      [', ;', 'shortcuts.pause'],
+      ['↑ ↓', 'shortcuts.lines'],
+    ];
     return html`<div role="dialog" part="panel" aria-modal="false" aria-labelledby="title" tabindex="-1">
       <header>
         <h2 id="title">${t('shortcuts.title')}</h2>

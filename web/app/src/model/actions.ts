@@ -23,9 +23,9 @@ const lastEnded = (desk: Desk): CallState | undefined => desk.calls.state.value.
 const isUnderWay = (call: CallState): boolean => call.transfer?.type === 'referring' || call.transfer?.type === 'proceeding';
 
 /** The calls of the same conference, or this one alone. */
-function membersOf(desk: Desk, call: CallState): CallId[] {
-  if (call.conference === null) return [call.id];
-  return desk.calls.state.value.current.filter((other) => other.conference === call.conference).map((other) => other.id);
+function membersOf(desk: Desk, call: CallState): CallState[] {
+  if (call.conference === null) return [call];
+  return desk.calls.state.value.current.filter((other) => other.conference === call.conference);
 }
 
 /** The call about which somebody is being asked, if `call` is one of the two. */
@@ -85,10 +85,12 @@ export const ACTIONS = {
     enabled: (_desk, call) => call !== undefined && !isIncoming(call),
     run(desk, call, source) {
       if (!call) return;
-      // In a conference the microphone goes into every call.
-      for (const id of membersOf(desk, call)) desk.calls.setMuted(id, !call.muted);
+      // In a conference the microphone goes into every call: who is not muted for all is muted.
+      const members = membersOf(desk, call);
+      const muted = !members.every((member) => member.muted);
+      for (const { id } of members) desk.calls.setMuted(id, muted);
       // A pressed button tells by itself; a key would leave a blind user guessing.
-      if (source !== 'button') desk.announcer.say(t(call.muted ? 'announce.unmuted' : 'announce.muted'));
+      if (source !== 'button') desk.announcer.say(t(muted ? 'announce.muted' : 'announce.unmuted'));
     },
   },
   hold: {

@@ -4,7 +4,7 @@ import { audioIsLost, endText } from './call-text.js';
 import type { ConnectionView } from './connection.js';
 import type { Contacts } from './contacts.js';
 import type { PhoneView } from './phone-store.js';
-import { transferFailure } from './transfer-text.js';
+import { isWaiting, transferFailure } from './transfer-text.js';
 import { Store, type Readable } from './store.js';
 
 export interface Announcement {
@@ -115,7 +115,8 @@ export class Announcer {
     if (transferRequest) {
       this.say(t('transfer.request', { name, target: this.contacts.person(transferRequest.target).name }), true);
     } else if (transfer?.type === 'failed') {
-      this.say(t('announce.transferFailed', { reason: t(transferFailure(transfer)), name }), true);
+      const outcome = isWaiting(call) ? 'announce.transferFailedHeld' : 'announce.transferFailed';
+      this.say(t(outcome, { reason: t(transferFailure(transfer)), name }), true);
     } else if (transfer?.type === 'referring') {
       this.say(t('announce.transferring', { name }));
     }

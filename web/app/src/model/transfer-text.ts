@@ -42,6 +42,11 @@ function targetFailure(status: number): MessageKey {
   }
 }
 
+/** Whether the party is on hold still, and not about to be retrieved. */
+export function isWaiting(call: CallState): boolean {
+  return call.localHold && !call.negotiating;
+}
+
 /** The two calls of a consultation: who waits, and who is asked. */
 export interface Consultation {
   readonly first: CallState;

@@ -49,8 +49,9 @@ class FakeNode {
     return to;
   }
 
-  disconnect(): void {
-    this.outputs.clear();
+  disconnect(from?: FakeNode): void {
+    if (from === undefined) this.outputs.clear();
+    else if (!this.outputs.delete(from)) throw new DOMException('not connected', 'InvalidAccessError');
   }
 
   start(): void {}

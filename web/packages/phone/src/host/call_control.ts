@@ -62,7 +62,8 @@ export class CallControl {
   }
 
   /** Calls are mixed where one of them is: the other one moves there first. */
-  #merge(one: CallId, other: CallId, done: OperationDone): void {
+  #merge(first: CallId, second: CallId, done: OperationDone): void {
+    const [one, other] = this.media.isMixed(second) ? [second, first] : [first, second];
     const merge = (): void => this.agent.command((agent, now) => agent.merge(now, one, other), done);
     const [window, before] = [this.media.carrier(one), this.media.carrier(other)];
     if (window === null || window === before) {

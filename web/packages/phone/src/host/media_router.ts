@@ -71,6 +71,11 @@ export class MediaRouter {
     this.#send(session.window, sessionId, session, request, action);
   }
 
+  /** Whether the party of a call hears others. */
+  isMixed(call: CallId): boolean {
+    return [...this.#sessions.values()].some((session) => session.call === call && session.conference !== null);
+  }
+
   /** A window mixes what it carries itself. */
   #canMix(session: Session, conference: number | null): boolean {
     session.conference = null;
@@ -170,6 +175,8 @@ export class MediaRouter {
 
   #abandon(id: string, session: Session): void {
     this.#stranded.add(session.call);
+    // The calls that are carried elsewhere from now on may be mixed there.
+    session.conference = null;
     const pending = [...session.pending];
     session.pending.clear();
     for (const [request, action] of pending) this.#answerWithoutWindow(request, id, action);

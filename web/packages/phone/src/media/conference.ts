@@ -81,6 +81,7 @@ export class Seat {
     if (this.seats.size === 0) conferences.delete(this.conference);
     this.#microphone?.disconnect();
     this.#remote?.disconnect();
+    for (const other of this.seats) other.#remote?.disconnect(this.#sum);
     this.#sum.disconnect();
     this.track.stop();
     releaseContext();
