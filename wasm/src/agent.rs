@@ -273,6 +273,18 @@ impl Agent {
         self.command(|core| core.consult(instant(now), of, call, target, options))
     }
 
+    /// Sends the far end to the other devices of the account.
+    pub fn push(&self, now: f64, call: &str) -> Result<String, JsValue> {
+        self.on_call(now, call, |call| call.push())
+    }
+
+    /// Takes the call `remote` over from another device of the account, as `call`.
+    pub fn pull(&self, now: f64, call: &str, remote: &str) -> Result<(), JsValue> {
+        let (call, remote) = (id(call)?, id(remote)?);
+        self.drive(|core| core.pull(instant(now), call, remote))
+            .map_err(refusal)
+    }
+
     /// Does not transfer after all.
     #[wasm_bindgen(js_name = cancelTransfer)]
     pub fn cancel_transfer(&self, now: f64, call: &str) -> Result<String, JsValue> {
@@ -466,7 +478,7 @@ pub(crate) fn named<T: DeserializeOwned>(name: &str) -> Result<T, JsValue> {
 /// `PhoneErrorCode` of the TypeScript side.
 fn refusal(error: CommandError) -> JsValue {
     JsValue::from_str(match error {
-        CommandError::NoSuchCall => "no-such-call",
+        CommandError::NoSuchCall | CommandError::NoSuchRemoteCall => "no-such-call",
         CommandError::DuplicateCall => "duplicate-call",
         CommandError::WrongState => "wrong-state",
         CommandError::InvalidTarget => "invalid-target",
@@ -476,7 +488,6 @@ fn refusal(error: CommandError) -> JsValue {
         CommandError::NotOffered => "not-offered",
         // Subscriptions are not bound yet.
         CommandError::NoSuchSubscription
-        | CommandError::NoSuchRemoteCall
         | CommandError::TooManySubscriptions
         | CommandError::InvalidPackage
         | _ => "refused",

@@ -56,6 +56,12 @@ impl AgentConfig {
         Ok(())
     }
 
+    /// Follow the calls of the account's other devices.
+    #[wasm_bindgen(js_name = setRemoteCalls)]
+    pub fn set_remote_calls(&mut self, follow: bool) {
+        self.0.remote_calls = follow;
+    }
+
     /// The bearer token for platforms that ask for one (RFC 8898).
     #[wasm_bindgen(js_name = setToken)]
     pub fn set_token(&mut self, token: String) {

@@ -21,6 +21,8 @@ export interface Host {
    */
   call(id: string, info: string, related: string | undefined): void;
   dtmf(call: string, tone: string): void;
+  /** All `RemoteCall`s as JSON; times in it are microseconds. Their identifiers are counted from one and lose no digits. */
+  remoteCalls(calls: string): void;
   /** `error` is an `OperationError` as JSON, undefined on success. */
   operationDone(operation: string, error: string | undefined): void;
   /** A bearer token is needed; `need` is a `TokenNeed` as JSON. */
@@ -73,6 +75,9 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn dtmf(this: &Host, call: &str, tone: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = remoteCalls)]
+    pub(crate) fn remote_calls(this: &Host, calls: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = operationDone)]
     pub(crate) fn operation_done(this: &Host, operation: &str, error: Option<String>) -> Result<(), JsValue>;

@@ -45,7 +45,8 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
             host.operation_done(&operation.to_string(), error)
         }
         // The call has it, too.
-        Event::TransferRequested { .. } | Event::RemoteCalls(_) => Ok(()),
+        Event::TransferRequested { .. } => Ok(()),
+        Event::RemoteCalls(calls) => host.remote_calls(&json(calls)?),
         Event::TokenWanted { need, .. } => host.token_wanted(&json(need)?),
         Event::Stopped => host.stopped(),
         Event::Dropped {

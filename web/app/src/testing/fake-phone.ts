@@ -9,6 +9,7 @@ import type {
   PhoneConfig,
   PhoneEvents,
   PhoneState,
+  RemoteCallId,
 } from '@clearline/phone';
 
 /** A phone without network: tests and the gallery put it into any state and see what was asked of it. */
@@ -17,6 +18,7 @@ export class FakePhone implements Phone {
     connection: { type: 'connected' },
     registration: { type: 'registered', expiresAt: Date.now() + 600_000, bindings: 1 },
     calls: [],
+    remoteCalls: [],
     host: 'page',
     ownsMedia: true,
   };
@@ -64,6 +66,18 @@ export class FakePhone implements Phone {
       this.refuseWith = null;
       this.patch({ calls: this.state.calls.filter((c) => c.id !== call.id) });
     }
+    return call;
+  }
+
+  /** Takes it over at once; refused, it stays where it was. */
+  pull(remote: RemoteCallId): FakeCall {
+    const known = this.state.remoteCalls.find(({ id }) => id === remote);
+    this.commands.push(`pull ${remote}`);
+    const call = this.add({ direction: 'outgoing', state: 'calling', ...(known && { remote: known.remote }) });
+    if (!this.refuseWith) return call;
+    call.refuse(this.refuseWith);
+    this.refuseWith = null;
+    this.end(call.id, { cause: 'rejected' });
     return call;
   }
 
@@ -237,6 +251,10 @@ export class FakeCall implements Call {
   /** Succeeds when `transferred` is called. */
   transfer(target: string): Promise<void> {
     return this.#do(`transfer ${this.id} ${target}`, () => this.phone.change(this.id, { localHold: true, transfer: { type: 'referring' } }));
+  }
+
+  push(): Promise<void> {
+    return this.#do(`push ${this.id}`, () => this.phone.change(this.id, { localHold: true, transfer: { type: 'referring' } }));
   }
 
   mergeWith(other: CallId): Promise<void> {

@@ -179,12 +179,33 @@ export interface CallState {
   } | null;
 }
 
+/** Identifies a call of another device, as long as that device has it. */
+export type RemoteCallId = string;
+
+/** A call that another device of the same account has: an immutable snapshot. */
+export interface RemoteCall {
+  readonly id: RemoteCallId;
+  /** What that device calls itself, if the platform tells. Text from the network: never show it as HTML. */
+  readonly device: string | null;
+  /** The far end. */
+  readonly remote: Identity;
+  /** As that device sees it, if the platform tells. */
+  readonly direction: 'outgoing' | 'incoming' | null;
+  readonly state: 'ringing' | 'active';
+  /** Since when it is in that state. */
+  readonly since: number;
+  /** `Phone.pull` can take it over: it is answered, and the platform names the dialog. */
+  readonly canBePulled: boolean;
+}
+
 /** An immutable snapshot of the whole phone; a new object whenever anything changed. */
 export interface PhoneState {
   readonly connection: ConnectionState;
   readonly registration: RegistrationState;
   /** Live calls in order of creation. Ended calls leave after `callEnded` has been delivered. */
   readonly calls: readonly CallState[];
+  /** Those of the account's other devices, if `PhoneConfig.remoteCalls` asks for them and the platform tells (RFC 4235). */
+  readonly remoteCalls: readonly RemoteCall[];
   /** How the signalling is hosted. */
   readonly host: HostMode;
   /**
@@ -247,6 +268,8 @@ export interface PhoneConfig {
    * say on whose behalf they call. `anyone`: for platforms where those who transfer have other domains.
    */
   readonly replacesPolicy?: ReplacesPolicy;
+  /** Follow the calls of the account's other devices: `PhoneState.remoteCalls`; default: no. */
+  readonly remoteCalls?: boolean;
   /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
   readonly token?: string;
   /** User name for digest authentication; default: the user part of the address. */
@@ -301,6 +324,12 @@ export interface Call {
    * rejects and the call is what it was before.
    */
   transfer(target: string): Promise<void>;
+  /**
+   * Sends the far end to the other devices of this account: they ring, this one does not. Resolves when one has answered,
+   * and this call has ended; otherwise the promise rejects and the call is what it was before. One device alone, or another
+   * number of the same person, is a target of `transfer`.
+   */
+  push(): Promise<void>;
   /** Connects the far end with that of another call. Resolves when it has, and both calls have ended. */
   transferTo(other: CallId): Promise<void>;
   /**
@@ -361,6 +390,13 @@ export interface Phone {
   stop(): Promise<void>;
   /** Gives an object at once; a refusal rejects `call.answered`. */
   call(target: string, options?: CallOptions): Call;
+  /**
+   * Takes one of `state.remoteCalls` over from another device (RFC 3891): its far end is asked to speak with this one
+   * instead. Gives an object at once, whose `answered` resolves when the call is here and gone there. It rejects, and the
+   * other device keeps the call, if the far end does not agree, another device was quicker, or the call is over
+   * (`no-such-call`). Calls that are up here are to be held before, as with `call`.
+   */
+  pull(remote: RemoteCallId): Call;
   /**
    * Lets the parties of two answered calls hear each other: those that are held are taken off hold, then all are mixed in
    * the window that carries `one`, where the audio of `other` moves if need be. A third call joins a conference when it is

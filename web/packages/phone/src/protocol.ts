@@ -13,6 +13,8 @@ import type {
   MediaOutcome,
   MicrophoneProblem,
   RegistrationState,
+  RemoteCall,
+  RemoteCallId,
   ReplacesPolicy,
   TokenNeed,
   TransferPolicy,
@@ -20,7 +22,7 @@ import type {
 import type { WireError } from './error.js';
 
 /** Raised by every change that an older page or worker would misread. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /** The account as a window describes it. */
 export interface Account {
@@ -33,6 +35,7 @@ export interface Account {
   readonly outboundFlows?: number | undefined;
   readonly transferPolicy?: TransferPolicy | undefined;
   readonly replacesPolicy?: ReplacesPolicy | undefined;
+  readonly remoteCalls?: boolean | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];
@@ -47,6 +50,7 @@ export type Command =
   | { readonly verb: 'resume'; readonly others: 'hold' | undefined }
   | { readonly verb: 'transfer'; readonly target: string }
   | { readonly verb: 'transfer-to'; readonly other: CallId }
+  | { readonly verb: 'push' }
   | { readonly verb: 'cancel-transfer' }
   | { readonly verb: 'decide-transfer'; readonly agree: boolean }
   | { readonly verb: 'mute'; readonly muted: boolean }
@@ -91,6 +95,8 @@ export type ToHost =
       readonly target: string;
       readonly displayName: string | undefined;
     }
+  /** The call `remote` of another device becomes the call `call` of this one. */
+  | { readonly type: 'pull'; readonly request: number; readonly call: CallId; readonly remote: RemoteCallId }
   | { readonly type: 'command'; readonly request: number; readonly call: CallId; readonly command: Command }
   | { readonly type: 'media-done'; readonly request: string; readonly result: MediaResult }
   | { readonly type: 'media-event'; readonly session: string; readonly event: MediaEvent }
@@ -115,12 +121,15 @@ export type ToWindow =
       readonly connection: ConnectionState;
       readonly registration: RegistrationState;
       readonly calls: readonly CallState[];
+      readonly remoteCalls: readonly RemoteCall[];
       readonly devices: AudioDevices;
       readonly iceServers: readonly RTCIceServer[];
     }
   | { readonly type: 'connection'; readonly state: ConnectionState }
   | { readonly type: 'registration'; readonly state: RegistrationState }
   | { readonly type: 'call'; readonly state: CallState }
+  /** All of them. */
+  | { readonly type: 'remote-calls'; readonly calls: readonly RemoteCall[] }
   | { readonly type: 'dtmf'; readonly call: CallId; readonly tone: string }
   | { readonly type: 'token-wanted'; readonly need: TokenNeed }
   | { readonly type: 'lead'; readonly lead: boolean }

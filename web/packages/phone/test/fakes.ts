@@ -45,6 +45,7 @@ export class FakeAgent implements Agent {
   microphoneLost = this.#input('microphoneLost');
   microphoneRestored = this.#input('microphoneRestored');
   placeCall = this.#input('placeCall');
+  pull = this.#input('pull');
   setPassword = this.#input('setPassword');
   setToken = this.#input('setToken');
   answer = this.#command('answer');
@@ -56,6 +57,7 @@ export class FakeAgent implements Agent {
   resume = this.#command('resume');
   swapTo = this.#command('swapTo');
   transfer = this.#command('transfer');
+  push = this.#command('push');
   transferTo = this.#command('transferTo');
   consult = this.#command('consult');
   cancelTransfer = this.#command('cancelTransfer');

@@ -43,6 +43,7 @@ class FakeHost {
       connection: { type: 'stopped' },
       registration: { type: 'unregistered' },
       calls: [],
+      remoteCalls: [],
       devices: {},
       iceServers: [],
       ...change,
@@ -69,7 +70,7 @@ class FakeHost {
   }
 
   /** Answers the last request of a type. */
-  async replies(type: 'start' | 'stop' | 'call' | 'consult' | 'command' | 'devices', error: object | null = null): Promise<void> {
+  async replies(type: 'start' | 'stop' | 'call' | 'consult' | 'pull' | 'command' | 'devices', error: object | null = null): Promise<void> {
     const { request } = this.last(type);
     await this.says({ type: 'reply', request, error } as ToWindow);
   }
@@ -323,6 +324,31 @@ describe('placing a call', () => {
     await host.replies('consult', { code: 'wrong-state', message: 'it has ended' });
     await expect(second.answered).rejects.toMatchObject({ code: 'wrong-state' });
     expect(phone.state.calls.map((call) => call.id)).toEqual([CALL]);
+  });
+
+  test('a call of another device is taken over as a call of its own; there it stays if that is refused', async () => {
+    const phone = await newPhone();
+    const remote = { displayName: 'Bob', user: '102', uri: 'sip:102@example.com' };
+    const calls = [{ id: '2', device: 'Desk', remote, direction: null, state: 'active', since: 5, canBePulled: true }] as const;
+    await host.says({ type: 'remote-calls', calls });
+    expect(phone.state.remoteCalls).toEqual(calls);
+    const call = phone.pull('2');
+    expect(call.state).toMatchObject({ state: 'preparing', remote: { user: '102', displayName: 'Bob' } });
+    expect(sessions[0]?.actions).toEqual([OFFER]);
+    await settle();
+    expect(host.last('pull')).toMatchObject({ call: call.id, remote: '2' });
+    await host.replies('pull', { code: 'no-such-call', message: 'no such call' });
+    await expect(call.answered).rejects.toMatchObject({ code: 'no-such-call' });
+    await expect(call.ended).resolves.toMatchObject({ end: { cause: 'remote-hang-up' } });
+    expect(sessions[0]?.actions.at(-1)).toEqual({ type: 'close' });
+  });
+
+  test('calls of other devices are unknown while there is no host to tell of them', async () => {
+    const phone = await newPhone();
+    const remote = { displayName: 'Bob', user: '102', uri: '' };
+    await host.says({ type: 'remote-calls', calls: [{ id: '2', device: null, remote, direction: null, state: 'ringing', since: 5, canBePulled: false }] });
+    await host.says({ type: 'gone', reason: 'replaced' });
+    expect(phone.state.remoteCalls).toEqual([]);
   });
 
   test('what the microphone says before the host has a name for the session is told later', async () => {

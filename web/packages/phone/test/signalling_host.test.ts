@@ -3,7 +3,7 @@ import type { AgentHost } from '../src/host/agent.js';
 import { LINGER_IDLE_MS, LINGER_WITH_CALLS_MS, SignallingHost } from '../src/host/signalling_host.js';
 import type { NetworkNews } from '../src/host/network_watch.js';
 import { accountLock, PROTOCOL, windowLock } from '../src/protocol.js';
-import { ACCOUNT, callInfo, CONNECTED, FakePlace, FakeWindow, REGISTERED, settle } from './fakes.js';
+import { ACCOUNT, callInfo, CONNECTED, FakePlace, FakeWindow, micros, REGISTERED, settle } from './fakes.js';
 
 const CALL = '00000000000000c1';
 const OTHER = '00000000000000c2';
@@ -97,11 +97,12 @@ describe('joining and starting', () => {
     expect(other.agent.config.instanceId).toBe(first);
   });
 
-  test('the account says whether the device lets itself be sent on', async () => {
-    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask' });
+  test('the account says whether the device lets itself be sent on, and follows the calls of others', async () => {
+    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask', remoteCalls: true });
     await window.join();
     await window.ask({ type: 'start' });
     expect(place.agent.config.transferPolicy).toBe('ask');
+    expect(place.agent.config.remoteCalls).toBe(true);
   });
 
   test('a changed password of a later window reaches the running agent', async () => {
@@ -178,16 +179,18 @@ describe('commands', () => {
       { verb: 'resume', others: 'hold' },
       { verb: 'transfer', target: '103' },
       { verb: 'transfer-to', other: OTHER },
+      { verb: 'push' },
       { verb: 'cancel-transfer' },
       { verb: 'decide-transfer', agree: true },
     ] as const) {
       await window.ask({ type: 'command', call: CALL, command });
     }
-    expect(place.agent.log.slice(-6)).toEqual([
+    expect(place.agent.log.slice(-7)).toEqual([
       `resume ${CALL}`,
       `swapTo ${CALL}`,
       `transfer ${CALL} 103`,
       `transferTo ${CALL} ${OTHER}`,
+      `push ${CALL}`,
       `cancelTransfer ${CALL}`,
       `decideTransfer ${CALL} true`,
     ]);
@@ -204,6 +207,35 @@ describe('commands', () => {
     expect(first.all('media')).toHaveLength(0);
     await says((h) => h.operationDone('op1', JSON.stringify({ type: 'refused', status: 488, reason: 'No' })));
     expect(second.reply(request)).toMatchObject({ code: 'refused', sipStatus: 488 });
+  });
+
+  test('a call is taken over by the window that asks, which carries its media', async () => {
+    const first = await startedWindow('w1');
+    const second = newWindow('w2');
+    await second.join();
+    place.agent.outputs.push(media('r1', 's1', OFFER));
+    const request = await second.ask({ type: 'pull', call: CALL, remote: '2' });
+    expect(place.agent.log.at(-1)).toBe(`pull ${CALL} 2`);
+    expect(second.reply(request)).toBeNull();
+    expect(second.last('media')).toMatchObject({ request: 'r1' });
+    expect(first.all('media')).toHaveLength(0);
+    place.agent.refusal = 'no-such-call';
+    expect(second.reply(await second.ask({ type: 'pull', call: OTHER, remote: '3' }))).toMatchObject({ code: 'no-such-call' });
+  });
+
+  test('calls of other devices are told to every window, to one that comes later too, and are unknown after a stop', async () => {
+    const window = await startedWindow();
+    const remote = { displayName: 'Bob', user: '102', uri: 'sip:102@example.com' };
+    const told = { id: 26, device: 'Desk', remote, direction: 'incoming', state: 'active', since: micros(Date.now() - 5_000), canBePulled: true };
+    const expected = [{ ...told, id: '1a', since: Date.now() - 5_000 }];
+    await says((h) => h.remoteCalls(JSON.stringify([told])));
+    expect(window.last('remote-calls')?.calls).toEqual(expected);
+    const later = newWindow('w2');
+    await later.join();
+    expect(later.last('welcome')?.remoteCalls).toEqual(expected);
+    await window.ask({ type: 'stop' });
+    await says((h) => h.stopped());
+    expect(window.last('remote-calls')?.calls).toEqual([]);
   });
 
   test('how a transfer stands is told with exact ids and readable errors', async () => {

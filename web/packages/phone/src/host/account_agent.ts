@@ -6,7 +6,7 @@
  * ```
  */
 
-import type { AudioDevices, CallId, CallState, ConnectionState, RegistrationState, TokenNeed } from '../api.js';
+import type { AudioDevices, CallId, CallState, ConnectionState, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
 import type { WireError } from '../error.js';
 import { accountLock, type Account, type LogLevel, type ToWindow } from '../protocol.js';
 import { AccountLock } from './account_lock.js';
@@ -56,6 +56,7 @@ export class AccountAgent implements AgentListener {
   #connection: ConnectionState = STOPPED;
   #registration: RegistrationState = UNREGISTERED;
   readonly #calls = new Map<CallId, CallState>();
+  #remoteCalls: readonly RemoteCall[] = [];
   #devices: AudioDevices = {};
   #visible = false;
   #online = true;
@@ -87,11 +88,12 @@ export class AccountAgent implements AgentListener {
   }
 
   /** All that a window has to know when it joins. */
-  get known(): Pick<Extract<ToWindow, { type: 'welcome' }>, 'connection' | 'registration' | 'calls' | 'devices' | 'iceServers'> {
+  get known(): Omit<Extract<ToWindow, { type: 'welcome' }>, 'type' | 'protocol' | 'hostLock'> {
     return {
       connection: this.#connection,
       registration: this.#registration,
       calls: [...this.#calls.values()],
+      remoteCalls: this.#remoteCalls,
       devices: this.#devices,
       iceServers: this.account.iceServers,
     };
@@ -235,9 +237,9 @@ export class AccountAgent implements AgentListener {
 
   #config(prepared: Prepared): AgentConfig {
     const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
-    const { transferPolicy, replacesPolicy } = this.account;
+    const { transferPolicy, replacesPolicy, remoteCalls } = this.account;
     const { instanceId } = prepared;
-    const policies = { transferPolicy, replacesPolicy };
+    const policies = { transferPolicy, replacesPolicy, remoteCalls };
     return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, ...policies, token, instanceId };
   }
 
@@ -267,6 +269,7 @@ export class AccountAgent implements AgentListener {
     this.listener.dropped();
     this.connectionChanged(STOPPED);
     this.registrationChanged(UNREGISTERED);
+    this.remoteCallsChanged([]);
   }
 
   #answerStarters(): void {
@@ -339,6 +342,11 @@ export class AccountAgent implements AgentListener {
     }
     this.#calls.delete(state.id);
     this.listener.callEnded(state.id);
+  }
+
+  remoteCallsChanged(calls: readonly RemoteCall[]): void {
+    this.#remoteCalls = calls;
+    this.listener.changed({ type: 'remote-calls', calls });
   }
 
   tokenWanted(need: TokenNeed): void {

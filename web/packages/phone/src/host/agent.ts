@@ -12,6 +12,7 @@ export interface AgentHost {
   registration(state: string): void;
   call(id: string, info: string, related: string | undefined): void;
   dtmf(call: string, tone: string): void;
+  remoteCalls(calls: string): void;
   tokenWanted(need: string): void;
   operationDone(operation: string, error: string | undefined): void;
   stopped(): void;
@@ -49,6 +50,8 @@ export interface Agent {
   transfer(now: number, call: string, target: string): string;
   transferTo(now: number, call: string, other: string): string;
   consult(now: number, of: string, call: string, target: string, displayName?: string | null): string;
+  push(now: number, call: string): string;
+  pull(now: number, call: string, remote: string): void;
   cancelTransfer(now: number, call: string): string;
   decideTransfer(now: number, call: string, agree: boolean): string;
   setMuted(now: number, call: string, muted: boolean): string;
@@ -73,6 +76,7 @@ export interface AgentConfig {
   readonly outboundFlows?: number | undefined;
   readonly transferPolicy?: TransferPolicy | undefined;
   readonly replacesPolicy?: ReplacesPolicy | undefined;
+  readonly remoteCalls?: boolean | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string;
 }

@@ -4,7 +4,7 @@
  * what must not happen inside one.
  */
 
-import type { CallId, CallState, ConnectionState, MediaAction, RegistrationState, TokenNeed } from '../api.js';
+import type { CallId, CallState, ConnectionState, MediaAction, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
 import { refusal, type WireError } from '../error.js';
 import type { LogLevel } from '../protocol.js';
 import type { Agent, AgentConfig, AgentHost, AgentModule } from './agent.js';
@@ -12,7 +12,7 @@ import type { HostClock } from './clock.js';
 import { SnapshotKeeper } from './snapshot_keeper.js';
 import { Sockets, type Socket } from './sockets.js';
 import type { HostStorage, SavedSnapshot } from './storage.js';
-import { callState, connectionState, operationError, registrationState } from './translate.js';
+import { callState, connectionState, operationError, registrationState, remoteCalls } from './translate.js';
 
 /** What an agent says. */
 export interface AgentListener {
@@ -20,6 +20,7 @@ export interface AgentListener {
   registrationChanged(state: RegistrationState): void;
   callChanged(state: CallState): void;
   dtmf(call: CallId, tone: string): void;
+  remoteCallsChanged(calls: readonly RemoteCall[]): void;
   tokenWanted(need: TokenNeed): void;
   media(request: string, call: CallId, session: string, action: MediaAction): void;
   stopped(): void;
@@ -176,6 +177,7 @@ export class AgentRunner {
         listener.callChanged(callState(id, info, related, this.#epoch));
       },
       dtmf: (call, tone) => listener.dtmf(call, tone),
+      remoteCalls: (calls) => listener.remoteCallsChanged(remoteCalls(calls, this.#epoch)),
       tokenWanted: (need) => listener.tokenWanted(JSON.parse(need) as TokenNeed),
       operationDone: (operation, error) => this.#operationDone(operation, error),
       stopped: () => listener.stopped(),

@@ -1,6 +1,6 @@
 /** Commands of windows on calls, and the media that goes with them: what a window wants, brought to the agent. */
 
-import type { CallId, CallState, MediaEvent } from '../api.js';
+import type { CallId, CallState, MediaEvent, RemoteCallId } from '../api.js';
 import type { WireError } from '../error.js';
 import type { Command, MediaResult } from '../protocol.js';
 import type { Agent } from './agent.js';
@@ -22,8 +22,17 @@ export class CallControl {
 
   /** Places a call whose media `window` carries; the reason of a refusal, or `null`. */
   place(window: string, call: CallId, target: string, options: Wishes): WireError | null {
+    return this.#begin(window, call, (agent, now) => agent.placeCall(now, call, target, options.displayName, options.anonymous));
+  }
+
+  /** Takes a call over from another device; `window` carries its media. The reason of a refusal, or `null`. */
+  pull(window: string, call: CallId, remote: RemoteCallId): WireError | null {
+    return this.#begin(window, call, (agent, now) => agent.pull(now, call, remote));
+  }
+
+  #begin(window: string, call: CallId, begin: (agent: Agent, now: number) => void): WireError | null {
     this.media.carry(call, window);
-    const error = this.agent.attempt((agent, now) => agent.placeCall(now, call, target, options.displayName, options.anonymous));
+    const error = this.agent.attempt(begin);
     if (error !== null) this.media.callEnded(call);
     return error;
   }
@@ -149,6 +158,8 @@ function perform(agent: Agent, now: number, call: CallId, command: Command): str
       return agent.transfer(now, call, command.target);
     case 'transfer-to':
       return agent.transferTo(now, call, command.other);
+    case 'push':
+      return agent.push(now, call);
     case 'cancel-transfer':
       return agent.cancelTransfer(now, call);
     case 'decide-transfer':

@@ -149,6 +149,9 @@ export class SignallingHost implements AccountAgentListener {
       case 'consult':
         control.consult(window, message.of, message.call, message.target, message.displayName, this.#replyTo(window, message.request));
         break;
+      case 'pull':
+        this.#reply(window, message.request, control.pull(window, message.call, message.remote));
+        break;
       case 'command':
         control.command(window, message.call, message.command, this.#replyTo(window, message.request));
         break;

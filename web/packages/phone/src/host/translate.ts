@@ -1,6 +1,6 @@
 /** From the core's JSON to the public state types: identifiers as text, times as milliseconds since the Unix epoch. */
 
-import type { CallId, CallState, ConnectionState, MicrophoneProblem, RegistrationState, TransferState } from '../api.js';
+import type { CallId, CallState, ConnectionState, MicrophoneProblem, RegistrationState, RemoteCall, TransferState } from '../api.js';
 import type { WireError } from '../error.js';
 
 /** Microseconds of the core's clock to milliseconds since the Unix epoch. */
@@ -30,6 +30,12 @@ export function callState(id: CallId, json: string, related: CallId | undefined,
     answeredAt: info.answeredAt === null ? null : epoch(info.answeredAt),
     end: info.end === null ? null : { ...info.end, at: epoch(info.end.at) },
   };
+}
+
+export function remoteCalls(json: string, epoch: ToEpoch): RemoteCall[] {
+  const calls = JSON.parse(json) as (Omit<RemoteCall, 'id'> & { readonly id: number })[];
+  // Counted from one: these have lost no digits.
+  return calls.map((call) => ({ ...call, id: call.id.toString(16), since: epoch(call.since) }));
 }
 
 /** `TransferState` of the core; its identifiers have lost digits. */

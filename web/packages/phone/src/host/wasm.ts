@@ -20,6 +20,7 @@ function wasmConfig(config: AgentConfig): WasmConfig {
   if (config.outboundFlows !== undefined) wasm.setOutboundFlows(config.outboundFlows);
   if (config.transferPolicy !== undefined) wasm.setTransferPolicy(config.transferPolicy);
   if (config.replacesPolicy !== undefined) wasm.setReplacesPolicy(config.replacesPolicy);
+  if (config.remoteCalls === true) wasm.setRemoteCalls(true);
   if (config.token !== undefined) wasm.setToken(config.token);
   return wasm;
 }

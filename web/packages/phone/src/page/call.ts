@@ -75,6 +75,10 @@ export class PhoneCall implements Call {
     return this.#send({ verb: 'transfer', target });
   }
 
+  push(): Promise<void> {
+    return this.#send({ verb: 'push' });
+  }
+
   transferTo(other: CallId): Promise<void> {
     return this.#send({ verb: 'transfer-to', other });
   }

@@ -13,6 +13,7 @@ import type {
   PhoneErrorCode,
   PhoneEvents,
   PhoneState,
+  RemoteCallId,
 } from '../api.js';
 import { PhoneError } from '../error.js';
 import { browserMedia, prepareBrowserMedia } from '../media/session.js';
@@ -71,6 +72,7 @@ class WindowPhone implements Phone, HostListener {
       connection: { type: 'stopped' },
       registration: { type: 'unregistered' },
       calls: [],
+      remoteCalls: [],
       host: config.host ?? 'page',
       ownsMedia: false,
     };
@@ -115,6 +117,12 @@ class WindowPhone implements Phone, HostListener {
   call(target: string, options: CallOptions = {}): Call {
     const { displayName, anonymous } = options;
     return this.#place(target, options, 'network-failed', (call) => this.#host.ask({ type: 'call', call, target, displayName, anonymous }));
+  }
+
+  pull(remote: RemoteCallId): Call {
+    const known = this.state.remoteCalls.find(({ id }) => id === remote)?.remote;
+    const options = { displayName: known?.displayName ?? '' };
+    return this.#place(known?.user ?? '', options, 'remote-hang-up', (call) => this.#host.ask({ type: 'pull', call, remote }));
   }
 
   merge(one: CallId, other: CallId): Promise<void> {
@@ -168,7 +176,8 @@ class WindowPhone implements Phone, HostListener {
     if (this.#joinedBefore) this.#unconfirmed = new Set(this.#calls.keys());
     void this.#useDevices(welcome.devices);
     this.#media.setIceServers(welcome.iceServers);
-    this.#patch({ connection: welcome.connection, registration: welcome.registration, host: this.#host.mode });
+    const { connection, registration, remoteCalls } = welcome;
+    this.#patch({ connection, registration, remoteCalls, host: this.#host.mode });
     for (const state of welcome.calls) this.#callChanged(state);
     this.#publish();
     if (this.#joinedBefore && this.#wantsStart) void this.#startAgain();
@@ -184,7 +193,7 @@ class WindowPhone implements Phone, HostListener {
     this.log('warn', `the signalling is gone: ${reason}`);
     this.#media.orphanAll();
     this.#lead = false;
-    this.#patch({ connection: { type: 'stopped' }, registration: { type: 'unregistered' } });
+    this.#patch({ connection: { type: 'stopped' }, registration: { type: 'unregistered' }, remoteCalls: [] });
     if (!again) for (const id of [...this.#calls.keys()]) this.#endHere(id, 'network-failed');
     this.#publish();
   }
@@ -207,6 +216,9 @@ class WindowPhone implements Phone, HostListener {
         break;
       case 'call':
         this.#callChanged(message.state);
+        break;
+      case 'remote-calls':
+        this.#patch({ remoteCalls: message.calls });
         break;
       case 'token-wanted':
         this.#events.push(() => this.#emit('tokenWanted', message.need));
@@ -412,6 +424,7 @@ function accountOf(config: PhoneConfig): Account {
     outboundFlows: config.outboundFlows,
     transferPolicy: config.transferPolicy,
     replacesPolicy: config.replacesPolicy,
+    remoteCalls: config.remoteCalls,
     token: config.token,
     instanceId: config.instanceId,
     iceServers: config.iceServers ?? [],
