@@ -372,6 +372,73 @@ async fn several_calls_are_ordered_about_and_connected_with_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_taken_over_from_another_device_and_moved_back_there() {
+    let folder = Folder::new("take");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let (other_device, carol) = (
+        person("alice", "101", transport.clone()).await,
+        person("carol", "103", transport).await,
+    );
+    let wav = folder.wav("hello.wav", &voice(1, 20));
+    let mut alice = Console::start(&url, &wav);
+    alice
+        .until("a registration", |event| event["event"] == "registered")
+        .await;
+    let there = other_device.call("103").await.unwrap();
+    let at_carol = within(10, carol.incoming()).await.unwrap();
+    at_carol.answer().await.unwrap();
+    let can_be_taken = |event: &Value| event["calls"][0]["canBePulled"] == true;
+    alice.until("a call to be taken over", can_be_taken).await;
+    alice.order("take").await;
+    alice.done("take").await;
+    within(10, there.ended()).await.unwrap();
+    assert!(at_carol.info().unwrap().end.is_none(), "carol goes on talking");
+
+    alice.order("move").await;
+    let back = within(10, other_device.incoming()).await.unwrap();
+    back.answer().await.unwrap();
+    alice.done("move").await;
+    assert!(back.info().unwrap().end.is_none());
+    alice.order("take it").await;
+    let is_refused = |event: &Value| event["order"] == "take it" && event["done"] == false;
+    alice.until("a mistake", is_refused).await;
+    alice.order("quit").await;
+    assert_eq!(within(10, alice.child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_left_speaking_to_two() {
+    let folder = Folder::new("resume");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let (bob, carol) = (
+        person("bob", "102", transport.clone()).await,
+        person("carol", "103", transport).await,
+    );
+    let wav = folder.wav("hello.wav", &voice(1, 20));
+    let mut alice = Console::start(&url, &wav);
+    alice.order("call 102").await;
+    let at_bob = within(10, bob.incoming()).await.unwrap();
+    alice.order("call 103").await;
+    let is_refused = |event: &Value| event["order"] == "call 103" && event["done"] == false;
+    alice
+        .until("a refusal while bob's telephone rings", is_refused)
+        .await;
+    at_bob.answer().await.unwrap();
+    alice.done("call 102").await;
+    alice.order("call 103").await;
+    let at_carol = within(10, carol.incoming()).await.unwrap();
+    at_carol.answer().await.unwrap();
+    alice.done("call 103").await;
+    alice.order("resume").await;
+    alice.done("resume").await;
+    assert!(at_carol.info().unwrap().remote_hold && !at_bob.info().unwrap().remote_hold);
+    alice.order("quit").await;
+    assert_eq!(within(10, alice.child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_told_before_anything_rings() {
     let usage = |words: &[&str]| finish(clearline(words, "ws://127.0.0.1:1/", "alice"));
     let (code, _, stderr) = usage(&["call", "600", "--play", "/nonexistent.wav"]).await;
