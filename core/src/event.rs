@@ -344,7 +344,8 @@ pub struct CallInfo {
     /// [`decline_transfer`](crate::CallHandle::decline_transfer).
     #[serde(default)]
     pub transfer_request: Option<TransferRequest>,
-    /// Who has connected this side with the present far end.
+    /// Who has connected this side with the present far end; of a call that comes in, whom the caller names (RFC 3892), which
+    /// nobody proves.
     #[serde(default)]
     pub transferred_by: Option<Identity>,
     /// The call this one takes the place of if it is answered: the far end of that one has sent the user here. It

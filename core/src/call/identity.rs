@@ -63,6 +63,15 @@ pub(super) fn asserted_identity(message: &Message) -> Option<Identity> {
     Some(chosen)
 }
 
+/// Who has sent the caller here, as the caller says (RFC 3892); nobody who only calls or sends on himself.
+pub(super) fn referrer(endpoint: &Endpoint, invite: &Message) -> Option<Identity> {
+    let said = invite.addresses(HeaderName::ReferredBy).flatten().next()?;
+    let own = endpoint.config.address_of_record.as_str();
+    let caller = invite.from().ok()?;
+    let others = [own, caller.uri.as_str()].map(|party| !is_same_party(party, said.uri.as_str()));
+    (others == [true; 2] && !is_anonymous(&said.uri)).then(|| identity(&said))
+}
+
 /// An address as the user sees it. A telephone number (RFC 3966) is shown without its decoration and parameters.
 pub(super) fn identity(address: &NameAddr<'_>) -> Identity {
     let user = match TelephoneNumber::of(address.uri) {

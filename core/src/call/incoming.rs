@@ -59,6 +59,7 @@ impl Call {
         let caller = identity::caller(&invite)?;
         let diverted_by = diversion::diversions(&invite);
         let follows_alert = endpoint.config.follow_alert_info;
+        let referrer = identity::referrer(endpoint, &invite);
         let alert = follows_alert.then(|| answer_mode::alert(&invite)).flatten();
         let local_tag = endpoint.rng.token(6);
         let dialog = Dialog::from_request(&invite, &local_tag)?;
@@ -77,6 +78,7 @@ impl Call {
         let mut call = Self::new(endpoint, id, CallDirection::Incoming, caller.identity, stage);
         call.info.anonymous = caller.anonymous;
         call.info.diverted_by = diverted_by;
+        call.info.transferred_by = referrer;
         call.info.alert = alert;
         call.ring(endpoint);
         Ok(call)

@@ -372,3 +372,22 @@ fn how_a_call_rings_is_the_platforms_matter_only_by_policy() {
     let alert = ladder.info(ladder.newest_call()).alert.as_deref();
     assert_eq!(alert, Some("urn:alert:source:external"));
 }
+
+#[test]
+fn a_call_says_who_has_sent_the_caller() {
+    let referred_by = |value: &str| {
+        let ladder = ring_with(&[(HeaderName::ReferredBy, value)]);
+        let info = ladder.info(ladder.newest_call());
+        info.transferred_by.clone().map(|by| (by.display_name, by.user))
+    };
+    let carol = Some(("Carol".to_owned(), "carol".to_owned()));
+    assert_eq!(referred_by("Carol <sip:carol@example.com>"), carol);
+    let long = format!("\"{}\" <sip:carol@example.com>", "x".repeat(5_000));
+    assert!(referred_by(&long).is_some_and(|(name, _)| name.len() <= 256));
+    // Whoever moves a call to this device, or calls without any help, has not passed it on.
+    for own in ["<sip:alice@example.com>", "<sip:bob@example.com>"] {
+        assert_eq!(referred_by(own), None, "{own}");
+    }
+    assert_eq!(referred_by("<sip:anonymous@anonymous.invalid>"), None);
+    assert_eq!(referred_by("not an address"), None);
+}

@@ -64,6 +64,8 @@ export class IncomingCard extends Component {
 
   override render(): unknown {
     const { name, number } = this.desk.contacts.person(this.call.remote);
+    const { transferredBy } = this.call;
+    const passedOn = transferredBy && t('call.passedOn', { name: this.desk.contacts.person(transferredBy).name });
     const diverted = divertedText(this.call, this.desk.contacts);
     return html`<section class="card" role="region" tabindex="-1" aria-label=${name} data-testid="incoming-card" data-call-state="incoming" data-call-id=${this.call.id}>
       <div class="who">
@@ -72,6 +74,7 @@ export class IncomingCard extends Component {
           <p class="eyebrow">${icon('bell')}${t('call.incoming')}</p>
           <h2>${name}</h2>
           ${number && number !== name ? html`<p class="sub tabular truncate">${number}</p>` : null}
+          ${passedOn ? html`<p class="sub truncate" data-testid="passed-on-by">${passedOn}</p>` : null}
           ${diverted ? html`<p class="sub truncate" data-testid="diverted-by">${diverted}</p>` : null}
         </div>
       </div>

@@ -162,7 +162,7 @@ export interface CallState {
   readonly transfer: TransferState | null;
   /** The far end waits for this user's consent: `acceptTransfer` or `declineTransfer`. */
   readonly transferRequest: TransferRequest | null;
-  /** Who has connected this side with the present far end. */
+  /** Who has connected this side with the present far end; of a call that comes in, whom the caller names (nobody proves it). */
   readonly transferredBy: Identity | null;
   /** The call whose place this one takes if it is answered, because its far end has sent the user here. */
   readonly succeeds: CallId | null;
