@@ -262,6 +262,16 @@ impl Call {
         true
     }
 
+    /// The far end has failed on an offer that the call cannot do without: what each side holds to be negotiated would stay
+    /// different. `false` if nothing but a wish of the user was offered, or it has been tried often enough.
+    pub(super) fn is_tried_again(&mut self, endpoint: &mut Endpoint, offer: Offer) -> bool {
+        if !offer.is_needed() || !self.waits_for(endpoint, offer, 1) {
+            return false;
+        }
+        self.roll_back(endpoint);
+        true
+    }
+
     /// The far end does not want our offer: everything is as it was before (RFC 6141 section 3.1).
     pub(super) fn refused(&mut self, endpoint: &mut Endpoint, offer: Offer, status: u16, reason: &str) {
         self.is_known_again();

@@ -127,6 +127,8 @@ impl Call {
                 self.roll_back(endpoint);
             }
             (500 | 503, _) if self.is_put_off(endpoint, offer, response) => {}
+            // Sections 21.5.1, 21.5.4 and 21.5.5: it may go well another time.
+            (500 | 503 | 504, _) if self.is_tried_again(endpoint, offer) => {}
             (status, _) if offer.refresh && says_lost(status) && self.recover(endpoint) => {}
             (408 | 481, _) => self.leave_lost_dialog(endpoint, status),
             (status, _) => {

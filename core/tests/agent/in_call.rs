@@ -1199,6 +1199,77 @@ fn a_change_that_met_a_lost_connection_ends_and_its_call_goes_on() {
     assert!(ladder.media.is_stable(ladder.session()));
 }
 
+/// A hold whose answer was lost with its connection: the far end may have accepted it, so a new offer has to settle what holds.
+fn in_doubt() -> (Ladder, FarEnd) {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    ladder.transport(MediaTransport::Connected);
+    ladder.hold(CALL);
+    ladder.expect(Method::Invite);
+    ladder.lose_connection();
+    ladder.reconnect();
+    ladder.register();
+    (ladder, far)
+}
+
+#[test]
+fn what_is_in_doubt_is_offered_again_when_the_far_end_has_failed() {
+    for status in [500, 503, 504] {
+        let (mut ladder, far) = in_doubt();
+        let reinvite = ladder.expect(Method::Invite);
+        ladder.receive(&far.response(&reinvite, status).build());
+        ladder.expect(Method::Ack);
+        ladder.expect_silence();
+        let reinvite = ladder.wait_for(Method::Invite);
+        assert_eq!(offered(&reinvite), Direction::SendRecv);
+        ladder.receive(&far.accepts(&reinvite, Direction::SendRecv));
+        ladder.expect(Method::Ack);
+        ladder.pass(60.0);
+        let again = ladder.take_sent();
+        assert!(
+            again.iter().all(|(_, it)| it.method() != Method::Invite),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_not_offered_for_ever() {
+    for (status, most) in [(500, 9), (488, 1), (501, 1)] {
+        let (mut ladder, far) = in_doubt();
+        let mut offers = 0;
+        for _ in 0..300 {
+            for (_, message) in ladder.take_sent() {
+                if message.is_request() && message.method() == Method::Invite {
+                    offers += 1;
+                    ladder.receive(&far.response(&message, status).build());
+                }
+            }
+            ladder.pass(0.1);
+        }
+        assert_eq!(offers, most, "{status}");
+        assert_eq!(ladder.state(CALL), CallState::Active);
+    }
+}
+
+#[test]
+fn a_wish_made_while_in_doubt_is_refused_for_itself() {
+    let (mut ladder, far) = in_doubt();
+    let hold = ladder.hold(CALL);
+    let reinvite = ladder.expect(Method::Invite);
+    ladder.receive(&far.response(&reinvite, 500).build());
+    ladder.expect(Method::Ack);
+    let reinvite = ladder.wait_for(Method::Invite);
+    assert_eq!(offered(&reinvite), Direction::SendOnly);
+    ladder.receive(&far.response(&reinvite, 488).build());
+    ladder.expect(Method::Ack);
+    assert!(matches!(
+        ladder.failure(hold),
+        Some(OperationError::Refused { status: 488, .. })
+    ));
+    ladder.pass(60.0);
+    ladder.expect_silence();
+}
+
 #[test]
 fn a_call_without_platform_and_audio_is_given_up() {
     let (mut ladder, _) = Ladder::in_outgoing_call();
