@@ -387,7 +387,8 @@ pub enum TransferState {
         /// What it has heard: 100 for nothing yet, 180 when it rings there.
         sip_status: u16,
     },
-    /// It has not come about, and the far end is back. Stays until the next command to the call.
+    /// It has not come about, and the far end is back; where the user speaks with somebody else by then, it stays on hold
+    /// ([`CallInfo::local_hold`] without [`CallInfo::negotiating`]). Stays until the next command to the call.
     Failed {
         /// Why.
         error: OperationError,

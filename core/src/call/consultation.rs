@@ -1,9 +1,9 @@
 //! Somebody else is asked before the far end of this call is sent there: it is on hold, and comes back by itself when that
-//! other call ends.
+//! other call ends, unless the user is speaking with a third one by then.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, CallState, Endpoint};
+use super::{Call, CallState};
 use crate::event::TransferState;
 use crate::id::CallId;
 
@@ -40,8 +40,8 @@ impl Call {
         consultation.is_some_and(|it| !std::mem::replace(&mut it.answered, true)) && is_speaking
     }
 
-    /// Nobody is being asked any more: the far end is taken off hold.
-    pub(crate) fn end_consultation(&mut self, endpoint: &mut Endpoint) {
+    /// Nobody is being asked any more: the far end comes back.
+    pub(crate) fn end_consultation(&mut self) {
         let Some(consultation) = self.consultation.take() else {
             return;
         };
@@ -49,7 +49,7 @@ impl Call {
             self.info.transfer = None;
         }
         if consultation.retrieve {
-            self.wish_hold(endpoint, false);
+            self.returns();
         }
     }
 

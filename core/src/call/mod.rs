@@ -135,6 +135,9 @@ pub(crate) struct Call {
     transfer: Option<Box<Transfer>>,
     /// Somebody else is being asked first.
     consultation: Option<Consultation>,
+    /// What it was put on hold for has come to nothing: it is taken off hold, unless the user speaks with somebody else by
+    /// now. Decided before the step ends that has brought this.
+    returns: bool,
     /// The far end wants this side to call somebody else.
     referee: Option<Box<Referee>>,
     /// The far end of another call has sent this side here.
@@ -222,6 +225,7 @@ impl Call {
             recovery: None,
             transfer: None,
             consultation: None,
+            returns: false,
             referee: None,
             errand: None,
             offered_for: None,

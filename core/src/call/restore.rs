@@ -120,6 +120,7 @@ impl Call {
             recovery: None,
             transfer: transfer.map(|it| Box::new(it.moved(moved, now))),
             consultation,
+            returns: false,
             referee: referee.map(|it| Box::new(it.moved(UNSEEN_REQUESTS, now))),
             errand: None,
             offered_for: None,

@@ -7,7 +7,8 @@
 //!                    | refused, no answer        | NOTIFY 3xx-6xx, or nobody says anything more
 //!                    +---------------------------+--> none: the call comes back, and its info says why
 //! ```
-//! A call that was put on hold for the transfer only is taken off hold when that fails.
+//! A call that was put on hold for the transfer only is taken off hold when that fails, unless the user is speaking with
+//! somebody else by then.
 
 use serde::{Deserialize, Serialize};
 
@@ -363,7 +364,7 @@ impl Call {
         self.conclude(endpoint, *transfer, Err(error.clone()));
         self.show_failed_transfer(error);
         if retrieve {
-            self.wish_hold(endpoint, false);
+            self.returns();
         }
     }
 

@@ -6,6 +6,7 @@
 use super::negotiation::{Negotiation, Offer};
 use super::{Call, CallState, CommandError, Endpoint, OperationError, OperationId, Stage};
 use crate::event::CallDirection;
+use crate::id::CallId;
 use crate::time::{Duration, Instant};
 
 /// How often in a row an offer is tried again because the far end asks for patience.
@@ -117,6 +118,21 @@ impl Call {
         if let Stage::Established(established) = &mut self.stage {
             established.wanted.wish_hold(endpoint, hold);
         }
+    }
+
+    /// What this call was put on hold for has come to nothing.
+    pub(crate) fn returns(&mut self) {
+        self.returns = true;
+    }
+
+    /// Its id, if that has happened since this was asked last.
+    pub(crate) fn take_return(&mut self) -> Option<CallId> {
+        std::mem::take(&mut self.returns).then_some(self.info.id)
+    }
+
+    /// Whether the user speaks with the far end, or is about to.
+    pub(crate) fn occupies(&self) -> bool {
+        self.is_taken() && !self.is_held()
     }
 
     /// An operation that ends when what is wished of hold is negotiated.

@@ -203,6 +203,14 @@ impl UserAgent {
         Some(*hold)
     }
 
+    /// What a merge or split that fails makes of a call's hold is not its matter any more.
+    pub(super) fn forget_hold_before_merging(&mut self, id: CallId) {
+        let change = self.conference.as_mut().and_then(|it| it.change.as_mut());
+        if let Some(change) = change {
+            change.undo.retain(|(call, _)| *call != id);
+        }
+    }
+
     /// The conference of calls that have been brought back.
     pub(super) fn restore_conference(&mut self) {
         let members: Vec<_> = self
@@ -435,8 +443,10 @@ impl Change {
     fn take_back(&mut self, calls: &mut Calls, endpoint: &mut Endpoint) {
         self.steps.clear();
         for (id, hold) in self.undo.drain(..) {
-            if let Some(call) = calls.get_mut(&id) {
-                call.wish_hold(endpoint, hold);
+            match calls.get_mut(&id) {
+                Some(call) if hold => call.wish_hold(endpoint, true),
+                Some(call) => call.returns(),
+                None => {}
             }
         }
     }

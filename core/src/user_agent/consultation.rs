@@ -15,7 +15,8 @@ impl UserAgent {
     /// with [`CallHandle::transfer_to`](crate::CallHandle::transfer_to). Done when the far end is on hold and the second
     /// call is on its way.
     ///
-    /// Whenever the second call ends, the first one is taken off hold again.
+    /// Whenever the second call ends, the first one is taken off hold again. If the user speaks with a third one by then, it
+    /// stays on hold.
     ///
     /// # Errors
     /// Those of [`Self::call`]; [`CommandError::WrongState`] unless `of` is answered, or while another change of whom the
@@ -58,7 +59,11 @@ impl UserAgent {
             });
         }
         let call = self.calls.get_mut(&id).ok_or(CommandError::NoSuchCall)?;
-        call.end_consultation(&mut self.endpoint);
+        call.end_consultation();
+        // The user's own command: it comes back whoever else is spoken with.
+        if call.take_return().is_some() {
+            call.wish_hold(&mut self.endpoint, false);
+        }
         let operation = call.await_hold(&mut self.endpoint);
         self.settle();
         Ok(operation)
@@ -122,7 +127,7 @@ impl UserAgent {
         let returning = returning.into_iter().filter(|id| !self.is_in_sequence(*id));
         for id in returning.collect::<Vec<_>>() {
             has_moved = true;
-            self.with_call(id, Call::end_consultation);
+            self.with_call(id, |call, _| call.end_consultation());
         }
         has_moved
     }

@@ -61,8 +61,7 @@ impl<'a> CallHandle<'a> {
     /// # Errors
     /// [`CommandError::WrongState`] unless the call is answered; [`CommandError::NotConnected`].
     pub fn hold(&mut self) -> Result<OperationId, CommandError> {
-        self.agent
-            .command(self.id, |call, endpoint| call.set_hold(endpoint, true))
+        self.agent.command_hold(self.id, true)
     }
 
     /// Takes the far end off hold. Done when negotiated.
@@ -70,8 +69,7 @@ impl<'a> CallHandle<'a> {
     /// # Errors
     /// Those of [`Self::hold`].
     pub fn resume(&mut self) -> Result<OperationId, CommandError> {
-        self.agent
-            .command(self.id, |call, endpoint| call.set_hold(endpoint, false))
+        self.agent.command_hold(self.id, false)
     }
 
     /// Switches the microphone off or on. Never signalled.
@@ -93,7 +91,8 @@ impl<'a> CallHandle<'a> {
     }
 
     /// Sends the far end to `target`, a number, a name or a URI. It is put on hold first. Done when `target` has answered,
-    /// and the call with it; if nobody does, the call is what it was before.
+    /// and the call with it; if nobody does, the call is what it was before, or stays on hold if the user speaks with somebody
+    /// else by then.
     ///
     /// # Errors
     /// [`CommandError::InvalidTarget`], [`CommandError::WrongState`] unless the call is answered,
@@ -113,7 +112,8 @@ impl<'a> CallHandle<'a> {
     }
 
     /// Sends the far end to take this user's place in the call `other`. It is put on hold first. Done when it has, and
-    /// both calls with it; if it has not, both are what they were before.
+    /// both calls with it; if it has not, both are what they were before, but that this one stays on hold while the user
+    /// speaks with somebody else.
     ///
     /// While `other` only rings it is taken back, and the far end is sent there as [`Self::transfer`] does. If this far end
     /// cannot be sent, but that of `other` can, it is sent here.

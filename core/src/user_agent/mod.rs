@@ -381,6 +381,15 @@ impl UserAgent {
         result
     }
 
+    /// The user's own hold or resume of a call.
+    fn command_hold(&mut self, id: CallId, hold: bool) -> Result<OperationId, CommandError> {
+        let call = self.calls.get_mut(&id).ok_or(CommandError::NoSuchCall)?;
+        let operation = call.set_hold(&mut self.endpoint, hold)?;
+        self.hold_is_commanded(id);
+        self.settle();
+        Ok(operation)
+    }
+
     pub(super) fn with_call(&mut self, id: CallId, step: impl FnOnce(&mut Call, &mut Endpoint)) {
         if let Some(call) = self.calls.get_mut(&id) {
             step(call, &mut self.endpoint);
@@ -415,9 +424,11 @@ impl UserAgent {
         self.lines.report(&mut self.endpoint);
         self.send_post_dial();
         self.advance_conference();
+        self.bring_back();
         self.advance_calls();
         while self.advance_sequences() | self.relate_calls() {
             self.advance_conference();
+            self.bring_back();
             self.advance_calls();
         }
         let over: Vec<_> = self

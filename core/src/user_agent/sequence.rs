@@ -28,7 +28,21 @@ pub(super) struct Sequence {
     /// Whether the steps are those towards the goal itself.
     is_doing: bool,
     /// Calls this operation has put on hold.
-    held: Vec<CallId>,
+    held: Vec<Held>,
+}
+
+/// A call that an operation has put on hold.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    call: CallId,
+    /// It comes back when the operation fails: the user has not commanded its hold since.
+    returns: bool,
+}
+
+impl Held {
+    fn new(call: CallId) -> Self {
+        Self { call, returns: true }
+    }
 }
 
 /// A command to one call.
@@ -64,6 +78,15 @@ impl Goal {
         match self {
             Self::Answer(call) | Self::Resume(call) => *call,
             Self::Consult { of: call, .. } | Self::Refer { call, .. } | Self::Join { call, .. } => *call,
+        }
+    }
+
+    /// Whether the user is to speak with somebody else than the far end of `id` when it is reached.
+    fn begins_talk_besides(&self, id: CallId) -> bool {
+        match self {
+            Self::Answer(call) | Self::Resume(call) => *call != id,
+            Self::Consult { of, .. } => *of != id,
+            Self::Refer { .. } | Self::Join { .. } => false,
         }
     }
 
@@ -114,7 +137,7 @@ impl UserAgent {
             // One that cannot be put on hold is not in anybody's way, or the goal fails by itself.
             if let Ok(operation) = self.endpoint.as_step(hold) {
                 sequence.steps.push(Step { operation, call: *id });
-                sequence.held.extend(is_for_this.then_some(*id));
+                sequence.held.extend(is_for_this.then_some(Held::new(*id)));
             }
         }
         self.sequences.push(sequence);
@@ -125,7 +148,7 @@ impl UserAgent {
     /// Whether a call is part of an operation of several steps that has not come to its end.
     pub(super) fn is_in_sequence(&self, id: CallId) -> bool {
         let mut sequences = self.sequences.iter();
-        sequences.any(|it| it.goal.concerns(id) || it.held.contains(&id)) || self.is_being_merged(id)
+        sequences.any(|it| it.goal.concerns(id) || it.has_held(id)) || self.is_being_merged(id)
     }
 
     /// Whether the user is about to speak with somebody else. One such change at a time: two of them would each find the
@@ -147,9 +170,48 @@ impl UserAgent {
             | Goal::Answer(_)
             | Goal::Consult { .. }
             | Goal::Refer { .. }
-            | Goal::Join { .. } => it.held.contains(&id).then_some(false),
+            | Goal::Join { .. } => it.brings_back(id).then_some(false),
         });
         before.or_else(|| self.hold_before_conference_change(id))
+    }
+
+    /// The user has commanded the hold of a call: no operation takes that back.
+    pub(super) fn hold_is_commanded(&mut self, id: CallId) {
+        let held = self.sequences.iter_mut().flat_map(|it| &mut it.held);
+        for held in held.filter(|it| it.call == id) {
+            held.returns = false;
+        }
+        self.forget_hold_before_merging(id);
+    }
+
+    /// Calls that were on hold for something that has come to nothing are taken off it, all together. Not while the user
+    /// speaks with somebody else, or is about to: nobody is to hear what is meant for another.
+    pub(super) fn bring_back(&mut self) {
+        let returning: Vec<_> = self.calls.values_mut().filter_map(Call::take_return).collect();
+        for id in returning.iter().copied() {
+            if self.is_occupied_besides(id, &returning) {
+                continue;
+            }
+            let is_other = |it: &&mut Sequence| it.goal.begins_talk_besides(id);
+            match self.sequences.iter_mut().find(is_other) {
+                // Whether the user will speak with another is not certain yet: it comes back if not.
+                Some(sequence) if !sequence.held.iter().any(|it| it.returns) => {
+                    sequence.held.push(Held::new(id));
+                }
+                Some(_) => {}
+                None => self.with_call(id, |call, endpoint| call.wish_hold(endpoint, false)),
+            }
+        }
+    }
+
+    fn is_occupied_besides(&self, id: CallId, returning: &[CallId]) -> bool {
+        let conference = self.calls.get(&id).and_then(|call| call.info.conference);
+        let is_together = |call: &Call| conference.is_some() && call.info.conference == conference;
+        let mut others = self
+            .calls
+            .values()
+            .filter(|it| it.id() != id && !returning.contains(&it.id()));
+        others.any(|call| call.occupies() && !is_together(call))
     }
 
     /// Takes the steps that have become possible; `false` if there are none.
@@ -246,7 +308,7 @@ impl UserAgent {
                 target,
                 options,
             } => {
-                let retrieve = sequence.held.contains(&of);
+                let retrieve = sequence.brings_back(of);
                 self.place_consultation(of, id, target, options, retrieve)
             }
             Goal::Refer { call, target } => {
@@ -272,7 +334,7 @@ impl UserAgent {
         let target = target.ok_or(OperationError::CallEnded)?;
         let first = self.calls.get_mut(&call).ok_or(OperationError::CallEnded)?;
         if first.forget_consultation() {
-            sequence.held.push(call);
+            sequence.held.push(Held::new(call));
         }
         let step = self.step(other, Call::hang_up)?;
         Ok(Progress::Turns(step, Goal::Refer { call, target }))
@@ -301,7 +363,7 @@ impl UserAgent {
             operation: sequence.operation,
             refer_to,
             with,
-            retrieve: sequence.held.contains(&id),
+            retrieve: sequence.brings_back(id),
         };
         call.refer(&mut self.endpoint, referral)?;
         if let Some(other) = with.and_then(|other| self.calls.get_mut(&other)) {
@@ -312,9 +374,9 @@ impl UserAgent {
 
     /// What this operation has put on hold comes back.
     fn fail_sequence(&mut self, sequence: Sequence, error: OperationError) {
-        for id in &sequence.held {
-            // A step that has not come to its end yet ends with this.
-            self.with_call(*id, |call, endpoint| call.wish_hold(endpoint, false));
+        for held in sequence.held.iter().filter(|it| it.returns) {
+            // A step that has not come to its end yet ends when it does.
+            self.with_call(held.call, |call, _| call.returns());
         }
         if !matches!(sequence.goal, Goal::Answer(_) | Goal::Resume(_)) && error != OperationError::Superseded
         {
@@ -328,6 +390,14 @@ impl UserAgent {
 }
 
 impl Sequence {
+    fn has_held(&self, id: CallId) -> bool {
+        self.held.iter().any(|it| it.call == id)
+    }
+
+    fn brings_back(&self, id: CallId) -> bool {
+        self.held.iter().any(|it| it.call == id && it.returns)
+    }
+
     /// A call that was in the way and has ended is not in the way any more.
     fn does_without(&self, error: &OperationError, step: Step) -> bool {
         let was_in_the_way = !self.is_doing && step.call != self.goal.subject();

@@ -109,6 +109,25 @@ fn a_caller_who_gives_up_meanwhile_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_hold_the_user_commands_meanwhile_is_not_taken_back_with_it() {
+    let (mut ladder, far) = Ladder::in_outgoing_call();
+    let (second, _, invite) = ladder.ring("carol");
+    let operation = ladder.agent.hold_and_answer(ladder.now, second).unwrap();
+    ladder.drain();
+    let reinvite = ladder.expect(Method::Invite);
+    let hold = ladder.hold(CALL);
+    ladder.receive(&FarEnd::cancel(&invite).build());
+    ladder.expect_response(200, Method::Cancel);
+    ladder.expect_response(487, Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    assert_eq!(ladder.failure(operation), Some(OperationError::CallEnded));
+    assert!(ladder.succeeded(hold));
+    assert!(ladder.info(CALL).local_hold, "nobody resumes it but the user");
+    ladder.expect_silence();
+}
+
+#[test]
 fn a_call_that_ends_while_it_is_held_is_not_in_the_way() {
     let (mut ladder, mut far) = Ladder::in_outgoing_call();
     let (second, mut carol, _) = ladder.ring("carol");

@@ -398,16 +398,18 @@ fn a_caller_who_does_not_wait_leaves_the_other_call() {
 #[test]
 fn any_two_calls_can_be_connected() {
     let (mut ladder, mut bob) = with_bob();
-    let (second, carol) = ladder.take_call("carol");
+    let (second, _carol) = ladder.take_call("carol");
     let operation = ladder.command(CALL, |call| call.transfer_to(second)).unwrap();
     is_held(&mut ladder, &bob);
     let refer = ladder.expect(Method::Refer);
     ladder.receive(&bob.response(&refer, 202).build());
     tells(&mut ladder, &mut bob, "500 Oh", "terminated");
     assert!(ladder.failure(operation).is_some());
-    is_retrieved(&mut ladder, &bob, CALL);
+    ladder.expect_silence();
+    assert!(ladder.info(CALL).local_hold, "the user speaks with carol");
     assert!(!ladder.info(second).local_hold);
-    let _ = carol;
+    ladder.resume(CALL);
+    is_retrieved(&mut ladder, &bob, CALL);
 }
 
 #[test]

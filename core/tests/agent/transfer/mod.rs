@@ -6,6 +6,7 @@ mod consent;
 mod push;
 mod referred;
 mod swap;
+mod third_call;
 mod undo;
 
 use clearline_core::sip::{HeaderName, Message, Method};

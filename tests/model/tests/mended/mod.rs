@@ -82,6 +82,14 @@ pub(crate) const CASES: &[Mended] = &[
     (ASTERISK, 304_494, &[
         Dial(214, 96), HalfOpenDown(228), HoldAndAnswer(144), Visible(253, true),
     ]),
+    (OPENSCAPE, 10_032_800, &[
+        Dial(17, 154), Answer(223), Hold(39, 95), HalfOpenDown(187), FailMedia(233), Seconds(12),
+    ]),
+    (PROXY, 10_033_101, &[
+        Seconds(6750), Drop(252), Bad(191, 2), Dial(88, 184), Mend(99), HoldAndAnswer(28),
+        Seconds(4500), Sleep(247), Dial(102, 208), HoldAndAnswer(68), Hold(200, 185), Answer(159),
+        StopPlatform,
+    ]),
     (FREESWITCH, 463, &[
         Dial(86, 180), HoldAndAnswer(212), Seconds(17), NetworkChanged(220), FailMedia(150),
     ]),
