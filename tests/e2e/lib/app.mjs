@@ -43,6 +43,8 @@ export const labels = {
   transferNow: "Transfer now",
   askFirst: "Ask first",
   completeTransfer: "Complete transfer",
+  pull: "Take over here",
+  push: "Move to my other devices",
   cancel: "Cancel",
   tryAgain: "Try again",
 };

@@ -115,6 +115,40 @@ test('each change of a call is announced once', () => {
   ]);
 });
 
+test('a conversation on another device is announced once, also when it does not come here', async () => {
+  const announcer = new Announcer(store.state, contacts);
+  const said: string[] = [];
+  announcer.state.subscribe(() => said.push(announcer.state.value!.text));
+  const there = phone.addElsewhere();
+  phone.refuseWith = { code: 'call-ended' };
+  store.pull(there);
+  await Promise.resolve();
+  phone.patch({});
+  expect(store.state.value.elsewhere).toEqual([there]);
+  expect(said.filter((text) => text.includes('another device'))).toEqual(['Your call with Bob Kramer is on another device']);
+});
+
+test('keys move a call between devices only where that can be', () => {
+  const pull = vi.fn();
+  const push = vi.fn();
+  const desk = Object.assign(deskOf(vi.fn()), { switchboard: { pull, push }, closePanel: () => undefined });
+  phone.addElsewhere({ id: 'd1', canBePulled: false });
+  expect(perform(desk, 'pull', 'key')).toBe(false);
+  const there = phone.addElsewhere({ id: 'd2' });
+  expect(perform(desk, 'pull', 'key')).toBe(true);
+  expect(pull).toHaveBeenCalledWith(there);
+  phone.patch({ connection: { type: 'connecting', attempt: 1 } });
+  expect(perform(desk, 'pull', 'key')).toBe(false);
+  expect(perform(desk, 'push', 'key')).toBe(false);
+  const call = phone.add({ transferable: false });
+  expect(perform(desk, 'push', 'key')).toBe(false);
+  phone.change(call.id, { transferable: true });
+  expect(perform(desk, 'push', 'key')).toBe(true);
+  expect(push).toHaveBeenCalledWith(call.id);
+  phone.change(call.id, { transfer: { type: 'referring' } });
+  expect(perform(desk, 'push', 'key')).toBe(false);
+});
+
 test('commands only do what makes sense now', () => {
   const said = vi.fn();
   const desk = deskOf(said);

@@ -281,3 +281,67 @@ test('which numbers are for emergencies depends on the country', () => {
   expect(['112', '0112', '110'].map((number) => isEmergencyNumber(number, 'DE'))).toEqual([true, true, true]);
   expect(['110', '1120', '12'].map((number) => isEmergencyNumber(number, null))).toEqual([false, false, false]);
 });
+
+test('a call is taken over from another device when whoever is here is on hold', async () => {
+  const first = phone.add({ id: 'first' });
+  const there = phone.addElsewhere();
+  board.pull(there);
+  board.pull(there);
+  await settled();
+  expect(phone.commands).toEqual([`hold ${first.id}`, `pull ${there.id}`]);
+  // It is on its way here: not to be taken over twice.
+  expect(store.state.value.elsewhere).toEqual([]);
+});
+
+test('a call that cannot be taken over stays where it was, the first one is back, and that is told once', async () => {
+  const first = phone.add({ id: 'first' });
+  const there = phone.addElsewhere();
+  board.pull(there);
+  await vi.waitUntil(() => phone.commands.length === 1);
+  phone.refuseWith = { code: 'call-ended' };
+  await settled();
+  expect(phone.commands).toEqual([`hold ${first.id}`, `pull ${there.id}`, `resume ${first.id}`]);
+  expect(shown()).toEqual(['problem.pull']);
+  expect(store.state.value.ended).toEqual([]);
+  expect(store.state.value.elsewhere).toEqual([there]);
+});
+
+test('nothing is taken over when whoever is here cannot be put on hold', async () => {
+  phone.add({ id: 'first' });
+  phone.refuseWith = { code: 'timed-out' };
+  board.pull(phone.addElsewhere());
+  await settled();
+  expect(phone.commands).toEqual(['hold first']);
+  expect(shown()).toEqual(['problem.secondCall']);
+});
+
+test('taking over is given up without a word', async () => {
+  const there = phone.addElsewhere();
+  board.pull(there);
+  await settled();
+  const call = last();
+  phone.end(call.id, { cause: 'cancelled' });
+  call.refuse({ code: 'call-ended' });
+  await settled();
+  expect(shown()).toEqual([]);
+  expect(store.state.value.ended).toEqual([]);
+});
+
+test('what only rings elsewhere is not shown as a conversation there', () => {
+  phone.addElsewhere({ state: 'ringing' });
+  expect(store.state.value.elsewhere).toEqual([]);
+});
+
+test('a call goes to the other devices, and says so', async () => {
+  const call = phone.add({ id: 'first' });
+  await board.push(call.id);
+  expect(phone.commands).toEqual(['push first']);
+  expect(board.destination(call.id)).toBe('push.devices');
+});
+
+test('a call that does not go to the other devices at all is told', async () => {
+  phone.add({ id: 'first' });
+  phone.refuseWith = { code: 'not-offered' };
+  await board.push('first');
+  expect(shown()).toEqual(['problem.transfer']);
+});

@@ -2,6 +2,7 @@ import { css, html } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import type { CallState } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
+import { ACTIONS, perform } from '../model/actions.js';
 import type { Desk } from '../model/desk.js';
 import { sameNumber } from '../model/number.js';
 import type { PartySearch } from '../model/party-search.js';
@@ -85,7 +86,7 @@ export class CallPicker extends Component {
         @take=${({ detail }: CustomEvent<Taken>) => this.#take(detail.second)}
         @leave=${() => this.desk.closePanel()}
       ></cl-party-field>
-      ${transfer ? this.#ways() : html`<p>${t('add.hint', { name })}</p>`}
+      ${transfer ? [this.#ways(), this.#push()] : html`<p>${t('add.hint', { name })}</p>`}
     `;
   }
 
@@ -100,6 +101,15 @@ export class CallPicker extends Component {
         <button type="button" class="button primary" ?disabled=${!chosen} title=${t('transfer.nowKey')} @click=${() => this.#take(false)}>${t('transfer.now')}</button>
         <button type="button" class="button soft" ?disabled=${!chosen} title=${t('transfer.askKey')} @click=${() => this.#take(true)}>${t('transfer.ask')}</button>
     </div>`;
+  }
+
+  /** To the devices of this user, whoever is chosen. */
+  #push(): unknown {
+    const { desk, call } = this;
+    const { label, key } = ACTIONS.push;
+    return html`<button type="button" class="button soft" title=${`${t(label)} (${key})`} ?disabled=${!ACTIONS.push.enabled(desk, call)} @click=${() => perform(desk, 'push', 'button', call.id)}>
+      ${icon('devices')}<span>${t(label)}</span>
+    </button>`;
   }
 
   #take(second: boolean): void {

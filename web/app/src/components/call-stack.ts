@@ -12,6 +12,7 @@ import { icon, type IconName } from './icons.js';
 import './incoming-card.js';
 import './call-card.js';
 import './ended-card.js';
+import './remote-card.js';
 
 /** Every call of the moment: who rings, who is up, who waits, who just left. */
 @customElement('cl-call-stack')
@@ -72,7 +73,7 @@ export class CallStack extends Component {
   }
 
   override render(): unknown {
-    const { incoming, current, ended } = this.desk.calls.state.value;
+    const { incoming, current, ended, elsewhere } = this.desk.calls.state.value;
     const busy = current.length > 0;
     const members = current.filter((call) => call.conference !== null);
     const held = current.filter((call) => call.localHold && call.conference === null);
@@ -85,6 +86,7 @@ export class CallStack extends Component {
       ${atTheEar > 0 && held.length > 0 && !this.compact && incoming.length === 0 ? this.#between() : nothing}
       ${held.length > 1 && !this.compact ? html`<h3 class="waiting">${t('call.heldCount', { count: held.length })}</h3>` : nothing}
       ${this.#cards(held, () => incoming.length > 0)}
+      ${repeat(elsewhere, ({ id }) => id, (call) => html`<cl-remote-card .desk=${this.desk} .call=${call}></cl-remote-card>`)}
       ${repeat(ended, ({ call }) => call.id, ({ call }) => html`<cl-ended-card .desk=${this.desk} .call=${call}></cl-ended-card>`)}
     `;
   }

@@ -130,9 +130,9 @@ export class DeskElement extends Component {
   override render(): unknown {
     this.toggleAttribute('wide', this.wide);
     const { view, panel } = this.desk.state.value;
-    const { incoming, current, ended } = this.desk.calls.state.value;
+    const { incoming, current, ended, elsewhere } = this.desk.calls.state.value;
     const live = incoming.length + current.length > 0;
-    const cards = live || ended.length > 0;
+    const cards = live || ended.length > 0 || elsewhere.length > 0;
     const compact = !this.wide && view !== 'phone';
     // What is open in a call's card needs the room of the view on a small window.
     const covered = !this.wide && panel !== null && !compact;

@@ -36,6 +36,7 @@ const PATHS = {
   info: svg`<circle cx="12" cy="12" r="8.500"/><path d="M12 11v5M12 8h.01"/>`,
   keyboard: svg`<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10h.01M11 10h.01M15 10h.01M17.500 10h.01M7 14h10"/>`,
   signOut: svg`<path d="M14 4.500H6v15h8M10.500 12H20M16.500 8.500L20 12l-3.500 3.500"/>`,
+  devices: svg`<path d="M3 5.500h13v3M3 5.500V15h10M5.500 19H13"/><rect x="15.500" y="10.500" width="5.500" height="9" rx="1.200"/>`,
   chevron: svg`<path d="M9.500 6l6 6-6 6"/>`,
   record: svg`<circle cx="12" cy="12" r="5.500" fill="currentColor"/>`,
 } as const;

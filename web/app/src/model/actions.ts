@@ -1,4 +1,4 @@
-import type { CallId, CallState } from '@clearline/phone';
+import type { CallId, CallState, RemoteCall } from '@clearline/phone';
 import { t, type MessageKey } from '../i18n/i18n.js';
 import type { Desk } from './desk.js';
 import { consultationOf } from './transfer-text.js';
@@ -48,6 +48,12 @@ function swapPartner(desk: Desk, call: CallState | undefined): CallState | undef
   if (talking?.state !== 'active' || talking.negotiating || talking.conference !== null) return undefined;
   const held = call?.localHold ? call : desk.calls.state.value.current.find((other) => other.localHold);
   return held?.negotiating ? undefined : held;
+}
+
+/** What a key takes over: the conversation on another device that began last. */
+function pullable(desk: Desk): RemoteCall | undefined {
+  const { elsewhere, phone } = desk.calls.state.value;
+  return phone.connection.type === 'connected' ? elsewhere.findLast((call) => call.canBePulled) : undefined;
 }
 
 export const ACTIONS = {
@@ -151,6 +157,24 @@ export const ACTIONS = {
     run(desk, call) {
       const first = consulting(desk, call);
       if (first) void desk.switchboard.cancel(first.id);
+    },
+  },
+  push: {
+    label: 'action.push',
+    key: 'D',
+    enabled: (desk, call) => isActive(call) && consulting(desk, call) === undefined && call?.conference === null && call.transferable && !isUnderWay(call),
+    run(desk, call) {
+      desk.closePanel();
+      if (call) void desk.switchboard.push(call.id);
+    },
+  },
+  pull: {
+    label: 'action.pull',
+    key: 'P',
+    enabled: (desk) => pullable(desk) !== undefined,
+    run(desk) {
+      const remote = pullable(desk);
+      if (remote) desk.switchboard.pull(remote);
     },
   },
   keypad: {

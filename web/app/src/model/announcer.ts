@@ -21,6 +21,8 @@ export class Announcer {
   readonly #said = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #transfers = new Map<string, string>();
+  /** Calls of other devices that have been told of. */
+  #elsewhere: ReadonlySet<string> = new Set();
   #connection: ConnectionView['state'];
   #serial = 0;
   #members = 0;
@@ -58,6 +60,7 @@ export class Announcer {
   #update(): void {
     const { incoming, current, connection } = this.view.value;
     for (const call of [...incoming, ...current]) this.#call(call);
+    this.#callsElsewhere();
     this.#conferenceOf(current.filter((call) => call.conference !== null).length);
     if (connection.state === this.#connection) return;
     const before = this.#connection;
@@ -65,6 +68,12 @@ export class Announcer {
     if (connection.state === 'offline') this.say(t('announce.offline'), true);
     else if (connection.state === 'registered' && before !== 'connecting') this.say(t('announce.online'));
     else if (connection.state === 'reconnecting') this.say(t('announce.reconnecting'));
+  }
+
+  #callsElsewhere(): void {
+    const { elsewhere, phone } = this.view.value;
+    for (const { id, remote } of elsewhere) if (!this.#elsewhere.has(id)) this.say(t('announce.elsewhere', { name: this.contacts.person(remote).name }));
+    this.#elsewhere = new Set(phone.remoteCalls.filter((call) => call.state === 'active').map((call) => call.id));
   }
 
   #conferenceOf(count: number): void {

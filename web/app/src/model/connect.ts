@@ -32,6 +32,7 @@ export async function connectPhone(
     instanceId,
     iceServers: device.iceServers,
     accountKey: account.id,
+    remoteCalls: true,
   });
   const keeper = new CredentialKeeper(phone, server, instanceId, expired);
   keeper.renewAt(device.iceServersExpireAt);

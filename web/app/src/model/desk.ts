@@ -259,6 +259,7 @@ export class Desk {
   }
 
   #ended(call: CallState): void {
+    if (this.calls.hasStayedElsewhere(call)) return;
     const isTransferred = call.end?.cause === 'transferred';
     void this.history.record(call, isTransferred ? this.switchboard.destination(call.id) : undefined);
     this.ringer.callEnded(call);

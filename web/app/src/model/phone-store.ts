@@ -1,4 +1,4 @@
-import type { Call, CallId, CallState, Identity, MicrophoneProblem, Phone, PhoneErrorCode, PhoneState } from '@clearline/phone';
+import type { Call, CallId, CallState, Identity, MicrophoneProblem, Phone, PhoneErrorCode, PhoneState, RemoteCall, RemoteCallId } from '@clearline/phone';
 import { Store, type Readable } from './store.js';
 import { connectionView, type ConnectionView } from './connection.js';
 import type { Notices } from './notices.js';
@@ -24,6 +24,8 @@ export interface PhoneView {
   /** Whom a conversation was with before the network connected it on to somebody else. */
   readonly formerly: ReadonlyMap<CallId, Identity>;
   readonly ended: readonly EndedCall[];
+  /** Conversations on this user's other devices, but for those that are on their way here. */
+  readonly elsewhere: readonly RemoteCall[];
 }
 
 /** How long an ended call stays with its "call back". */
@@ -42,6 +44,8 @@ export class PhoneStore {
   readonly #known = new Map<CallId, CallState>();
   /** Calls whose far end has been sent to somebody else. */
   readonly #sentOn = new Set<CallId>();
+  /** The calls that are taken over from other devices, or were to be. */
+  readonly #pulls = new Map<CallId, RemoteCallId>();
   #wasRegistered = false;
 
   constructor(
@@ -90,6 +94,24 @@ export class PhoneStore {
       },
     );
     return call;
+  }
+
+  /** Takes a conversation over from another device. If that fails it stays there, and that is told. */
+  pull(remote: RemoteCall): Call {
+    for (const id of this.#pulls.keys()) if (!this.phone.callById(id)) this.#pulls.delete(id);
+    const call = this.phone.pull(remote.id);
+    this.#pulls.set(call.id, remote.id);
+    this.refresh();
+    call.answered.catch((error: unknown) => {
+      if (call.state.end?.cause === 'cancelled') return;
+      this.notices.show({ id: 'call', tone: 'error', text: 'problem.pull', detail: describe(error).detail });
+    });
+    return call;
+  }
+
+  /** A call that was to be taken over and never came: it is still on the other device, and a notice says so. */
+  hasStayedElsewhere(call: CallState): boolean {
+    return call.answeredAt === null && this.#pulls.has(call.id);
   }
 
   answer(id: CallId, others?: 'hold' | 'end'): void {
@@ -152,7 +174,13 @@ export class PhoneStore {
       heldSince,
       formerly: this.#formerly,
       ended: this.#ended,
+      elsewhere: this.#elsewhere(live),
     };
+  }
+
+  #elsewhere(live: readonly CallState[]): RemoteCall[] {
+    const pulled = live.map((call) => this.#pulls.get(call.id));
+    return this.phone.state.remoteCalls.filter((call) => call.state === 'active' && !pulled.includes(call.id));
   }
 
   /** Notes what the snapshots alone do not tell: how long a call waits, and whom it was with before. */
@@ -183,6 +211,7 @@ export class PhoneStore {
 
   /** What an ended call would say is said by another: the one that took its place, or the one it was to be about. */
   #isToldElsewhere(call: CallState): boolean {
+    if (this.hasStayedElsewhere(call)) return true;
     if (call.end?.cause === 'transferred') return !this.#sentOn.has(call.id);
     return this.#known.get(call.id)?.state === 'preparing' && this.phone.state.calls.some((other) => other.transfer?.type === 'failed');
   }

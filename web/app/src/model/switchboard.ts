@@ -1,4 +1,5 @@
-import type { Call, CallId, CallState, PhoneError } from '@clearline/phone';
+import type { Call, CallId, CallState, PhoneError, RemoteCall } from '@clearline/phone';
+import { t } from '../i18n/i18n.js';
 import type { Contacts } from './contacts.js';
 import type { Notices } from './notices.js';
 import { parseTarget, type DialTarget } from './number.js';
@@ -32,6 +33,19 @@ export class Switchboard {
     if (talking === undefined || talking.id === id) await this.calls.resume(id);
     else if (talking.state === 'active') await this.calls.bringForward(id, 'problem.swap', { name: this.#name(talking) });
     else this.#refuse(talking);
+  }
+
+  /** Takes a conversation over from another device, after holding whoever is on the line here. */
+  pull(remote: RemoteCall): void {
+    if (!this.#placing) void this.#pull(remote);
+  }
+
+  /** Lets this user's other devices ring with the far end. If none answers the call is back, and its card says why. */
+  async push(id: CallId): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (!call) return;
+    this.#remember(id, t('push.devices'));
+    await this.#tell(call, call.push());
   }
 
   /** Lets the two far ends hear each other, and everybody in a conference that one of them is part of. */
@@ -120,13 +134,25 @@ export class Switchboard {
   async #call(address: DialTarget, displayName: string | undefined): Promise<void> {
     const emergency = this.isEmergency(address.target);
     const first = this.calls.talking;
-    this.#placing = true;
-    const clear = first === undefined || (await this.#makeRoom(first, emergency));
-    this.#placing = false;
+    const clear = await this.#clearLine(first, emergency);
     if (!clear && !emergency) return;
     const second = this.calls.place(address, displayName, emergency);
     if (emergency) void this.#insist(second, address, displayName);
     if (first) void this.#comeBack(second, first);
+  }
+
+  async #pull(remote: RemoteCall): Promise<void> {
+    const first = this.calls.talking;
+    if (!(await this.#clearLine(first, false))) return;
+    const second = this.calls.pull(remote);
+    if (first) void this.#comeBack(second, first);
+  }
+
+  async #clearLine(first: CallState | undefined, emergency: boolean): Promise<boolean> {
+    this.#placing = true;
+    const clear = first === undefined || (await this.#makeRoom(first, emergency));
+    this.#placing = false;
+    return clear;
   }
 
   /** Holds the call that is up; one that is only on its way up cannot be held. In an emergency it need not succeed. */

@@ -9,6 +9,7 @@ import type {
   PhoneConfig,
   PhoneEvents,
   PhoneState,
+  RemoteCall,
   RemoteCallId,
 } from '@clearline/phone';
 
@@ -69,16 +70,20 @@ export class FakePhone implements Phone {
     return call;
   }
 
-  /** Takes it over at once; refused, it stays where it was. */
+  /** Refused, it stays where it was. */
   pull(remote: RemoteCallId): FakeCall {
     const known = this.state.remoteCalls.find(({ id }) => id === remote);
     this.commands.push(`pull ${remote}`);
     const call = this.add({ direction: 'outgoing', state: 'calling', ...(known && { remote: known.remote }) });
-    if (!this.refuseWith) return call;
-    call.refuse(this.refuseWith);
+    const { refuseWith } = this;
     this.refuseWith = null;
-    this.end(call.id, { cause: 'rejected' });
+    if (refuseWith) queueMicrotask(() => this.#stays(call, refuseWith));
     return call;
+  }
+
+  #stays(call: FakeCall, error: object): void {
+    call.refuse(error);
+    this.end(call.id, { cause: 'rejected' });
   }
 
   callById(id: CallId): FakeCall | undefined {
@@ -156,6 +161,14 @@ export class FakePhone implements Phone {
     this.#calls.set(id, call);
     this.patch({ calls: [...this.state.calls, call.state] });
     if (call.state.state === 'incoming') for (const listener of this.#events.incoming) listener(call);
+    return call;
+  }
+
+  /** A call on another device, answered five seconds ago. */
+  addElsewhere(changes: Partial<RemoteCall> = {}): RemoteCall {
+    const remote = { displayName: 'Bob', user: '102', uri: 'sip:102@example.test' };
+    const call: RemoteCall = { id: 'd1', device: null, remote, direction: 'incoming', state: 'active', since: Date.now() - 5_000, canBePulled: true, ...changes };
+    this.patch({ remoteCalls: [...this.state.remoteCalls, call] });
     return call;
   }
 

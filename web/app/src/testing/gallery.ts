@@ -115,6 +115,13 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
     play: ({ phone }) => phone.end(phone.add({ ...talking, transfer: { type: 'proceeding', sipStatus: 180 } }).id, { cause: 'transferred' }),
   },
   'passed-to': { play: ({ phone }) => phone.add({ ...talking, transferredBy: CAROL }) },
+  elsewhere: { play: ({ phone }) => void phone.addElsewhere({ remote: BOB, device: 'Clearline 0.1.0', since: now - 192_000 }) },
+  'elsewhere-too': {
+    play: ({ phone }) => {
+      phone.addElsewhere({ remote: LONG, since: now - 192_000 });
+      phone.add({ remote: CAROL, answeredAt: now - 38_000 });
+    },
+  },
   'waiting-two': {
     play: ({ phone }) => {
       phone.add({ ...talking, localHold: true });
