@@ -320,6 +320,9 @@ pub struct CallInfo {
     /// conference, unless one of them is held.
     #[serde(default)]
     pub conference: Option<ConferenceId>,
+    /// The far end is the focus of a conference, as it says (`isfocus`, RFC 4579): several may be heard in this one call.
+    #[serde(default)]
+    pub focus: bool,
     /// A change (hold, resume, ICE restart) is being negotiated.
     pub negotiating: bool,
     /// The connection to the platform or the audio path was lost in this answered call and has not been renegotiated

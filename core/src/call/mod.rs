@@ -190,6 +190,7 @@ impl Call {
                 local_hold: false,
                 remote_hold: false,
                 conference: None,
+                focus: false,
                 negotiating: false,
                 reconnecting: false,
                 media: MediaTransport::New,
@@ -256,6 +257,9 @@ impl Call {
         self.info.transferable = self.is_transferable(endpoint);
         self.info.negotiating = self.is_negotiating();
         self.info.reconnecting = self.is_reconnecting();
+        if let Some(established) = self.established() {
+            self.info.focus = established.dialog.peer().focus;
+        }
         if self.reported.as_ref() == Some(&self.info) {
             return None;
         }

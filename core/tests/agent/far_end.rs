@@ -23,6 +23,8 @@ pub(crate) struct FarEnd {
     pub(crate) allow: &'static str,
     /// Its Supported header.
     pub(crate) supported: &'static str,
+    /// The features in its Contact, each with its `;`.
+    pub(crate) features: &'static str,
 }
 
 impl FarEnd {
@@ -40,6 +42,7 @@ impl FarEnd {
             branches: 0,
             allow: "",
             supported: "",
+            features: "",
         }
     }
 
@@ -56,6 +59,7 @@ impl FarEnd {
             branches: 0,
             allow: "",
             supported: "",
+            features: "",
         }
     }
 
@@ -195,7 +199,10 @@ impl FarEnd {
     }
 
     fn contact(&self) -> String {
-        format!("<sip:device@{}.invalid;transport=ws>", self.own_tag)
+        format!(
+            "<sip:device@{}.invalid;transport=ws>{}",
+            self.own_tag, self.features
+        )
     }
 }
 

@@ -9,6 +9,7 @@ mod connection;
 mod far_end;
 mod farewell;
 mod flows;
+mod focus;
 mod hold;
 mod hostile;
 mod identity;

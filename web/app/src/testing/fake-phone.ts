@@ -142,6 +142,7 @@ export class FakePhone implements Phone {
       localHold: false,
       remoteHold: false,
       conference: null,
+      focus: false,
       negotiating: false,
       reconnecting: false,
       media: 'connected',

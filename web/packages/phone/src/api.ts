@@ -146,6 +146,8 @@ export interface CallState {
    * number, unless one of them is held.
    */
   readonly conference: number | null;
+  /** The far end is the focus of a conference elsewhere, as it says (RFC 4579): several may be heard in this one call. */
+  readonly focus: boolean;
   /** A change (hold, resume) is being negotiated. */
   readonly negotiating: boolean;
   /** The platform or the audio path was lost and has not been renegotiated yet; the call goes on. */

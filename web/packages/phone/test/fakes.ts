@@ -313,6 +313,7 @@ export function callInfo(change: Record<string, unknown> = {}): string {
     localHold: false,
     remoteHold: false,
     conference: null,
+    focus: false,
     negotiating: false,
     reconnecting: false,
     media: 'new',

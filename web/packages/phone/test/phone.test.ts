@@ -157,6 +157,7 @@ function callState(change: Partial<CallState> = {}): CallState {
     localHold: false,
     remoteHold: false,
     conference: null,
+    focus: false,
     negotiating: false,
     reconnecting: false,
     media: 'new',

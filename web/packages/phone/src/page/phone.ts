@@ -445,6 +445,7 @@ function preparing(id: CallId, target: string, options: CallOptions): CallState 
     localHold: false,
     remoteHold: false,
     conference: null,
+    focus: false,
     negotiating: false,
     reconnecting: false,
     media: 'new',
