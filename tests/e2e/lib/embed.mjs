@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "./chromium.mjs";
+import { installGapMeter } from "./gap.mjs";
 import { serve } from "./site.mjs";
 import { voice } from "./speech.mjs";
 import { recordPage } from "./tap.mjs";
@@ -17,17 +18,22 @@ export class EmbeddedPhone {
    * Opens a browser and registers; the server must allow other origins.
    * @param {import("./server.mjs").Server} server @param {import("./speech.mjs").Speaker} user
    * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean, iceServers?: RTCIceServer[],
-   *   iceTransportPolicy?: RTCIceTransportPolicy, transferPolicy?: "never" | "ask" | "same-domain" | "always" }} [options]
+   *   iceTransportPolicy?: RTCIceTransportPolicy, transferPolicy?: "never" | "ask" | "same-domain" | "always",
+   *   remoteCalls?: boolean, speaker?: import("./speech.mjs").Speaker }} [options] speaker: whose voice it has, if not the
+   *   user's: two devices of one user can be told from each other then
    * @param {string[]} [flags] of the browser
    */
-  static async open(server, user, options = {}, flags = []) {
+  static async open(server, user, { speaker = user, ...options } = {}, flags = []) {
     const texts = { "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") };
     const site = await serve(texts, { "/phone/": PACKAGE });
-    const browser = await openBrowser({ voice: voice(user), flags });
+    const browser = await openBrowser({ voice: voice(speaker), flags });
     const phone = new EmbeddedPhone(await browser.context.newPage(), async () => {
       await browser.close();
       site.close();
     });
+    phone.name = user;
+    phone.voice = voice(speaker).sound;
+    await phone.page.addInitScript(installGapMeter);
     const account = { addressOfRecord: `sip:${user}@${server.domain}`, password: "demo", servers: [server.sipUrl] };
     phone.place = { url: site.url, texts, config: { ...account, ...options } };
     await phone.load();
@@ -68,6 +74,11 @@ export class EmbeddedPhone {
   /** @type {string[]} */
   errors = [];
 
+  /** Whose it is, and what its microphone hears. */
+  name = "";
+  /** @type {import("./wav.mjs").Sound} */
+  voice = { rate: 48000, samples: new Float32Array() };
+
   /** @param {import("playwright-core").Page} page @param {() => Promise<void>} close */
   constructor(page, close) {
     this.page = page;
@@ -94,6 +105,36 @@ export class EmbeddedPhone {
     return eventually("the embedded phone's call is up", async () => {
       const [call] = (await this.state()).calls;
       return call?.state === "active" && call.media === "connected";
+    });
+  }
+
+  /** Waits until another device of its user has a call that can be taken over. */
+  elsewhere() {
+    return eventually("a call of the other device can be pulled", async () => {
+      const [call] = (await this.state()).remoteCalls;
+      return call?.canBePulled && call;
+    });
+  }
+
+  /** Takes a call over from another device, and gives why that failed; `null` if it did not. @param {string} remote */
+  pull(remote) {
+    return this.page.evaluate(async (id) => {
+      window.call = window.phone.pull(id);
+      const failed = await window.call.answered.then(() => null, (error) => error);
+      return failed && { code: failed.code, sipStatus: failed.sipStatus ?? null, cause: window.call.state.end?.cause ?? null };
+    }, remote);
+  }
+
+  /** Waits until it has no call. */
+  idle() {
+    return eventually(`${this.name}'s embedded phone has no call`, async () => (await this.state()).calls.length === 0);
+  }
+
+  /** Waits until the media of its only call has one way. */
+  settled() {
+    return eventually(`the audio of ${this.name}'s embedded phone has one way`, async () => {
+      const open = await this.page.evaluate(() => window.__tap.connections());
+      return open.length === 1 && open[0].state === "connected";
     });
   }
 

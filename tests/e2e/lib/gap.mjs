@@ -6,8 +6,9 @@ import { eventually } from "./wait.mjs";
 export function installGapMeter() {
   const EVERY_MS = 20;
   const clock = () => performance.timeOrigin + performance.now();
-  const now = () => ({ packet: newest(), at: clock(), longest: 0, first: null, steadySince: null });
+  const now = () => ({ packet: newest(), at: clock(), longest: 0, blind: 0, first: null, steadySince: null });
   let state = now();
+  let looked = state.at;
 
   function newest() {
     const connections = window.__tap?.all() ?? [];
@@ -18,8 +19,11 @@ export function installGapMeter() {
   setInterval(() => {
     const packet = newest();
     const at = clock();
+    state.blind = Math.max(state.blind, at - looked);
+    looked = at;
     if (at - state.at > 100) state.steadySince = null;
-    if (packet === state.packet) return;
+    // Less than before only means that the connection with the latest packet is closed.
+    if (packet <= state.packet) return;
     state.longest = Math.max(state.longest, at - state.at);
     state.packet = packet;
     state.first ??= at;
@@ -29,8 +33,9 @@ export function installGapMeter() {
 
   window.__gap = {
     forget: () => void (state = now()),
-    /** ms; `steady`: for so long audio has come without a pause. */
-    read: () => ({ longest: state.longest, first: state.first, steady: state.steadySince === null ? 0 : clock() - state.steadySince }),
+    /** ms; `first` and `last` packet since then, on a clock that all pages of a machine share; `blind`: the longest
+     * time that the page itself stood still; `steady`: for so long audio has come without a pause. */
+    read: () => ({ longest: state.longest, first: state.first, last: state.at, blind: state.blind, steady: state.steadySince === null ? 0 : clock() - state.steadySince }),
   };
 }
 
