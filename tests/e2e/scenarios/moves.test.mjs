@@ -46,6 +46,8 @@ scenario("pull: bob and alice's laptop talk, her desk is out, and bob has heard 
   );
   console.log(`silence for the far end of a call that is pulled: ${Math.round(silence)} ms`);
   assert.ok(silence < MOST_SILENCE_MS, `bob heard nothing for ${Math.round(silence)} ms`);
+  assert.equal(await desk.endCause(), "answered-elsewhere", "the desk knows that the call goes on");
+  await desk.says("Goes on on your other device");
   await assertTalk(laptop, bob, [desk]);
   assert.deepEqual(await desk.connections(), [], "the desk carries no media any more");
   await elsewhere(desk).getByText("Bob").waitFor();

@@ -17,6 +17,7 @@ test.each([
   [incoming('cancelled'), 'end.missed', true],
   [incoming('declined'), 'end.declinedByYou', false],
   [incoming('answered-elsewhere'), 'end.answeredElsewhere', false],
+  [incoming('answered-elsewhere', 5), 'end.pulled', false],
 ] as const)('%j is told as %s', (call, text, bad) => {
   expect(endText(call)).toBe(text);
   expect(endedBadly(call)).toBe(bad);

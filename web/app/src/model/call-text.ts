@@ -27,7 +27,8 @@ export function endText(call: Ending): MessageKey {
     case 'no-answer':
       return call.direction === 'outgoing' ? 'end.noAnswer' : 'end.missed';
     case 'answered-elsewhere':
-      return 'end.answeredElsewhere';
+      // One that was answered here has been taken over there.
+      return call.answeredAt === null ? 'end.answeredElsewhere' : 'end.pulled';
     case 'declined-elsewhere':
       return 'end.declinedElsewhere';
     case 'not-found':
