@@ -42,18 +42,18 @@ cargo xtask COMMAND [OPTIONS]
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
   interop [NAME]                     calls with Kamailio, SIPp, rtpengine and baresip, or the cases whose name
                                      contains NAME
-  bench [calls|survival|messages|agent|server]
+  bench [calls|survival|messages|agent|server|sockets]
                                      call set-up beside JsSIP, silence when the network changes or the page is
                                      reloaded, messages beside other SIP stacks, instructions and bytes of an
-                                     agent, the platform with 10,000 bindings
+                                     agent, the platform with 10,000 bindings, the server with 1,000 WebSockets
   fuzz [--minutes N] [--keep] [TARGET]
-                                     libFuzzer on message, session-description, header and agent, a minute
+                                     libFuzzer on message, session-description, xml, header and agent, a minute
                                      each; --keep adds what was found to the corpus
   replay FILE                        a session again, from the log that `clearline --record-log` has written
   model [--minutes N] [--seed S]     random transitions beside a reference model, on every kind of platform
         [--platform NAME] [--cases N] [--go-on]
   interleave [--depth N] [--states N] [--from WORDS]
-                                     all orders in which two agents can act, from prepared states
+                                     all orders in which two or three agents can act, from prepared states
   size                               bytes a browser downloads, and the budget
   build                              everything that `run` starts, and the terminal program
   wasm                               the WebAssembly module and its bindings only

@@ -231,8 +231,9 @@ impl UserAgent {
                 .iter()
                 .position(is_step)
                 .map(|at| sequence.steps.remove(at));
+            let is_gone = |step: Step| self.calls.get(&step.call).is_none_or(|call| !call.is_live());
             match (result, step) {
-                (Err(error), Some(step)) if !sequence.does_without(&error, step) => {
+                (Err(error), Some(step)) if !sequence.does_without(step, is_gone(step)) => {
                     self.fail_sequence(sequence, error);
                 }
                 _ => self.sequences.insert(at.min(self.sequences.len()), sequence),
@@ -398,9 +399,9 @@ impl Sequence {
         self.held.iter().any(|it| it.call == id && it.returns)
     }
 
-    /// A call that was in the way and has ended is not in the way any more.
-    fn does_without(&self, error: &OperationError, step: Step) -> bool {
+    /// A call that was in the way and has ended, or is being ended, is not in the way any more.
+    fn does_without(&self, step: Step, is_gone: bool) -> bool {
         let was_in_the_way = !self.is_doing && step.call != self.goal.subject();
-        was_in_the_way && *error == OperationError::CallEnded
+        was_in_the_way && is_gone
     }
 }

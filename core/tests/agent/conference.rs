@@ -570,7 +570,8 @@ fn whoever_leaves_connects_the_others() {
             // Bob's telephone has taken Carol's call for this one.
             desk.ladder.far_hangs_up(&mut desk.bob);
             desk.ladder.receive(&desk.carol.request(Method::Bye).build());
-            assert!(desk.ladder.outcome(operation).is_some());
+            assert!(desk.ladder.succeeded(operation));
+            assert_eq!(desk.ladder.cause(SECOND), EndCause::Transferred);
             assert_eq!(desk.ladder.media.open_sessions(), []);
         } else {
             desk.ladder.receive(&desk.carol.response(&refer, 603).build());

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../lib/app.mjs";
 import { JsSipPeer } from "../lib/jssip.mjs";
-import { assertHears } from "../lib/listen.mjs";
+import { assertDoesNotHear, assertHears } from "../lib/listen.mjs";
 import { scenario } from "../lib/scenario.mjs";
 import { eventually } from "../lib/wait.mjs";
 import { voice } from "../lib/speech.mjs";
@@ -94,12 +94,19 @@ async function areLeftTogether(carol, bob, alice) {
   assert.equal(await alice.endCause(), "transferred");
   await carol.settled();
   await carol.card("bob").and(carol.cards("active")).waitFor();
+  const recordings = [];
   await eventually("carol and JsSIP hear each other", async () => {
     const [toCarol, toBob] = await Promise.all([carol.hear(), bob.hear(3)]);
-    assertHears(toBob, carol.voice, { absent: [alice.voice, bobVoice], what: "what JsSIP hears" });
-    assertHears(toCarol, bobVoice, { absent: [alice.voice, carol.voice], what: "what carol hears" });
+    recordings.push([toCarol, toBob]);
+    assertHears(toBob, carol.voice, { what: "what JsSIP hears" });
+    assertHears(toCarol, bobVoice, { what: "what carol hears" });
     return true;
   });
+  // Sound that is late is forgiven, sound that must not be is not: only the first recording may have the change in it.
+  for (const [toCarol, toBob] of recordings.length > 1 ? recordings.slice(1) : recordings) {
+    for (const voice of [alice.voice, carol.voice]) assertDoesNotHear(toCarol, voice, "what carol hears");
+    for (const voice of [alice.voice, bobVoice]) assertDoesNotHear(toBob, voice, "what JsSIP hears");
+  }
   await bob.perform("hangUp");
   await carol.idle();
 }

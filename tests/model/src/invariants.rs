@@ -95,7 +95,7 @@ impl Model {
             self.expect(device, "a muted microphone is silent", !microphone.is_live);
         }
         let wish = self.wishes.get(&(device, call.id)).and_then(|wish| wish.hold);
-        if call.local_hold && wish.is_some_and(|(_, hold)| hold) {
+        if call.local_hold && wish.is_none_or(|(_, hold)| hold) {
             self.expect(device, "a microphone on hold is silent", !microphone.is_live);
         }
     }

@@ -51,6 +51,13 @@ fn model(arguments: &[String], number: impl Fn(&str, u64) -> u64) -> ExitCode {
         .and_then(|at| arguments.get(at + 1));
     let mut kinds = PlatformKind::ALL.to_vec();
     kinds.retain(|kind| wanted.is_none_or(|wanted| wanted == kind.name()));
+    if kinds.is_empty() {
+        println!("there is no such platform; there are:");
+        PlatformKind::ALL
+            .iter()
+            .for_each(|kind| println!("  {}", kind.name()));
+        return ExitCode::FAILURE;
+    }
     let (mut told, mut minutes) = (0, 0);
     let report = explore_watched(&kinds, budget, |report| {
         for (case, why) in report.failures.iter().skip(told) {
@@ -90,5 +97,9 @@ fn interleave(limits: Limits, filter: &str) -> ExitCode {
         }
     }
     println!("{} states, {} steps", total.0, total.1);
+    if total.0 == 0 {
+        println!("no prepared state has {filter:?} in its name");
+        return ExitCode::FAILURE;
+    }
     result
 }

@@ -26,6 +26,7 @@ fn run(kind: usize) {
     if let Some((case, why)) = report.failures.first() {
         panic!("{case}\n{why}");
     }
+    assert_eq!(report.cases, budget.cases, "there was no time for all of them");
     // Of many cases, not of the one that is asked for: that may be a quiet one.
     assert!(
         seed.is_some() || report.accepted > 5 * report.cases as u64,

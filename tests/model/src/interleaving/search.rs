@@ -135,6 +135,11 @@ impl Search {
                     continue;
                 }
                 let choices: Arc<[Choice]> = node.scene.choices().into();
+                if choices.is_empty() {
+                    // Nothing more can happen, or may: this is the end of the path.
+                    self.rest(node)?;
+                    continue;
+                }
                 for choice in choices.iter().filter(|choice| !node.is_covered(**choice)) {
                     let Some((scene, number)) = self.step(&node, *choice)? else {
                         continue;
