@@ -13,8 +13,8 @@ const MAX_DEPTH: usize = 32;
 /// Attributes of one element, namespaces among them.
 const MAX_ATTRIBUTES: usize = 32;
 
-/// Reads a document: `content` is given its root and takes what it wants. What it leaves is read over, and must be
-/// well-formed all the same.
+/// Reads a document: `content` is given its root and takes what it wants. What it leaves is read over: its
+/// tags must match, but names, attributes and references in it are not looked at.
 ///
 /// # Errors
 /// What is wrong with the document, first found first, or what `content` says.

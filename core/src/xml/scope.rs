@@ -7,6 +7,8 @@ use super::text::is_local_name;
 
 /// Declarations in force at the same time.
 const MAX_NAMESPACES: usize = 64;
+/// Bytes of a namespace name; those of event packages have fifty.
+const MAX_NAMESPACE: usize = 256;
 /// What `xml` stands for, always (section 3).
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// What `xmlns` stands for, always.
@@ -26,12 +28,12 @@ struct Declaration<'d> {
     depth: usize,
 }
 
-/// An expanded name.
+/// An expanded name. The local part first: it is short, and where it differs no namespace is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name<'d> {
+    pub(super) local: &'d str,
     /// Empty for none.
     pub(super) namespace: Cow<'d, str>,
-    pub(super) local: &'d str,
 }
 
 impl<'d> Scope<'d> {
@@ -52,6 +54,9 @@ impl<'d> Scope<'d> {
         namespace: Cow<'d, str>,
         depth: usize,
     ) -> Result<(), XmlError> {
+        if namespace.len() > MAX_NAMESPACE {
+            return Err(XmlError::TooManyNamespaces);
+        }
         let is_reserved = matches!(prefix, "xml" | "xmlns") || [XML, XMLNS].contains(&namespace.as_ref());
         let is_own = prefix == "xml" && namespace == XML;
         // Section 5: only the default namespace can be taken back.

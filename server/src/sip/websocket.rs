@@ -131,7 +131,8 @@ fn refuse_crowded(why: Crowded) -> Response {
         Crowded::TooMany => ("Too many connections, try again later.", 30),
         Crowded::TooFast(wait) => ("Too many new connections, try again soon.", wait.as_secs() + 1),
     };
-    tracing::warn!("a WebSocket was refused: {words}");
+    // Whoever is refused decides how often: no warning for each.
+    tracing::debug!("a WebSocket was refused: {words}");
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, words);
     response
         .headers_mut()

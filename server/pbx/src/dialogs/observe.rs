@@ -27,6 +27,14 @@ impl Platform {
         if self.proxy.is_accepted(branch) {
             return;
         }
+        // Whose words name the dialog is no matter of trust: they have to be those of the request.
+        let is_of = |request: &Message| {
+            let from = |message: &Message| message.from().ok()?.tag().map(str::to_owned);
+            request.call_id().ok() == response.call_id().ok() && from(request) == from(response)
+        };
+        if !is_of(&context.request) {
+            return;
+        }
         let (is_invite, place) = (context.is_invite(), context.place.clone());
         match (place, response.status().unwrap_or(500)) {
             (Place::Outside(caller), 101..=199) if is_invite => {
@@ -103,10 +111,18 @@ impl Platform {
         let Some(dialog) = self.new_dialog(now, branch, caller, response, Stage::Confirmed) else {
             return;
         };
-        let known = self.dialogs.find(&dialog.name).map(|(id, _)| id);
-        if known.is_none()
-            && let Some(early) = self.dialogs.of_branch(branch)
-        {
+        let early = self.dialogs.of_branch(branch);
+        let is_this = |id: &DialogId| {
+            self.dialogs
+                .get(*id)
+                .is_some_and(|early| early.name == dialog.name)
+        };
+        let known = early.filter(is_this);
+        if known.is_none() && self.dialogs.find(&dialog.name).is_some() {
+            // The name of another call: nobody answers in its place.
+            return;
+        }
+        if let Some(early) = early.filter(|_| known.is_none()) {
             // Another of the device's own forks has answered.
             self.dialog_over(now, early, |_| StateEvent::Rejected);
         }
@@ -254,7 +270,8 @@ impl Platform {
             .flatten()
             .find_map(|contact| contact.address())?;
         let is_gruu = self.is_local(&contact.uri) && contact.uri.params().has("gr");
-        is_gruu.then(|| contact.uri.without_headers().as_str().to_owned())
+        let uri = contact.uri.without_headers();
+        (is_gruu && uri.as_str().len() <= MAX_IDENTIFIER).then(|| uri.as_str().to_owned())
     }
 }
 

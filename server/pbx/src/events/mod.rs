@@ -6,7 +6,7 @@
 //!                     | ^ |
 //!                     | +-+ SUBSCRIBE: lives on, NOTIFY (full)
 //!                     v
-//!   Expires: 0, lapsed, user removed: NOTIFY (terminated);  NOTIFY refused or not answered: forgotten
+//!   Expires: 0, lapsed: NOTIFY (terminated);  user or credential removed, NOTIFY refused or not answered: forgotten
 //! ```
 
 mod notify;
@@ -205,6 +205,9 @@ impl Platform {
         event: String,
     ) -> Result<WatcherId, Refusal> {
         if self.watchers.of_user(&user).len() >= self.config.limits.subscriptions_per_user {
+            self.forget_unreachable_watchers(&user);
+        }
+        if self.watchers.of_user(&user).len() >= self.config.limits.subscriptions_per_user {
             return Err(Refusal::new(503).with(HeaderName::RetryAfter, "60"));
         }
         let flow = self
@@ -224,6 +227,17 @@ impl Platform {
             next_at: now,
             transaction: None,
         }))
+    }
+
+    /// Programs that were started again and again leave subscriptions behind that nobody can be told of any more. Whoever
+    /// does come back is told 481 and subscribes again.
+    fn forget_unreachable_watchers(&mut self, user: &UserId) {
+        for id in self.watchers.of_user(user) {
+            let flow = self.watchers.all.get(&id).map(|watcher| watcher.flow);
+            if flow.is_some_and(|flow| self.way_to(flow).is_none()) {
+                self.forget_watcher(id);
+            }
+        }
     }
 
     /// A SUBSCRIBE within its dialog, which may come from another connection and tell a new address.
@@ -310,7 +324,7 @@ impl Platform {
         }
     }
 
-    /// Users were removed, or credentials: those who may watch no more are told so.
+    /// Users were removed, or credentials: those who may watch no more are forgotten, and told nothing.
     pub(crate) fn drop_unentitled_watchers(&mut self) {
         let is_entitled = |watcher: &Watcher| {
             let connection = self.connection_of(watcher.flow);

@@ -39,7 +39,7 @@ impl Platform {
         self.notify(now, id, connection, &state);
     }
 
-    fn way_to(&self, flow: FlowId) -> Option<ConnectionId> {
+    pub(super) fn way_to(&self, flow: FlowId) -> Option<ConnectionId> {
         self.connection_of(flow)
             .filter(|connection| self.is_open(*connection))
     }

@@ -1,8 +1,8 @@
 //! Users watch their own dialogs on all their devices (RFC 4235, RFC 6665).
 
+use clearline_core::Duration;
 use clearline_core::dialog_info::{Dialog as Seen, DialogInfo, Direction, State, StateEvent};
 use clearline_core::sip::{HeaderName, Message, ResponseBuilder};
-use clearline_core::{Duration, Instant};
 
 use crate::net::{DOMAIN, Dialog, Draft, Net, Phone, request, seconds};
 
@@ -675,6 +675,33 @@ fn a_removed_user_is_told_nothing_more() {
     office.silence();
 }
 
+/// A program that is killed and started again gets a new instance, and its old subscriptions reach nobody.
+#[test]
+fn programs_that_were_started_again_and_again_do_not_lock_their_user_out() {
+    let mut office = Office::new();
+    for number in 10..40 {
+        let phone = Phone::registered(&mut office.net, "alice", number);
+        let contact = format!("Contact: <{}>\r\n", phone.gruu());
+        let subscribe = phone
+            .request_to(
+                &mut office.net,
+                "SUBSCRIBE",
+                &phone.aor(),
+                &format!("watch-{number}"),
+            )
+            .headers(&contact)
+            .headers(FORM)
+            .build();
+        office.net.send(phone.connection, &subscribe);
+        office.net.recv_response(phone.connection, 200, "SUBSCRIBE");
+        let notify = office.net.recv_request(phone.connection, "NOTIFY");
+        let answer = ResponseBuilder::for_request(&notify, 200).build();
+        office.net.send(phone.connection, &answer);
+        office.net.disconnect(phone.connection);
+    }
+    assert!(office.net.platform.census().subscriptions <= 20);
+}
+
 #[test]
 fn subscriptions_and_dialogs_are_bounded() {
     let mut office = Office::new();
@@ -721,5 +748,29 @@ fn nobody_fills_the_memory_with_long_names() {
     office.net.recv_response(office.alice.connection, 200, "INVITE");
     assert_eq!(office.net.platform.census().dialogs, 0);
     office.silence();
-    assert!(office.net.now > Instant::ZERO);
+}
+
+/// Nor is a Contact of any length told to everybody who watches the other side.
+#[test]
+fn a_long_contact_is_not_told() {
+    let mut office = Office::watched();
+    let bob = office.bob.aor();
+    office.alice.call(&mut office.net, &bob, "long");
+    let invite = office.net.recv_request(office.bob.connection, "INVITE");
+    let contact = format!("<{};a={}>", office.bob.gruu(), "&".repeat(20_000));
+    let answer = ResponseBuilder::for_request(&invite, 200)
+        .to_tag("bob")
+        .record_routes_from(&invite)
+        .header(HeaderName::Contact, contact)
+        .build();
+    office.net.send(office.bob.connection, &answer);
+    office.net.recv_response(office.alice.connection, 200, "INVITE");
+    assert_eq!(office.net.platform.census().dialogs, 1);
+    let told = office.notified();
+    let targets: Vec<_> = told
+        .dialogs
+        .iter()
+        .map(|dialog| dialog.remote.target.as_deref())
+        .collect();
+    assert_eq!(targets, [Some(bob.as_str())], "the address of record instead");
 }
