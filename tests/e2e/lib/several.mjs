@@ -16,6 +16,7 @@ export async function assertTalk(one, other, others) {
     recordings.push([toOne, toOther]);
     assertHears(toOne, other.voice, { what: `what ${one.name} hears` });
     assertHears(toOther, one.voice, { what: `what ${other.name} hears` });
+    return true;
   };
   await eventually(`${one.name} and ${other.name} hear each other`, talk, { timeout: 30_000 });
   // Sound that is late is forgiven, sound that must not be is not: only the first recording may have the change in it.
