@@ -227,6 +227,14 @@ impl Phone {
         Ok(self.call_handle(id))
     }
 
+    /// Leaves a conference of three by connecting the two others with each other. If that fails, the conference goes on.
+    ///
+    /// # Errors
+    /// When there is no such conference, or neither of the others can be sent to the other.
+    pub async fn leave_conference(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::LeaveConference).await
+    }
+
     /// A handle for the call `id`, for example one that an event has named.
     pub fn call_handle(&self, id: CallId) -> Call {
         Call {
@@ -528,6 +536,23 @@ impl Call {
     /// When the far end does not ask for it.
     pub async fn decline_transfer(&self) -> Result<(), PhoneError> {
         self.operate(AgentCommand::DeclineTransfer).await
+    }
+
+    /// Lets the far end and that of the call `other` hear each other, mixed on this device. A third one joins by being
+    /// merged with one of them. If that fails everything is as before.
+    ///
+    /// # Errors
+    /// When one of the calls is not answered, somebody cannot be taken off hold, or another conference is going on.
+    pub async fn merge(&self, other: CallId) -> Result<(), PhoneError> {
+        self.operate(|call| AgentCommand::Merge(call, other)).await
+    }
+
+    /// Leaves the conference with this far end alone; the others are put on hold. If that fails everything is as before.
+    ///
+    /// # Errors
+    /// When the call is not part of a conference, or somebody cannot be put on hold.
+    pub async fn split(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::Split).await
     }
 
     async fn operate(&self, command: impl FnOnce(CallId) -> AgentCommand) -> Result<(), PhoneError> {

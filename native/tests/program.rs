@@ -335,8 +335,21 @@ async fn several_calls_are_ordered_about_and_connected_with_each_other() {
     alice.order("swap").await;
     alice.done("swap").await;
     assert!(at_carol.info().unwrap().remote_hold && !at_bob.info().unwrap().remote_hold);
-    alice.order("swap").await;
-    alice.done("swap").await;
+
+    alice.order("merge").await;
+    alice.done("merge").await;
+    assert!(!at_carol.info().unwrap().remote_hold && !at_bob.info().unwrap().remote_hold);
+    alice.order("mute").await;
+    let is_muted = |event: &Value| event["call"]["muted"] == true;
+    let one = alice.until("one muted", is_muted).await;
+    let is_other = |event: &Value| is_muted(event) && event["call"]["id"] != one["call"]["id"];
+    alice.until("the other muted", is_other).await;
+    alice.done("mute").await;
+    alice.order("unmute").await;
+    alice.done("unmute").await;
+    alice.order("split").await;
+    alice.done("split").await;
+    assert!(!at_carol.info().unwrap().remote_hold && at_bob.info().unwrap().remote_hold);
     alice.order("end").await;
     alice.done("end").await;
     within(10, at_carol.ended()).await.unwrap();

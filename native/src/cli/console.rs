@@ -99,7 +99,10 @@ async fn obey(phone: &Phone, order: Order) -> Result<(), String> {
         Order::Hold => calls.meant()?.hold().await,
         // Whoever is spoken with does not hear what is said to the other.
         Order::Resume | Order::Swap => calls.held()?.swap_to().await,
-        Order::Mute(muted) => calls.meant()?.set_muted(muted).await,
+        Order::Merge => calls.held()?.merge(calls.talking()?.id()).await,
+        Order::Split => calls.talking()?.split().await,
+        Order::Leave => phone.leave_conference().await,
+        Order::Mute(muted) => return mute(&calls, muted).await,
         Order::Tones(tones) => calls.meant()?.send_dtmf(&tones).await,
         Order::End => calls.meant()?.hang_up().await,
         Order::Transfer(target) => calls.meant()?.transfer(&target).await,
@@ -135,6 +138,15 @@ async fn call_as_well(phone: &Phone, target: &str, first: Option<Call>) -> Resul
         let _ = first.resume().await;
     }
     outcome
+}
+
+/// In a conference the microphone goes into every call.
+async fn mute(calls: &Calls<'_>, muted: bool) -> Result<(), String> {
+    for call in calls.heard_with(calls.meant()?) {
+        let done = call.set_muted(muted).await;
+        done.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// The call on another device of the account, the newest if there are several.
@@ -174,6 +186,22 @@ impl<'a> Calls<'a> {
 
     fn at_the_ear(&self) -> Option<Call> {
         self.newest(|info| info.state == CallState::Active && !info.local_hold)
+    }
+
+    fn talking(&self) -> Result<Call, String> {
+        self.at_the_ear().ok_or("nobody is spoken with".to_owned())
+    }
+
+    /// The calls of the same conference, or this one alone.
+    fn heard_with(&self, call: Call) -> Vec<Call> {
+        let Some(conference) = call.info().and_then(|info| info.conference) else {
+            return vec![call];
+        };
+        let members = self
+            .infos
+            .iter()
+            .filter(|info| info.conference == Some(conference));
+        members.map(|info| self.phone.call_handle(info.id)).collect()
     }
 
     fn is_calling(&self) -> bool {

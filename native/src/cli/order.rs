@@ -15,6 +15,12 @@ pub(crate) enum Order {
     Resume,
     /// The held call and the one that is spoken in change places.
     Swap,
+    /// The held call and the one that is spoken in become a conference.
+    Merge,
+    /// The conference ends with a talk to its newest party; the others are held.
+    Split,
+    /// The two others of a conference go on without this phone.
+    Leave,
     Mute(bool),
     Tones(String),
     End,
@@ -50,6 +56,9 @@ pub(crate) const ORDERS: &str = "\
   decline           refuse it
   hold, resume      the call you speak in, the call on hold
   swap              the two change places
+  merge             whoever is on hold joins in: a conference
+  split             talk to its newest party alone, the others are held
+  leave             connect the two others with each other
   mute, unmute      the microphone
   tones TONES       0-9 * # A-D, comma and semicolon for pauses
   transfer TARGET   send the far end to somebody
@@ -81,6 +90,9 @@ impl FromStr for Order {
             "hold" => alone(Self::Hold),
             "resume" => alone(Self::Resume),
             "swap" => alone(Self::Swap),
+            "merge" => alone(Self::Merge),
+            "split" => alone(Self::Split),
+            "leave" => alone(Self::Leave),
             "mute" => alone(Self::Mute(true)),
             "unmute" => alone(Self::Mute(false)),
             "tones" => needed(Self::Tones, "tones"),
@@ -126,7 +138,8 @@ mod tests {
     fn every_verb_is_in_the_help() {
         let words: Vec<_> = ORDERS.split(|c: char| !c.is_ascii_alphabetic()).collect();
         for verb in [
-            "call", "answer", "decline", "hold", "resume", "swap", "mute", "unmute", "tones", "end",
+            "call", "answer", "decline", "hold", "resume", "swap", "merge", "split", "leave", "mute",
+            "unmute", "tones", "end",
         ]
         .into_iter()
         .chain([
