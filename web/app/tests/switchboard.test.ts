@@ -345,3 +345,13 @@ test('a call that does not go to the other devices at all is told', async () => 
   await board.push('first');
   expect(shown()).toEqual(['problem.transfer']);
 });
+
+test.each([
+  ['AU', '000'],
+  ['NZ', '111'],
+  ['JP', '119'],
+  ['BR', '190'],
+])('in %s, %s reaches help', (country, number) => {
+  expect(isEmergencyNumber(number, country)).toBe(true);
+  expect(isEmergencyNumber(number, 'DE')).toBe(false);
+});
