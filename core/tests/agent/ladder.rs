@@ -465,7 +465,6 @@ impl Ladder {
     }
 
     /// Every call there ever was, as it was reported last.
-    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn reported(&self) -> impl Iterator<Item = &CallInfo> {
         self.calls.values()
     }
