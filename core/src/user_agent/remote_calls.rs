@@ -257,7 +257,8 @@ fn way_to_replace(dialog: &Dialog) -> Option<(&str, String)> {
     let target = dialog.remote.target.as_deref()?;
     let is_sip = Uri::parse(target).is_ok_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips));
     let local = dialog.local.identity.as_deref().unwrap_or_default();
-    let is_anonymous = Uri::parse(local).is_ok_and(|uri| is_anonymous(&uri));
+    // What cannot be read may be such a name too.
+    let is_anonymous = Uri::parse(local).map_or(!local.is_empty(), |uri| is_anonymous(&uri));
     let replaces = dialog.replaces_value()?;
     (dialog.state == State::Confirmed && is_sip && !is_anonymous).then_some((target, replaces))
 }

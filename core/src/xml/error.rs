@@ -14,6 +14,8 @@ pub enum XmlError {
     TooManyAttributes,
     /// Too many namespaces in scope.
     TooManyNamespaces,
+    /// A namespace with a longer name than any has.
+    LongNamespace,
     /// Not UTF-8, or declared as something else.
     Encoding,
     /// A character that XML does not allow.
@@ -37,6 +39,7 @@ impl fmt::Display for XmlError {
             Self::TooDeep => "the document is too deep",
             Self::TooManyAttributes => "an element has too many attributes",
             Self::TooManyNamespaces => "the document has too many namespaces",
+            Self::LongNamespace => "a namespace of the document has too long a name",
             Self::Encoding => "the document is not UTF-8",
             Self::Character => "the document has a forbidden character",
             Self::Doctype => "the document has a document type",

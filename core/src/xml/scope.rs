@@ -55,7 +55,7 @@ impl<'d> Scope<'d> {
         depth: usize,
     ) -> Result<(), XmlError> {
         if namespace.len() > MAX_NAMESPACE {
-            return Err(XmlError::TooManyNamespaces);
+            return Err(XmlError::LongNamespace);
         }
         let is_reserved = matches!(prefix, "xml" | "xmlns") || [XML, XMLNS].contains(&namespace.as_ref());
         let is_own = prefix == "xml" && namespace == XML;

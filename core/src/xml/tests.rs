@@ -185,6 +185,9 @@ fn size_depth_and_numbers_are_bounded() {
     let namespaces = |depth| (0..20).fold(String::new(), |all, at| format!("{all} xmlns:p{depth}n{at}='u'"));
     let levels: String = (0..4).map(|depth| format!("<y{}>", namespaces(depth))).collect();
     assert_eq!(error(levels), XmlError::TooManyNamespaces);
+    let long = |bytes: usize| format!("<r xmlns:p='{}'/>", "u".repeat(bytes));
+    assert_eq!(texts(long(256)), Ok(Vec::new()));
+    assert_eq!(error(long(257)), XmlError::LongNamespace);
 }
 
 #[test]

@@ -319,13 +319,15 @@ fn only_what_there_is_can_be_pulled() {
 /// that are not told: shown, not pulled.
 #[test]
 fn what_cannot_be_pulled_is_shown_as_such() {
-    let change: [fn(&mut Dialog); 6] = [
+    let change: [fn(&mut Dialog); 8] = [
         |it| it.name.call_id = Some("a\r\nX-Evil: b".to_owned()),
         |it| it.name.local_tag = Some("a;early-only".to_owned()),
         |it| it.name.remote_tag = None,
         |it| it.remote.target = Some("https://example.com".to_owned()),
         |it| it.remote.target = None,
         |it| it.local.identity = Some("sip:anonymous@anonymous.invalid".to_owned()),
+        |it| it.local.identity = Some("sip:anonymous@example.com".to_owned()),
+        |it| it.local.identity = Some("Anonymous <sip:anonymous@anonymous.invalid>".to_owned()),
     ];
     for (at, change) in change.into_iter().enumerate() {
         let mut follower = Follower::new();

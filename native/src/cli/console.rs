@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                     }
                     Err(error) => report(output, &line, Err(error)),
                 },
-                Ok(Read::TooLong) => report(output, "", Err("a line longer than any order".to_owned())),
+                Ok(Read::TooLong) => report(output, "...", Err("a line longer than any order".to_owned())),
                 Ok(Read::End) => break Exit::Done,
                 Err(_) => break Exit::Failed,
             },

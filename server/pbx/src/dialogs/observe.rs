@@ -27,12 +27,7 @@ impl Platform {
         if self.proxy.is_accepted(branch) {
             return;
         }
-        // Whose words name the dialog is no matter of trust: they have to be those of the request.
-        let is_of = |request: &Message| {
-            let from = |message: &Message| message.from().ok()?.tag().map(str::to_owned);
-            request.call_id().ok() == response.call_id().ok() && from(request) == from(response)
-        };
-        if !is_of(&context.request) {
+        if !is_of_same_call(&context.request, response) {
             return;
         }
         let (is_invite, place) = (context.is_invite(), context.place.clone());
@@ -273,6 +268,15 @@ impl Platform {
         let uri = contact.uri.without_headers();
         (is_gruu && uri.as_str().len() <= MAX_IDENTIFIER).then(|| uri.as_str().to_owned())
     }
+}
+
+/// Whether a response names the call of its request. Whoever answers could name another one otherwise, and be taken for
+/// its far end.
+fn is_of_same_call(request: &Message, response: &Message) -> bool {
+    let (Ok(asked), Ok(answered)) = (request.from(), response.from()) else {
+        return false;
+    };
+    request.call_id().ok() == response.call_id().ok() && asked.tag() == answered.tag()
 }
 
 /// What names the dialog of a request or response, with the sender of the request as the caller.

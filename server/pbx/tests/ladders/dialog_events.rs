@@ -750,6 +750,34 @@ fn nobody_fills_the_memory_with_long_names() {
     office.silence();
 }
 
+/// Whoever answers one call does not become the far end of another by naming it.
+#[test]
+fn an_answer_in_the_name_of_another_call_is_not_believed() {
+    let mut office = Office::watched();
+    let bob = office.bob.aor();
+    office.alice.call(&mut office.net, &bob, "first");
+    let invite = office.net.recv_request(office.bob.connection, "INVITE");
+    let answer = office.bob.reply(&mut office.net, &invite, 200);
+    office.net.recv_response(office.alice.connection, 200, "INVITE");
+    assert_eq!(office.notified().dialogs.len(), 1);
+    office.net.pass(seconds(2));
+    office.alice.call(&mut office.net, &bob, "second");
+    let invite = office.net.recv_request(office.bob.connection, "INVITE");
+    let forged = ResponseBuilder::for_request(&invite, 200)
+        .to_tag("bob")
+        .header(HeaderName::Contact, format_args!("<{};other>", office.bob.gruu()))
+        .build()
+        .edit()
+        .set(HeaderName::CallId, "first")
+        .set(HeaderName::From, answer.header(HeaderName::From).unwrap())
+        .set(HeaderName::To, answer.header(HeaderName::To).unwrap())
+        .build();
+    office.net.send(office.bob.connection, &forged);
+    office.net.pass(seconds(2));
+    office.net.nothing(office.watcher.connection);
+    assert_eq!(office.net.platform.census().dialogs, 1);
+}
+
 /// Nor is a Contact of any length told to everybody who watches the other side.
 #[test]
 fn a_long_contact_is_not_told() {
