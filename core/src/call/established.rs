@@ -57,6 +57,11 @@ impl Established {
         !self.unacknowledged.is_empty()
     }
 
+    /// Whether the user has hung up, which waits for an ACK.
+    pub(super) fn is_left(&self) -> bool {
+        self.leave_when_acknowledged.is_some()
+    }
+
     /// Whether a re-INVITE may be accepted although the ACK of the answer before is still to come.
     pub(super) fn may_answer_another(&self) -> bool {
         self.unacknowledged.len() < MAX_UNACKNOWLEDGED
@@ -163,6 +168,7 @@ impl Call {
             self.info.answered_at = Some(endpoint.now);
         }
         self.answer_in_ack(endpoint, session_description(ack));
+        self.succeed_if_acknowledged(endpoint);
     }
 
     /// Whether `response` is one to a request of this side in the call's dialog.
@@ -264,6 +270,7 @@ impl Call {
         if established.awaits_ack() && self.info.state == CallState::Answering {
             established.leave_when_acknowledged = Some(cause);
             self.info.state = CallState::Ending;
+            self.abort_succession(endpoint, 603);
             return self.close_media(endpoint);
         }
         let dialog = established.dialog.clone();

@@ -105,7 +105,7 @@ pub(super) fn asking_for(dialog: &DialogId) -> String {
 
 // --- asked of this side --------------------------------------------------------------------------------------
 
-/// An INVITE that is about to take the place of a call's dialog: its answer is being made.
+/// An INVITE that is about to take the place of a call's dialog: its answer is being made, or waits for an ACK.
 #[derive(Clone, Debug)]
 pub(super) struct Succession {
     transaction: TransactionId,
@@ -113,6 +113,8 @@ pub(super) struct Succession {
     invite: Message,
     session: MediaSessionId,
     request: MediaRequestId,
+    /// The answer, while the old dialog's 2xx is not acknowledged.
+    answer: Option<String>,
     hold: bool,
 }
 
@@ -161,6 +163,7 @@ impl Call {
             invite: invite.clone(),
             session,
             request: self.describe_in(endpoint, session, action),
+            answer: None,
             hold,
         }));
         Ok(())
@@ -171,7 +174,8 @@ impl Call {
         match &self.stage {
             _ if self.succession.is_some() => Err(491),
             Stage::Established(_) if replaces.early_only => Err(486),
-            Stage::Established(established) if established.awaits_ack() => Err(491),
+            // It is over as soon as the ACK has come.
+            Stage::Established(established) if established.is_left() => Err(603),
             Stage::Established(_) => Ok(()),
             Stage::Inviting(inviting) if inviting.is_cancelled() => Err(603),
             Stage::Inviting(_) => Ok(()),
@@ -217,11 +221,15 @@ impl Call {
         request: MediaRequestId,
         result: &Result<MediaOutcome, MediaError>,
     ) -> bool {
-        let Some(succession) = self.succession.take_if(|it| it.request == request) else {
+        let Some(mut succession) = self.succession.take_if(|it| it.request == request) else {
             return false;
         };
         match result {
-            Ok(MediaOutcome::Description { sdp }) => self.succeed(endpoint, *succession, sdp),
+            Ok(MediaOutcome::Description { sdp }) => {
+                succession.answer = Some(sdp.clone());
+                self.succession = Some(succession);
+                self.succeed_if_acknowledged(endpoint);
+            }
             Ok(MediaOutcome::Done) => self.refuse_succession(endpoint, &succession, 500),
             Err(error) if error.kind == MediaErrorKind::DescriptionRejected => {
                 self.refuse_succession(endpoint, &succession, 488);
@@ -229,6 +237,20 @@ impl Call {
             Err(_) => self.refuse_succession(endpoint, &succession, 500),
         }
         true
+    }
+
+    /// Whoever has answered must not send BYE before the ACK (RFC 3261 section 15), which may well come after the next
+    /// device's INVITE: a dialog that is taken over again at once takes another way than its ACK.
+    pub(super) fn succeed_if_acknowledged(&mut self, endpoint: &mut Endpoint) {
+        if matches!(&self.stage, Stage::Established(established) if established.awaits_ack()) {
+            return;
+        }
+        let Some(mut succession) = self.succession.take_if(|it| it.answer.is_some()) else {
+            return;
+        };
+        if let Some(answer) = succession.answer.take() {
+            self.succeed(endpoint, *succession, &answer);
+        }
     }
 
     /// Section 3: the new INVITE is accepted, then the old dialog is ended.

@@ -5,8 +5,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{
-    CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, MediaTransport, ReplacesPolicy,
-    UserAgent,
+    CallId, CallState, Direction, EndCause, Instant, MediaAction, MediaErrorKind, MediaTransport,
+    ReplacesPolicy, UserAgent,
 };
 
 use crate::far_end::FarEnd;
@@ -411,6 +411,53 @@ fn a_successor_that_is_taken_back_leaves_the_call_as_it_was() {
     assert_eq!(ladder.session(), session);
     ladder.expect_silence();
     assert_eq!(ladder.state(CALL), CallState::Active);
+}
+
+/// A call from bob, answered here, whose ACK is still under way: the answer, and Replaces for its dialog.
+fn answered_without_ack() -> (Ladder, CallId, FarEnd, Message, String) {
+    let mut ladder = Ladder::registered();
+    let (call, mut far, _) = ladder.ring("bob");
+    ladder.answer(call);
+    let ok = ladder.expect_response(200, Method::Invite);
+    far.learn(&ok);
+    let replaces = format!(
+        "{};to-tag={};from-tag={}",
+        ok.call_id().unwrap(),
+        ok.to().unwrap().tag().unwrap(),
+        ok.from().unwrap().tag().unwrap()
+    );
+    (ladder, call, far, ok, replaces)
+}
+
+#[test]
+fn a_successor_waits_until_the_answer_before_is_acknowledged() {
+    let (mut ladder, call, mut far, answer, replaces) = answered_without_ack();
+    let (_, invite) = successor("bob", &replaces);
+    ladder.receive(&invite);
+    // Whoever has answered must not send BYE before the ACK (RFC 3261 section 15).
+    ladder.expect_silence();
+    ladder.receive(&far.ack(&answer).build());
+    let ok = ladder.expect_response(200, Method::Invite);
+    assert_eq!(ok.call_id(), invite.call_id());
+    let bye = ladder.expect(Method::Bye);
+    assert_ne!(bye.call_id(), ok.call_id());
+    ack(&mut ladder, &ok, &invite);
+    assert_eq!(ladder.state(call), CallState::Active);
+}
+
+#[test]
+fn a_successor_that_waits_for_the_ack_is_refused_when_the_user_hangs_up() {
+    let (mut ladder, call, mut far, answer, replaces) = answered_without_ack();
+    let (_, invite) = successor("bob", &replaces);
+    ladder.receive(&invite);
+    ladder.hang_up(call);
+    ladder.expect_response(603, Method::Invite);
+    let (_, other) = successor("bob", &replaces);
+    ladder.receive(&another(&other, "other"));
+    ladder.expect_response(603, Method::Invite);
+    ladder.receive(&far.ack(&answer).build());
+    ladder.expect(Method::Bye);
+    assert_eq!(ladder.media.open_sessions(), []);
 }
 
 #[test]
