@@ -129,6 +129,9 @@ pub struct Config {
     /// What is done when somebody else transfers this side.
     #[serde(default)]
     pub transfer_policy: TransferPolicy,
+    /// Where the platform makes conferences (RFC 4579 section 5.4): calls are merged there. `None`: on this device.
+    #[serde(default)]
+    pub conference_factory: Option<UriBuf>,
     /// Follow the calls of this account's other devices ([`Event::RemoteCalls`](crate::Event::RemoteCalls)), so that one
     /// can be taken over, where the platform tells them (RFC 4235).
     #[serde(default)]
@@ -167,6 +170,7 @@ impl Config {
             transfer_support: TransferSupport::Refer,
             replaces_policy: ReplacesPolicy::default(),
             transfer_policy: TransferPolicy::SameDomain,
+            conference_factory: None,
             remote_calls: false,
             follow_alert_info: false,
         }

@@ -323,6 +323,10 @@ pub struct CallInfo {
     /// The far end is the focus of a conference, as it says (`isfocus`, RFC 4579): several may be heard in this one call.
     #[serde(default)]
     pub focus: bool,
+    /// Who takes part in the conference that the far end is the focus of, this user included, as the platform tells
+    /// (RFC 4575); empty until it does, and where it does not.
+    #[serde(default)]
+    pub participants: Vec<Participant>,
     /// A change (hold, resume, ICE restart) is being negotiated.
     pub negotiating: bool,
     /// The connection to the platform or the audio path was lost in this answered call and has not been renegotiated
@@ -351,8 +355,8 @@ pub struct CallInfo {
     /// nobody proves.
     #[serde(default)]
     pub transferred_by: Option<Identity>,
-    /// The call this one takes the place of if it is answered: the far end of that one has sent the user here. It
-    /// belongs where that one is, its audio too.
+    /// The call this one takes the place of if it is answered: the far end of that one has sent the user here, or both go
+    /// into a conference. It belongs where that one is, its audio too.
     #[serde(default)]
     pub succeeds: Option<CallId>,
     /// The device of this account that the call was taken over from, in its own words, which may be none.
@@ -364,6 +368,37 @@ pub struct CallInfo {
     pub answered_at: Option<Instant>,
     /// When and how it ended; set in [`CallState::Ended`] only.
     pub end: Option<CallEnd>,
+}
+
+/// Somebody who takes part in a conference of the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    /// Who; the URI names them in this conference.
+    pub identity: Identity,
+    /// It is this user, on this device or another.
+    pub is_self: bool,
+    /// Where they stand.
+    pub state: ParticipantState,
+}
+
+/// Where somebody stands in a conference (RFC 4575 section 5.7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ParticipantState {
+    /// On the way out.
+    Leaving,
+    /// On the way in.
+    Joining,
+    /// Being called: it rings there.
+    Ringing,
+    /// Takes part, and does not listen.
+    OnHold,
+    /// Takes part, and is not heard by decision of the conference.
+    Muted,
+    /// Takes part.
+    Connected,
 }
 
 /// What is under way to connect the far end of a call with somebody else.
@@ -530,6 +565,8 @@ pub enum EndCause {
     RemoteHangUp,
     /// It has gone over to another: this side has connected the far end with somebody else, or the far end this side.
     Transferred,
+    /// The far end has moved into the conference this side has brought it into: the talk goes on there.
+    MovedToConference,
     /// This side gave up before an answer.
     Cancelled,
     /// The caller gave up before this side answered: a missed call.

@@ -49,8 +49,8 @@ pub use config::{
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
-    Event, Identity, Notification, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState,
-    TerminationReason, TokenNeed, TransferRequest, TransferState,
+    Event, Identity, Notification, Participant, ParticipantState, RegistrationState, RemoteCall,
+    RemoteCallState, SubscriptionState, TerminationReason, TokenNeed, TransferRequest, TransferState,
 };
 pub use id::{
     CallId, ConferenceId, ConnectionId, MediaRequestId, MediaSessionId, OperationId, RemoteCallId,

@@ -334,10 +334,8 @@ impl Call {
                 self.end_without_answer(endpoint, cause);
             }
             Stage::Established(_) => {
-                let cause = match self.is_left_for_transfer(endpoint) {
-                    true => EndCause::Transferred,
-                    false => heard.why_hung_up(),
-                };
+                let gone_on = self.left_for_another(endpoint);
+                let cause = gone_on.unwrap_or_else(|| heard.why_hung_up());
                 self.end_with(endpoint, cause, heard.sip, "");
             }
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}

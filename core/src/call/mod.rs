@@ -17,6 +17,7 @@ mod early_media;
 mod end;
 mod errand;
 mod established;
+mod focus;
 mod forks;
 mod identity;
 mod incoming;
@@ -59,6 +60,7 @@ use dtmf::Dtmf;
 pub(crate) use errand::Errand;
 pub(crate) use established::Established;
 use established::Leaving;
+use focus::FocusRequest;
 use identity::asserted_identity;
 pub(crate) use identity::{is_anonymous, named};
 use incoming::Alerting;
@@ -67,13 +69,14 @@ use negotiation::Negotiation;
 use outgoing::{Inviting, Offering};
 use referee::Referee;
 pub(crate) use replaces::Replaces;
+pub(crate) use replaces::is_same_party;
 use replaces::{Recovery, Succession};
 pub(crate) use restore::{Restored, UNSEEN_REQUESTS};
 use session_timer::SessionTimer;
 pub(crate) use session_timer::too_small;
 use survival::Losses;
 pub(crate) use transfer::Referral;
-use transfer::Transfer;
+use transfer::{Offered, Transfer};
 use trickle::Trickle;
 
 /// How an incoming call is declined.
@@ -143,7 +146,9 @@ pub(crate) struct Call {
     /// The far end of another call has sent this side here.
     errand: Option<Box<Errand>>,
     /// The far end of this call is sent to take the place of this one.
-    offered_for: Option<CallId>,
+    offered_for: Option<Offered>,
+    /// What the focus of the conference has been asked for.
+    focus_requests: Vec<FocusRequest>,
     /// The call whose place has been taken.
     done_with: Option<CallId>,
 }
@@ -191,6 +196,7 @@ impl Call {
                 remote_hold: false,
                 conference: None,
                 focus: false,
+                participants: Vec::new(),
                 negotiating: false,
                 reconnecting: false,
                 media: MediaTransport::New,
@@ -230,6 +236,7 @@ impl Call {
             referee: None,
             errand: None,
             offered_for: None,
+            focus_requests: Vec::new(),
             done_with: None,
         }
     }

@@ -115,7 +115,7 @@ impl Call {
         call
     }
 
-    fn to(endpoint: &mut Endpoint, id: CallId, target: &UriBuf, name: Option<String>) -> Self {
+    pub(super) fn to(endpoint: &mut Endpoint, id: CallId, target: &UriBuf, name: Option<String>) -> Self {
         let remote = Identity {
             display_name: name.unwrap_or_default(),
             user: target.as_uri().user_decoded().into_owned(),
@@ -144,15 +144,20 @@ impl Call {
         let name = Some(identity::bounded(&errand.display_name)).filter(|name| !name.is_empty());
         let mut call = Self::to(endpoint, id, &target, name);
         call.errand = Some(Box::new(errand));
-        call.info.succeeds = Some(first.id);
         call.info.transferred_by = Some(first.remote.clone());
-        call.info.muted = first.muted;
+        call.begin_after(endpoint, first, target);
+        call
+    }
+
+    /// Begins in the place of `first`.
+    pub(super) fn begin_after(&mut self, endpoint: &mut Endpoint, first: &CallInfo, target: UriBuf) {
+        self.info.succeeds = Some(first.id);
+        self.info.muted = first.muted;
         // Before its audio is asked for: whose it is follows from whose place it takes.
-        if let Some(info) = call.take_report(endpoint) {
+        if let Some(info) = self.take_report(endpoint) {
             endpoint.emit(Event::Call(Box::new(info)));
         }
-        call.make_first_offer(endpoint, target);
-        call
+        self.make_first_offer(endpoint, target);
     }
 
     /// Starts a call that takes the place of another device's.

@@ -17,6 +17,7 @@ pub(super) fn said(cause: EndCause) -> Option<&'static str> {
         EndCause::LocalHangUp
         | EndCause::RemoteHangUp
         | EndCause::Transferred
+        | EndCause::MovedToConference
         | EndCause::Cancelled
         | EndCause::Missed
         | EndCause::Declined

@@ -723,7 +723,7 @@ pub(super) fn says_lost(status: u16) -> bool {
 }
 
 /// Whether two URIs name the same party, whatever their parameters.
-pub(super) fn is_same_party(a: &str, b: &str) -> bool {
+pub(crate) fn is_same_party(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (Uri::parse(a), Uri::parse(b)) else {
         return false;
     };

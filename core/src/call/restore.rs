@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call, CallInfo, CallState, Consultation, Endpoint, Established, MediaTransport, Referee, RemoteMedia,
-    SessionTimer, Stage, Transfer,
+    Call, CallInfo, CallState, Consultation, Endpoint, Established, FocusRequest, MediaTransport, Referee,
+    RemoteMedia, SessionTimer, Stage, Transfer,
 };
 use crate::dialog::Dialog;
 use crate::endpoint::Farewell;
@@ -30,6 +30,8 @@ pub(crate) struct Restored {
     consultation: Option<Consultation>,
     #[serde(default)]
     referee: Option<Box<Referee>>,
+    #[serde(default)]
+    focus_requests: Vec<FocusRequest>,
 }
 
 impl Call {
@@ -54,6 +56,7 @@ impl Call {
             transfer: self.transfer.clone(),
             consultation: self.consultation,
             referee: self.referee.clone(),
+            focus_requests: self.focus_requests.clone(),
         })
     }
 
@@ -88,6 +91,7 @@ impl Call {
             transfer,
             consultation,
             referee,
+            focus_requests,
         } = restored;
         // The clock may have another origin now: moments are moved by their age.
         let moved = |at: Instant| now.saturating_sub(taken_at.saturating_since(at) + asleep);
@@ -124,6 +128,10 @@ impl Call {
             referee: referee.map(|it| Box::new(it.moved(UNSEEN_REQUESTS, now))),
             errand: None,
             offered_for: None,
+            focus_requests: focus_requests
+                .into_iter()
+                .map(|it| it.moved(moved, now))
+                .collect(),
             done_with: None,
         };
         call.info.transfer = call.transfer_under_way();

@@ -47,6 +47,14 @@ pub(super) struct Transfer {
     heard: Option<u16>,
 }
 
+/// The far end of another call, or the focus it leads to, is to take a call's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offered {
+    call: CallId,
+    /// What that means for the call whose place it is.
+    cause: EndCause,
+}
+
 /// Where the far end is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Referral {
@@ -81,7 +89,9 @@ impl Call {
             .established()
             .filter(|_| self.info.state == CallState::Active);
         let is_known = established.is_some_and(|it| it.dialog.peer().refer != Some(false));
-        is_known && endpoint.config.transfer_support == TransferSupport::Refer
+        // A focus that is asked to call somebody brings them in instead of going there (RFC 4579 section 5.5).
+        let is_somebody = established.is_some_and(|it| !it.dialog.peer().focus);
+        is_known && is_somebody && endpoint.config.transfer_support == TransferSupport::Refer
     }
 
     /// Whether the far end has been sent to somebody else and has not said what became of it.
@@ -115,27 +125,7 @@ impl Call {
         referral: Referral,
     ) -> Result<(), OperationError> {
         self.may_transfer(endpoint).map_err(CommandError::into_failure)?;
-        let (id, contact) = (self.id(), self.contact(endpoint));
-        let is_anonymous = self.info.anonymous && self.info.direction == CallDirection::Outgoing;
-        let Stage::Established(established) = &mut self.stage else {
-            return Err(OperationError::CallEnded);
-        };
-        let number = established.dialog.next_number();
-        let refer = established
-            .dialog
-            .numbered_request(Method::Refer, number)
-            .header(HeaderName::Contact, contact)
-            .header(HeaderName::ReferTo, &referral.refer_to)
-            .header(HeaderName::Supported, SUPPORTED);
-        // RFC 3892 section 2.1: whoever is called learns on whose behalf, unless that one withholds it.
-        let own = endpoint.config.address_of_record.as_str();
-        let refer = match is_anonymous {
-            true => refer,
-            false => refer.header(HeaderName::ReferredBy, format_args!("<{own}>")),
-        };
-        let transaction = endpoint
-            .send(Purpose::Refer(id), refer)
-            .map_err(|_| OperationError::Disconnected)?;
+        let (transaction, number) = self.send_refer(endpoint, &referral.refer_to)?;
         self.transfer = Some(Box::new(Transfer {
             operation: Some(referral.operation),
             transaction: Some(transaction),
@@ -149,15 +139,50 @@ impl Call {
         Ok(())
     }
 
+    /// Sends a REFER inside the dialog: its transaction and its number.
+    pub(super) fn send_refer(
+        &mut self,
+        endpoint: &mut Endpoint,
+        refer_to: &str,
+    ) -> Result<(TransactionId, u32), OperationError> {
+        let (id, contact) = (self.id(), self.contact(endpoint));
+        let is_anonymous = self.info.anonymous && self.info.direction == CallDirection::Outgoing;
+        let Stage::Established(established) = &mut self.stage else {
+            return Err(OperationError::CallEnded);
+        };
+        let number = established.dialog.next_number();
+        let refer = established
+            .dialog
+            .numbered_request(Method::Refer, number)
+            .header(HeaderName::Contact, contact)
+            .header(HeaderName::ReferTo, refer_to)
+            .header(HeaderName::Supported, SUPPORTED);
+        // RFC 3892 section 2.1: whoever is called learns on whose behalf, unless that one withholds it.
+        let own = endpoint.config.address_of_record.as_str();
+        let refer = match is_anonymous {
+            true => refer,
+            false => refer.header(HeaderName::ReferredBy, format_args!("<{own}>")),
+        };
+        let transaction = endpoint
+            .send(Purpose::Refer(id), refer)
+            .map_err(|_| OperationError::Disconnected)?;
+        Ok((transaction, number))
+    }
+
     /// The REFER was sent again with credentials, and another number.
-    pub(crate) fn refer_resent(&mut self, endpoint: &Endpoint, transaction: TransactionId) {
-        let request = endpoint.sent_request(transaction);
+    pub(crate) fn refer_resent(&mut self, endpoint: &Endpoint, old: TransactionId, new: TransactionId) {
+        let request = endpoint.sent_request(new);
         let number = request.and_then(|it| it.cseq().ok()).map(|cseq| cseq.number);
-        if let Some(transfer) = &mut self.transfer {
-            transfer.transaction = Some(transaction);
-            if let Some(number) = number {
-                transfer.subscription.resent(number);
-            }
+        let (transaction, subscription) = match self.awaiting_focus(old) {
+            Some(request) => request.refer(),
+            None => match &mut self.transfer {
+                Some(transfer) => (&mut transfer.transaction, &mut transfer.subscription),
+                None => return,
+            },
+        };
+        *transaction = Some(new);
+        if let Some(number) = number {
+            subscription.resent(number);
         }
     }
 
@@ -169,8 +194,11 @@ impl Call {
         response: &Message,
     ) {
         let status = response.status().unwrap_or(0);
-        let Some(transfer) = self.awaiting(transaction).filter(|_| status >= 200) else {
+        if status < 200 {
             return;
+        }
+        let Some(transfer) = self.awaiting(transaction) else {
+            return self.focus_answered(endpoint, transaction, response);
         };
         transfer.transaction = None;
         match status {
@@ -185,10 +213,7 @@ impl Call {
                 }
                 self.transfer_failed(endpoint, OperationError::NotOffered);
             }
-            _ => {
-                let reason = response.reason().unwrap_or_default().to_owned();
-                self.transfer_failed(endpoint, OperationError::Refused { status, reason });
-            }
+            _ => self.transfer_failed(endpoint, refusal(response)),
         }
     }
 
@@ -199,11 +224,12 @@ impl Call {
         transaction: TransactionId,
         flow_failed: bool,
     ) {
+        let is_silent = !flow_failed && endpoint.is_connected();
         let Some(transfer) = self.awaiting(transaction) else {
-            return;
+            return self.focus_unanswered(endpoint, transaction, is_silent);
         };
         transfer.transaction = None;
-        if !flow_failed && endpoint.is_connected() {
+        if is_silent {
             self.transfer_failed(endpoint, OperationError::TimedOut);
         }
     }
@@ -215,9 +241,12 @@ impl Call {
         transaction: TransactionId,
         notify: &Message,
     ) {
-        let told = match &mut self.transfer {
-            Some(transfer) => {
-                let subscription = &mut transfer.subscription;
+        let at = self.focus_request_of(notify);
+        let request = at.and_then(|at| self.focus_requests.get_mut(at));
+        let transfer = self.transfer.as_deref_mut();
+        let transfer = transfer.map(|transfer| &mut transfer.subscription);
+        let told = match request.map(|request| request.refer().1).or(transfer) {
+            Some(subscription) => {
                 let is_owned = subscription.owns(notify);
                 is_owned.and_then(|()| subscription.notified(endpoint.now, notify))
             }
@@ -231,6 +260,9 @@ impl Call {
             Ok(_) | Err(_) => response,
         };
         endpoint.respond(transaction, response.build());
+        if let Some(at) = at {
+            return self.focus_told(endpoint, at, told);
+        }
         match told {
             Ok(Told::Proceeding { status }) => {
                 if let Some(transfer) = &mut self.transfer {
@@ -250,33 +282,39 @@ impl Call {
 
     /// When [`Self::wake_transfer`] has something to do.
     pub(super) fn transfer_deadline(&self) -> Option<Instant> {
-        let transfer = self.transfer.as_ref().filter(|it| it.transaction.is_none())?;
-        Some(transfer.subscription.deadline())
+        let transfer = self.transfer.as_ref().filter(|it| it.transaction.is_none());
+        let transfer = transfer.map(|transfer| transfer.subscription.deadline());
+        transfer.into_iter().chain(self.focus_deadlines()).min()
     }
 
     /// Nobody has said for too long what became of it.
     pub(super) fn wake_transfer(&mut self, endpoint: &mut Endpoint) {
-        if self.transfer_deadline().is_some_and(|at| at <= endpoint.now) {
+        let now = endpoint.now;
+        let is_due = |it: &Transfer| it.transaction.is_none() && it.subscription.deadline() <= now;
+        self.wake_focus_requests(endpoint);
+        if self.transfer.as_deref().is_some_and(is_due) {
             self.transfer_failed(endpoint, OperationError::OutcomeUnknown);
         }
     }
 
-    /// `true` if the far end's BYE means that it has gone where it was sent: it had agreed, or this call's place was to be
-    /// taken by somebody (RFC 5589 section 6.1, RFC 3891 section 3).
-    pub(super) fn is_left_for_transfer(&mut self, endpoint: &mut Endpoint) -> bool {
+    /// What the far end's BYE means if it has gone where it was sent: it had agreed, or this call's place was to be taken by
+    /// somebody (RFC 5589 section 6.1, RFC 3891 section 3).
+    pub(super) fn left_for_another(&mut self, endpoint: &mut Endpoint) -> Option<EndCause> {
         let Some(mut transfer) = self.transfer.take_if(|it| it.agreed) else {
-            return self.offered_for.is_some() || self.has_gone_on();
+            let offered = self.offered_for.map(|offered| offered.cause);
+            return offered.or(self.has_gone_on().then_some(EndCause::Transferred));
         };
         // Whether it has arrived there is not known: if so, the other call ends by itself.
         transfer.with = None;
         self.conclude(endpoint, *transfer, Ok(()));
-        true
+        Some(EndCause::Transferred)
     }
 
     /// The call ends before it could be transferred.
     pub(super) fn abort_transfer(&mut self, endpoint: &mut Endpoint) {
         self.consultation = None;
         self.info.transfer = None;
+        self.abort_focus_requests(endpoint);
         if let Some(transfer) = self.transfer.take() {
             self.conclude(endpoint, *transfer, Err(OperationError::CallEnded));
         }
@@ -324,11 +362,17 @@ impl Call {
 
     /// Whose far end is to take this call's place.
     pub(crate) fn offered_for(&self) -> Option<CallId> {
-        self.offered_for
+        self.offered_for.map(|offered| offered.call)
     }
 
-    pub(crate) fn set_offered_for(&mut self, call: Option<CallId>) {
-        self.offered_for = call;
+    /// The far end of `call` is sent to take this call's place, which ends this one for `cause`.
+    pub(crate) fn offer_for(&mut self, call: CallId, cause: EndCause) {
+        self.offered_for = Some(Offered { call, cause });
+    }
+
+    /// Nobody is to take its place any more.
+    pub(crate) fn stays(&mut self) {
+        self.offered_for = None;
     }
 
     /// The call whose far end has gone to take another's place, and that other.
@@ -338,7 +382,8 @@ impl Call {
 
     /// Somebody has taken this call's place.
     pub(crate) fn leave_transferred(&mut self, endpoint: &mut Endpoint) {
-        self.hang_up_because(endpoint, EndCause::Transferred);
+        let offered = self.offered_for.map(|offered| offered.cause);
+        self.hang_up_because(endpoint, offered.unwrap_or(EndCause::Transferred));
     }
 
     // --- outcomes --------------------------------------------------------------------------------------------
@@ -403,6 +448,14 @@ impl Call {
         if let Some(operation) = transfer.operation {
             endpoint.finish(operation, result);
         }
+    }
+}
+
+/// What a final response says that refuses a request.
+pub(super) fn refusal(response: &Message) -> OperationError {
+    OperationError::Refused {
+        status: response.status().unwrap_or(0),
+        reason: response.reason().unwrap_or_default().to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::config::{Config, Token};
 use crate::io::{Input, MediaError, MediaEvent, MediaOutcome};
 use crate::secret::Secret;
 use crate::sip::{HeaderName, SIPFRAG, UriBuf, escape_header, percent_decode, reason_phrase};
+use crate::subscription::conference_info::{self, ConferenceInfo};
 use crate::subscription::dialog_info::{self, DialogInfo};
 use crate::user_agent::Command;
 
@@ -137,6 +138,7 @@ impl Redactor {
         let mut redacted = with_password(config.clone());
         redacted.address_of_record = self.uri(&config.address_of_record);
         redacted.preferred_identity = config.preferred_identity.as_ref().map(|uri| self.uri(uri));
+        redacted.conference_factory = config.conference_factory.as_ref().map(|uri| self.uri(uri));
         redacted.auth_user = self.pseudonyms.word(&config.auth_user);
         redacted.display_name = self.pseudonyms.word(&config.display_name);
         redacted.push = None;
@@ -214,7 +216,11 @@ impl Redactor {
                 .map(|name| self.pseudonyms.word(&name));
             *target = self.target(target);
         }
-        if let Command::Subscribe { target, .. } | Command::Transfer(_, target) = &mut command {
+        if let Command::Subscribe { target, .. }
+        | Command::Transfer(_, target)
+        | Command::AddParticipant(_, target)
+        | Command::RemoveParticipant(_, target) = &mut command
+        {
             *target = self.target(target);
         }
         if let Command::SendDtmf(_, tones) = &mut command {
@@ -377,6 +383,7 @@ impl Redactor {
             "application/dtmf-relay" | "application/dtmf" => self.digits(body),
             SIPFRAG => self.fragment(body),
             dialog_info::MEDIA_TYPE => self.dialogs(body),
+            conference_info::MEDIA_TYPE => self.participants(body),
             multipart if multipart.starts_with("multipart/") => self.parts(body),
             _ => self.pseudonyms.shaped(body),
         }
@@ -400,6 +407,28 @@ impl Redactor {
                 participant.display_name = self.pseudonyms.shaped(&participant.display_name);
                 participant.identity = participant.identity.take().map(|uri| self.text(&uri));
                 participant.target = participant.target.take().map(|uri| self.text(&uri));
+            }
+        }
+        info.write()
+    }
+
+    /// Who is in a conference, and what it is about.
+    fn participants(&mut self, body: &str) -> String {
+        let Ok(mut info) = ConferenceInfo::read(body.as_bytes()) else {
+            return self.pseudonyms.shaped(body);
+        };
+        info.entity = self.text(&info.entity);
+        if let Some(description) = &mut info.description {
+            description.display_text = self.pseudonyms.shaped(&description.display_text);
+            description.subject = self.pseudonyms.shaped(&description.subject);
+        }
+        for user in &mut info.users {
+            user.entity = self.text(&user.entity);
+            user.display_text = user.display_text.take().map(|name| self.pseudonyms.shaped(&name));
+            for endpoint in &mut user.endpoints {
+                endpoint.entity = self.text(&endpoint.entity);
+                let name = endpoint.display_text.take();
+                endpoint.display_text = name.map(|name| self.pseudonyms.shaped(&name));
             }
         }
         info.write()
@@ -692,6 +721,33 @@ mod tests {
         );
         let target = after.dialogs[0].remote.target.clone().unwrap();
         assert!(target.ends_with("@example.com;gr=urn:uuid:1"), "{target}");
+    }
+
+    /// Who is there is hidden; how many and where they stand is not.
+    #[test]
+    fn a_document_of_a_conference_keeps_its_meaning() {
+        let document = concat!(
+            "<conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" version=\"3\" entity=\"sip:4711@example.com\">",
+            "<conference-description><subject>hunter2</subject></conference-description>",
+            "<users><user entity=\"sip:55577@example.com\"><display-text>hunter2</display-text>",
+            "<endpoint entity=\"sip:55577@example.com;gr=1\"><display-text>hunter2</display-text>",
+            "<status>on-hold</status></endpoint></user></users></conference-info>"
+        );
+        let notify = format!(
+            "NOTIFY sip:4711@example.com SIP/2.0\r\nContent-Type: application/conference-info+xml\r\n\
+             Content-Length: {}\r\n\r\n{document}",
+            document.len()
+        );
+        let redacted = redact(&notify);
+        assert_silent(&redacted);
+        let body = Message::parse(redacted.as_bytes()).unwrap().body().to_vec();
+        let (before, after) = (
+            ConferenceInfo::read(document.as_bytes()).unwrap(),
+            ConferenceInfo::read(&body).unwrap(),
+        );
+        assert_eq!(after.version, before.version);
+        let status = |info: &ConferenceInfo| info.users[0].endpoints[0].status;
+        assert_eq!(status(&after), status(&before));
     }
 
     #[test]

@@ -106,13 +106,19 @@ impl Subscriptions {
 
     /// Ends one; `false` if there is none.
     pub(crate) fn remove(&mut self, endpoint: &mut Endpoint, id: SubscriptionId) -> bool {
-        let subscription = self.all.get_mut(&id).filter(|it| it.is_applications());
-        let Some(subscription) = subscription else {
-            return false;
-        };
-        subscription.leave(endpoint);
+        let is_there = self.all.get(&id).is_some_and(Subscription::is_applications);
+        if is_there {
+            self.remove_own(endpoint, id);
+        }
+        is_there
+    }
+
+    /// Ends one of the agent's own.
+    pub(crate) fn remove_own(&mut self, endpoint: &mut Endpoint, id: SubscriptionId) {
+        if let Some(subscription) = self.all.get_mut(&id) {
+            subscription.leave(endpoint);
+        }
         self.forget_ended();
-        true
     }
 
     /// Ends all of them.

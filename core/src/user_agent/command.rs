@@ -48,6 +48,8 @@ pub enum Command {
     Merge(CallId, CallId),
     Split(CallId),
     LeaveConference,
+    AddParticipant(CallId, String),
+    RemoveParticipant(CallId, String),
     SetPassword(#[serde(skip)] Secret),
     SetToken(Token),
     Subscribe {
@@ -99,6 +101,12 @@ impl UserAgent {
             Command::Merge(one, other) => return self.merge(now, one, other).map(Some),
             Command::Split(with) => return self.split(now, with).map(Some),
             Command::LeaveConference => return self.leave_conference(now).map(Some),
+            Command::AddParticipant(conference, target) => {
+                return self.add_participant(now, conference, &target).map(Some);
+            }
+            Command::RemoveParticipant(conference, uri) => {
+                return self.remove_participant(now, conference, &uri).map(Some);
+            }
             Command::MoveMedia(call) => return self.call_handle(now, call)?.move_media().map(Some),
             Command::SwapTo(call) => return self.swap_to(now, call).map(Some),
             Command::Consult {

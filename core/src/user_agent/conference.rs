@@ -1,5 +1,5 @@
 //! The conference of this device: answered calls whose parties hear each other, mixed here. For platforms without one of
-//! their own (RFC 4353 section 5.1 calls it an endpoint mixing).
+//! their own (RFC 4353 section 5.1 calls it an endpoint mixing), and for parties that cannot move into it (`focus.rs`).
 //!
 //! ```text
 //!        merge                     all off hold            mixed
@@ -64,9 +64,15 @@ enum Kind {
 }
 
 impl UserAgent {
-    /// Lets the parties of two answered calls hear each other: those that are held are taken off hold first, then all are
-    /// mixed on this device. A third call joins a conference by being merged with one of its calls. If any step fails,
-    /// everything is as it was before, and the operation says why.
+    /// Lets the parties of two answered calls hear each other.
+    ///
+    /// Where the platform makes conferences ([`Config::conference_factory`](crate::Config::conference_factory)), both move
+    /// into one, and a new call leads there; it names one of the two in [`CallInfo::succeeds`](crate::CallInfo::succeeds), and
+    /// they end as [`EndCause::MovedToConference`](crate::EndCause::MovedToConference). A call merged with that one moves too.
+    ///
+    /// Elsewhere, and with those that cannot move, calls that are held are taken off hold first, then all are mixed on this
+    /// device. A third call joins by being merged with one of them. If any step fails, everything is as it was before, and the
+    /// operation says why.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`]; [`CommandError::WrongState`] unless both calls are answered, if there is a conference
@@ -76,29 +82,40 @@ impl UserAgent {
         self.check_answered(one)?;
         self.check_answered(other)?;
         let pair = [one, other];
-        let members = match &self.conference {
-            Some(Conference { change: Some(_), .. }) => return Err(CommandError::WrongState),
-            Some(Conference { members, .. }) if pair.iter().any(|call| members.contains(call)) => {
-                members.clone()
-            }
-            Some(_) => return Err(CommandError::WrongState),
-            None => Vec::new(),
-        };
         if one == other || pair.iter().any(|call| self.is_in_sequence(*call)) || self.is_changing_speaker() {
             return Err(CommandError::WrongState);
         }
+        let members = self.conference.as_ref().map_or(&[][..], |it| &it.members);
+        if self.conference.is_some() && !pair.iter().any(|call| members.contains(call)) {
+            return Err(CommandError::WrongState);
+        }
         let joining: Vec<_> = pair.into_iter().filter(|call| !members.contains(call)).collect();
-        let mut change = Change::new(&mut self.endpoint, Kind::Retrieving(joining.clone()));
+        let operation = self.endpoint.new_operation();
+        if self.conference.is_some() || !self.gather(operation, pair) {
+            self.begin_mixing(operation, joining, None)?;
+        }
+        self.settle();
+        Ok(operation)
+    }
+
+    /// Mixes calls on this device, with those that are mixed already. If it fails, `rests` is held, whoever holds now.
+    pub(super) fn begin_mixing(
+        &mut self,
+        operation: OperationId,
+        joining: Vec<CallId>,
+        rests: Option<CallId>,
+    ) -> Result<(), CommandError> {
+        let mut change = Change::new(operation, Kind::Retrieving(joining.clone()));
+        change.undo.extend(rests.map(|call| (call, true)));
+        let members = self.conference.as_ref().map_or(&[][..], |it| &it.members);
         for call in members.iter().chain(&joining) {
             change.hold(&mut self.calls, &mut self.endpoint, *call, false)?;
         }
-        let operation = change.operation;
         match &mut self.conference {
             Some(conference) => conference.change = Some(change),
             None => self.begin_conference(change),
         }
-        self.settle();
-        Ok(operation)
+        Ok(())
     }
 
     /// Leaves the conference with one party, for a talk in private: the others are held, and are a conference still if
@@ -119,11 +136,11 @@ impl UserAgent {
         if conference.change.is_some() || !conference.members.contains(&with) {
             return Err(CommandError::WrongState);
         }
-        let mut change = Change::new(&mut self.endpoint, Kind::Parting(with));
+        let operation = self.endpoint.new_operation();
+        let mut change = Change::new(operation, Kind::Parting(with));
         for other in conference.members.iter().filter(|call| **call != with) {
             change.hold(&mut self.calls, &mut self.endpoint, *other, true)?;
         }
-        let operation = change.operation;
         conference.change = Some(change);
         self.settle();
         Ok(operation)
@@ -184,6 +201,9 @@ impl UserAgent {
 
     /// Whether a call is about to become part of the conference, or is part of one that is about to change.
     pub(super) fn is_being_merged(&self, id: CallId) -> bool {
+        if self.gathering.as_ref().is_some_and(|it| it.concerns(id)) {
+            return true;
+        }
         let Some(Conference { members, change, .. }) = &self.conference else {
             return false;
         };
@@ -193,7 +213,7 @@ impl UserAgent {
 
     /// Whether somebody is about to join it, or one party to leave it.
     pub(super) fn is_conference_changing(&self) -> bool {
-        self.conference.as_ref().is_some_and(|it| it.change.is_some())
+        self.gathering.is_some() || self.conference.as_ref().is_some_and(|it| it.change.is_some())
     }
 
     /// Whether a call was on hold before the change that is under way, if that changes it. A restart ends the change.
@@ -375,9 +395,9 @@ enum Progress {
 }
 
 impl Change {
-    fn new(endpoint: &mut Endpoint, kind: Kind) -> Self {
+    fn new(operation: OperationId, kind: Kind) -> Self {
         Self {
-            operation: endpoint.new_operation(),
+            operation,
             kind,
             steps: Vec::new(),
             undo: Vec::new(),

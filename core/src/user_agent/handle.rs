@@ -53,6 +53,7 @@ impl<'a> CallHandle<'a> {
     /// # Errors
     /// [`CommandError::WrongState`] if it is ending already.
     pub fn hang_up(&mut self) -> Result<OperationId, CommandError> {
+        self.agent.leave_gathering(self.id);
         self.agent.command(self.id, Call::hang_up)
     }
 

@@ -28,10 +28,12 @@ mod conference;
 mod connection;
 mod consultation;
 mod errand;
+mod focus;
 mod handle;
 mod objection;
 mod platform;
 mod remote_calls;
+mod roster;
 mod routing;
 mod sequence;
 mod snapshot;
@@ -61,8 +63,10 @@ use crate::subscription::Subscriptions;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
 use conference::Conference;
+use focus::Gathering;
 use platform::Lines;
 use remote_calls::RemoteCalls;
+use roster::Rosters;
 use sequence::{Goal, Sequence};
 use target::{Target, parse_target};
 
@@ -84,6 +88,8 @@ pub struct UserAgent {
     calls: BTreeMap<CallId, Call>,
     conference: Option<Conference>,
     last_conference: ConferenceId,
+    gathering: Option<Gathering>,
+    rosters: Rosters,
     subscriptions: Subscriptions,
     remote_calls: RemoteCalls,
     /// Tones to be sent when a call is answered ("100,,42").
@@ -114,6 +120,8 @@ impl UserAgent {
             calls: BTreeMap::new(),
             conference: None,
             last_conference: ConferenceId(0),
+            gathering: None,
+            rosters: Rosters::new(),
             subscriptions: Subscriptions::default(),
             remote_calls: RemoteCalls::default(),
             post_dial: BTreeMap::new(),
@@ -423,6 +431,7 @@ impl UserAgent {
     fn settle(&mut self) {
         self.lines.report(&mut self.endpoint);
         self.send_post_dial();
+        self.follow_rosters();
         self.advance_conference();
         self.bring_back();
         self.advance_calls();

@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 use super::UserAgent;
 use crate::call::{Call, Errand, is_anonymous, named};
 use crate::error::CommandError;
-use crate::event::{
-    CallDirection, Event, Notification, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState,
-};
+use crate::event::{CallDirection, Event, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState};
 use crate::id::{CallId, DialogId, RemoteCallId, SubscriptionId};
 use crate::sip::{Scheme, Uri};
 use crate::subscription::Notified;
@@ -128,19 +126,12 @@ impl UserAgent {
         }
     }
 
-    /// A NOTIFY of the agent's own subscription. Documents that cannot be read are as good as missing.
-    fn dialogs_told(&mut self, notification: &Notification) {
-        if notification.body.is_empty() {
-            return;
-        }
-        let taken = match DialogInfo::read(&notification.body) {
-            Ok(info) => self.remote_calls.take(self.endpoint.now, info),
-            Err(_) => Taken::Gap,
-        };
-        if taken == Taken::Gap {
-            self.subscriptions
-                .ask_again(self.endpoint.now, notification.subscription);
-        }
+    /// A NOTIFY of the agent's own subscription; `false` if everything has to be told again. Documents that cannot be read
+    /// are as good as missing.
+    fn dialogs_told(&mut self, document: &[u8]) -> bool {
+        document.is_empty()
+            || DialogInfo::read(document)
+                .is_ok_and(|info| self.remote_calls.take(self.endpoint.now, info) != Taken::Gap)
     }
 
     /// A NOTIFY; `false` if it belongs to no subscription.
@@ -149,7 +140,16 @@ impl UserAgent {
             Notified::Stray => false,
             Notified::Taken => true,
             Notified::Own(notification) => {
-                self.dialogs_told(&notification);
+                let is_understood = if Some(notification.subscription) == self.remote_calls.subscription {
+                    self.dialogs_told(&notification.body)
+                } else {
+                    self.participants_told(notification.subscription, &notification.body)
+                };
+                // Something was missed, or cannot be read.
+                if !is_understood {
+                    self.subscriptions
+                        .ask_again(self.endpoint.now, notification.subscription);
+                }
                 true
             }
         }

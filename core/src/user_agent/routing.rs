@@ -420,7 +420,7 @@ impl UserAgent {
             Purpose::Update(id) => self.with_call(id, |call, _| call.update_resent(new)),
             Purpose::Recovery(id) => self.with_call(id, |call, _| call.recovery_resent(new)),
             Purpose::Subscribe(id) => self.subscriptions.resent(id, new),
-            Purpose::Refer(id) => self.with_call(id, |call, endpoint| call.refer_resent(endpoint, new)),
+            Purpose::Refer(id) => self.with_call(id, |call, endpoint| call.refer_resent(endpoint, old, new)),
             Purpose::Trickle(id) => self.with_call(id, |call, _| call.trickle_resent(new)),
             Purpose::Dtmf(id) => self.with_call(id, |call, _| call.info_resent(new)),
             Purpose::Farewell => self.endpoint.farewell_resent(old, new),

@@ -12,6 +12,7 @@ use super::target::Target;
 use crate::call::{Call, CallOptions, Referral};
 use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
+use crate::event::EndCause;
 use crate::id::{CallId, OperationId};
 use crate::sip::UriBuf;
 
@@ -145,6 +146,17 @@ impl UserAgent {
         Ok(operation)
     }
 
+    /// Takes a call off hold, if it is on hold, as the last step of `operation`.
+    pub(super) fn end_with_resume(&mut self, operation: OperationId, call: CallId) {
+        self.sequences.push(Sequence {
+            operation,
+            goal: Goal::Resume(call),
+            steps: Vec::new(),
+            is_doing: false,
+            held: Vec::new(),
+        });
+    }
+
     /// Whether a call is part of an operation of several steps that has not come to its end.
     pub(super) fn is_in_sequence(&self, id: CallId) -> bool {
         let mut sequences = self.sequences.iter();
@@ -268,6 +280,7 @@ impl UserAgent {
             self.endpoint
                 .finish(sequence.operation, Err(OperationError::CallEnded));
         }
+        self.give_up_gathering(OperationError::CallEnded);
     }
 
     fn go_on_with(&mut self, mut sequence: Sequence) {
@@ -368,7 +381,7 @@ impl UserAgent {
         };
         call.refer(&mut self.endpoint, referral)?;
         if let Some(other) = with.and_then(|other| self.calls.get_mut(&other)) {
-            other.set_offered_for(Some(id));
+            other.offer_for(id, EndCause::Transferred);
         }
         Ok(Progress::HandedOver)
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::UserAgent;
+use super::focus::Gathering;
 use super::platform::Lines;
 use crate::call::{Call, Restored, UNSEEN_REQUESTS};
 use crate::config::Config;
@@ -12,7 +13,7 @@ use crate::sip::UriBuf;
 use crate::time::{Duration, Instant};
 
 /// The present form of [`Snapshot`].
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// A call whose agent was away for longer is not worth restoring: the far end has hung up.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 
@@ -33,6 +34,8 @@ pub struct Snapshot {
     farewells: Vec<Farewell>,
     #[serde(default)]
     cancels: Vec<KeptCancel>,
+    #[serde(default)]
+    gathering: Option<Gathering>,
 }
 
 impl UserAgent {
@@ -53,6 +56,7 @@ impl UserAgent {
                 .collect(),
             farewells: self.farewells_after_restart(now),
             cancels: self.endpoint.kept_cancels(),
+            gathering: self.kept_gathering(),
         }
     }
 
@@ -96,6 +100,7 @@ impl UserAgent {
                 agent.calls.insert(call.id(), call);
             }
             agent.restore_conference();
+            agent.restore_gathering(snapshot.gathering);
             agent.settle();
         }
         agent

@@ -66,27 +66,34 @@ impl UserAgent {
 
     /// What the end of one call means for another; `false` if nothing.
     pub(super) fn relate_calls(&mut self) -> bool {
-        self.leave_replaced() | self.run_errands() | self.keep_answered_waiting() | self.end_consultations()
+        self.leave_replaced()
+            | self.advance_gathering()
+            | self.run_errands()
+            | self.keep_answered_waiting()
+            | self.end_consultations()
     }
 
     /// The far end of one call has taken the place of another, which is left; or it has not.
     fn leave_replaced(&mut self) -> bool {
         let done: Vec<_> = self.calls.values_mut().filter_map(Call::take_done_with).collect();
+        self.have_moved(&done);
         for other in &done {
             self.with_call(*other, Call::leave_transferred);
         }
-        let is_under_way = |id: CallId| {
+        let is_under_way = |id: CallId, of: CallId| {
             let call = self.calls.get(&id);
-            call.is_some_and(|call| call.is_transferring() || call.ended_by(EndCause::Transferred))
+            call.is_some_and(|call| {
+                call.is_transferring() || call.is_fetching(of) || call.ended_by(EndCause::Transferred)
+            })
         };
         let kept: Vec<_> = self
             .calls
             .values()
-            .filter(|call| call.offered_for().is_some_and(|it| !is_under_way(it)))
+            .filter(|call| call.offered_for().is_some_and(|it| !is_under_way(it, call.id())))
             .map(Call::id)
             .collect();
         for id in kept {
-            self.with_call(id, |call, _| call.set_offered_for(None));
+            self.with_call(id, |call, _| call.stays());
         }
         !done.is_empty()
     }

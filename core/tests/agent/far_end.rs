@@ -25,6 +25,8 @@ pub(crate) struct FarEnd {
     pub(crate) supported: &'static str,
     /// The features in its Contact, each with its `;`.
     pub(crate) features: &'static str,
+    /// Where it is, if not on a device.
+    pub(crate) uri: Option<&'static str>,
 }
 
 impl FarEnd {
@@ -43,6 +45,7 @@ impl FarEnd {
             allow: "",
             supported: "",
             features: "",
+            uri: None,
         }
     }
 
@@ -60,6 +63,7 @@ impl FarEnd {
             allow: "",
             supported: "",
             features: "",
+            uri: None,
         }
     }
 
@@ -199,10 +203,8 @@ impl FarEnd {
     }
 
     fn contact(&self) -> String {
-        format!(
-            "<sip:device@{}.invalid;transport=ws>{}",
-            self.own_tag, self.features
-        )
+        let device = format!("sip:device@{}.invalid;transport=ws", self.own_tag);
+        format!("<{}>{}", self.uri.unwrap_or(&device), self.features)
     }
 }
 

@@ -4,6 +4,7 @@
 mod back;
 mod bearer;
 mod conference;
+mod conference_focus;
 mod connected_identity;
 mod connection;
 mod far_end;
@@ -34,6 +35,7 @@ mod rfc3665;
 mod rfc4475;
 mod rfc5118;
 mod rfc5407;
+mod roster;
 mod servers;
 mod session_timer;
 mod stop;

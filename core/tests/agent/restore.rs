@@ -279,7 +279,7 @@ fn calls_that_are_not_answered_are_not_kept() {
 fn an_unknown_version_starts_afresh() {
     let (ladder, _) = Ladder::in_outgoing_call();
     let snapshot = serde_json::to_string(&ladder.agent.snapshot(ladder.now)).unwrap();
-    let newer = snapshot.replacen("\"version\":4", "\"version\":99", 1);
+    let newer = snapshot.replacen("\"version\":5", "\"version\":99", 1);
     assert_ne!(newer, snapshot);
     let snapshot = serde_json::from_str(&newer).unwrap();
     let agent = UserAgent::restore(config(), snapshot, [9; 32], Instant::ZERO, secs(1.0));

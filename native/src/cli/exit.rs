@@ -28,7 +28,10 @@ impl Exit {
             reason = "the core's list of causes may grow"
         )]
         match end.cause {
-            EndCause::LocalHangUp | EndCause::RemoteHangUp | EndCause::Transferred => Self::Done,
+            EndCause::LocalHangUp
+            | EndCause::RemoteHangUp
+            | EndCause::Transferred
+            | EndCause::MovedToConference => Self::Done,
             EndCause::Busy | EndCause::Rejected | EndCause::Declined | EndCause::DeclinedElsewhere => {
                 Self::BusyOrDeclined
             }

@@ -142,6 +142,7 @@ fn cause(cause: EndCause) -> &'static str {
         EndCause::NetworkFailed => "the connection was lost",
         EndCause::ServerFailed => "the platform failed",
         EndCause::Transferred => "transferred",
+        EndCause::MovedToConference => "moved into the conference",
         _ => "ended",
     }
 }
