@@ -189,7 +189,7 @@ impl Call {
 
     pub(super) fn make_offer(&mut self, endpoint: &mut Endpoint, offer: Offer) -> MediaRequestId {
         let action = MediaAction::CreateOffer {
-            direction: direction(offer.hold),
+            direction: self.direction(offer.hold),
             ice_restart: offer.ice_restart,
         };
         self.negotiate_media(endpoint, action)
@@ -303,7 +303,7 @@ impl Call {
                 let hold = hold || self.repeats_our_hold(sdp);
                 let action = MediaAction::CreateAnswer {
                     offer: sdp.to_owned(),
-                    direction: direction(hold),
+                    direction: self.direction(hold),
                 };
                 let request = self.request_media(endpoint, action);
                 Negotiation::MakingAnswer { request, owed, hold }
@@ -578,17 +578,19 @@ impl Call {
         }
     }
 
+    /// What this side offers. The media backend keeps the microphone silent on hold. A focus would play the music of a
+    /// holder to everybody: it is offered none.
+    pub(super) fn direction(&self, hold: bool) -> Direction {
+        let is_focus = self.established().is_some_and(|it| it.dialog.peer().focus);
+        match hold {
+            true if is_focus => Direction::Inactive,
+            true => Direction::SendOnly,
+            false => Direction::SendRecv,
+        }
+    }
+
     pub(crate) fn wants_hold(&self) -> bool {
         self.established()
             .is_some_and(|established| established.wanted.hold)
-    }
-}
-
-/// What this side offers. The media backend keeps the microphone silent on hold.
-pub(super) fn direction(hold: bool) -> Direction {
-    if hold {
-        Direction::SendOnly
-    } else {
-        Direction::SendRecv
     }
 }

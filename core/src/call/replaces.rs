@@ -21,7 +21,7 @@
 //! Referred-By is not proven, so whoever knows them and the party's address still could.
 
 use super::errand::is_own_domain;
-use super::negotiation::{Negotiation, direction};
+use super::negotiation::Negotiation;
 use super::reason::COMPLETED_ELSEWHERE;
 use super::{
     Call, CallDirection, CallState, EndCause, Endpoint, Established, HeaderName, MediaAction, MediaError,
@@ -149,10 +149,10 @@ impl Call {
         let action = match session_description(invite) {
             Some(offer) => MediaAction::CreateAnswer {
                 offer: offer.to_owned(),
-                direction: direction(hold),
+                direction: self.direction(hold),
             },
             None => MediaAction::CreateOffer {
-                direction: direction(hold),
+                direction: self.direction(hold),
                 ice_restart: false,
             },
         };
@@ -485,7 +485,7 @@ impl Call {
         }
         let hold = self.wants_hold();
         let action = MediaAction::CreateOffer {
-            direction: direction(hold),
+            direction: self.direction(hold),
             ice_restart: false,
         };
         let session = endpoint.new_media_session();

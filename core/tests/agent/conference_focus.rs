@@ -12,6 +12,7 @@ use clearline_core::{
 
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder, config, secs};
+use crate::media::direction_of;
 
 /// The call with Carol, and a third one.
 const SECOND: CallId = CallId(0xca12);
@@ -250,7 +251,16 @@ fn with_a_third() -> (Hall, FarEnd, FarEnd, Message) {
     moves(&mut hall, Hall::bob, &mut focus, &first);
     moves(&mut hall, Hall::carol, &mut focus, &second);
     hall.ladder.hold(hall.focus);
-    offers(&mut hall.ladder, &focus, Direction::RecvOnly);
+    // Nobody in the conference is to hear the music of one who holds.
+    let reinvite = hall.ladder.expect_for(&focus, Method::Invite);
+    assert_eq!(
+        direction_of(std::str::from_utf8(reinvite.body()).unwrap()),
+        Direction::Inactive
+    );
+    hall.ladder
+        .receive(&focus.accepts(&reinvite, Direction::Inactive));
+    hall.ladder.expect_for(&focus, Method::Ack);
+    assert!(hall.ladder.info(hall.focus).local_hold && !hall.ladder.info(hall.focus).remote_hold);
     let dave = hall.ladder.make_call(THIRD, "dave");
     hall.merge = merge(&mut hall.ladder, THIRD, hall.focus);
     let refer = hall.ladder.expect_for(&focus, Method::Refer);
@@ -453,7 +463,7 @@ fn what_can_be_had_in_no_way_leaves_the_user_with_the_same_party() {
     refused(&mut hall, &mut focus, &second);
     hall.ladder.media_fails(MediaErrorKind::Unavailable);
     hall.ladder.media_goes_on();
-    offers(&mut hall.ladder, &focus, Direction::RecvOnly);
+    offers(&mut hall.ladder, &focus, Direction::Inactive);
     let failure = hall.ladder.failure(hall.merge);
     assert!(matches!(failure, Some(OperationError::Media(_))), "{failure:?}");
     assert!(hall.ladder.info(hall.focus).local_hold);
