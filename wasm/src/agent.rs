@@ -339,6 +339,20 @@ impl Agent {
         self.command(|core| core.leave_conference(instant(now)))
     }
 
+    /// Has somebody brought into the conference that `call` leads to.
+    #[wasm_bindgen(js_name = addParticipant)]
+    pub fn add_participant(&self, now: f64, call: &str, target: &str) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| core.add_participant(instant(now), call, target))
+    }
+
+    /// Has a participant sent away from it.
+    #[wasm_bindgen(js_name = removeParticipant)]
+    pub fn remove_participant(&self, now: f64, call: &str, uri: &str) -> Result<String, JsValue> {
+        let call = id(call)?;
+        self.command(|core| core.remove_participant(instant(now), call, uri))
+    }
+
     /// Uses another password from now on.
     #[wasm_bindgen(js_name = setPassword)]
     pub fn set_password(&self, now: f64, password: String) {

@@ -62,6 +62,14 @@ impl AgentConfig {
         self.0.remote_calls = follow;
     }
 
+    /// Where the platform makes conferences (RFC 4579). Throws if that is no address.
+    #[wasm_bindgen(js_name = setConferenceFactory)]
+    pub fn set_conference_factory(&mut self, uri: &str) -> Result<(), JsValue> {
+        self.0.conference_factory =
+            Some(UriBuf::parse(uri).map_err(|_| "the conference factory is not an address")?);
+        Ok(())
+    }
+
     /// The bearer token for platforms that ask for one (RFC 8898).
     #[wasm_bindgen(js_name = setToken)]
     pub fn set_token(&mut self, token: String) {

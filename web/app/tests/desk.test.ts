@@ -115,6 +115,22 @@ test('each change of a call is announced once', () => {
   ]);
 });
 
+test('who comes into a conference and who goes is announced once', () => {
+  const announcer = new Announcer(store.state, contacts);
+  const said: string[] = [];
+  announcer.state.subscribe(() => said.push(announcer.state.value!.text));
+  const someone = (user: string, state: 'ringing' | 'connected', isSelf = false) => ({ identity: { displayName: user, user, uri: `sip:${user}@example.test` }, isSelf, state });
+  const [me, dora, emil] = [someone('101', 'connected', true), someone('dora', 'connected'), someone('emil', 'connected')];
+  const room = phone.add({ focus: true, remote: { displayName: '', user: 'conf-7', uri: 'sip:conf-7@example.test' } });
+  phone.change(room.id, { participants: [me] });
+  phone.change(room.id, { participants: [me, dora, emil] });
+  phone.change(room.id, { participants: [me, dora, emil, someone('frida', 'ringing')] });
+  phone.change(room.id, { participants: [me, dora, emil, someone('frida', 'connected')] });
+  phone.change(room.id, { participants: [me, emil, someone('frida', 'connected')] });
+  phone.patch({});
+  expect(said).toEqual(['Connected to Conference', 'Conference with 2 others', 'frida has joined the conference', 'dora has left the conference']);
+});
+
 test('a conversation on another device is announced once, also when it does not come here', async () => {
   const announcer = new Announcer(store.state, contacts);
   const said: string[] = [];

@@ -25,6 +25,7 @@ const outcomes = () => history.state.value.entries.map((entry) => entry.outcome)
 test.each([
   [{ direction: 'outgoing' }, 'busy', 'dialled'],
   [{ direction: 'incoming', answeredAt: 5 }, 'remote-hang-up', 'received'],
+  [{ direction: 'outgoing', answeredAt: 5 }, 'moved-to-conference', 'dialled'],
   [{ direction: 'incoming' }, 'missed', 'missed'],
   [{ direction: 'incoming' }, 'declined', 'declined'],
   [{ direction: 'incoming' }, 'answered-elsewhere', 'elsewhere'],

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { t } from '../src/i18n/i18n.js';
 import { isEmergencyNumber } from '../src/model/emergency.js';
 import { Notices } from '../src/model/notices.js';
 import { PhoneStore } from '../src/model/phone-store.js';
@@ -242,6 +243,30 @@ test('calls on hold stand in the order in which they are to be swapped: the late
   }
   expect(store.state.value.current.map((call) => call.id)).toEqual([c.id, a.id, b.id]);
   expect(store.state.value.heldSince.get(b.id)).toBe(1_001_000);
+});
+
+test("the platform's conference: somebody is brought in, and sent away", async () => {
+  const room = phone.add({ focus: true, succeeds: '1', remote: { displayName: '', user: 'conf-7', uri: 'sip:conf-7@example.test' } });
+  expect(store.state.value.current[0]?.remote.displayName).toBe(t('conference.name'));
+  await board.invite(room.id, party());
+  const [carol] = room.state.participants;
+  expect(carol).toMatchObject({ state: 'ringing', identity: { user: '103' } });
+  await board.sendAway(room.id, carol!);
+  expect(phone.commands).toEqual([`addParticipant ${room.id} 103`, `removeParticipant ${room.id} sip:103@example.test`]);
+
+  phone.refuseWith = { code: 'refused' };
+  await board.invite(room.id, party());
+  phone.refuseWith = { code: 'refused' };
+  await board.sendAway(room.id, carol!);
+  expect(shown()).toEqual(expect.arrayContaining(['problem.invite', 'problem.sendAway']));
+});
+
+test('what moves into a conference leaves no card, and neither does the conference', () => {
+  const first = phone.add({});
+  const room = phone.add({ focus: true, succeeds: first.id });
+  phone.end(first.id, { cause: 'moved-to-conference' });
+  phone.end(room.id);
+  expect(store.state.value.ended).toEqual([]);
 });
 
 test('an emergency call is made although the first one cannot be held', async () => {

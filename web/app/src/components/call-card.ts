@@ -20,6 +20,7 @@ import './call-picker.js';
 import './call-timer.js';
 import './device-select.js';
 import './keypad.js';
+import './participants.js';
 import './voice-wave.js';
 
 const ASK_HINT_MS = 700;
@@ -127,6 +128,7 @@ export class CallCard extends Component {
       ${open || this.tight ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
       ${this.detail === 'quality' ? this.#qualityNumbers() : nothing}
       ${this.#problems() ?? (call.state === 'active' && !open && !this.tight ? this.#voices() : nothing)}
+      ${call.participants.length > 0 && !open ? html`<cl-participants .desk=${this.desk} .call=${call}></cl-participants>` : nothing}
       ${panel === 'keypad' ? this.#keypad() : nothing}
       ${panel === 'add' || panel === 'transfer' ? html`<cl-call-picker .desk=${this.desk} .call=${call} kind=${panel}></cl-call-picker>` : nothing}
       ${this.detail === 'audio' ? this.#audio() : nothing}
@@ -276,7 +278,7 @@ export class CallCard extends Component {
   #endButton(): unknown {
     const ending = this.call.state === 'ending';
     return html`<button type="button" class="button stop large" ?disabled=${ending} title=${`${t('action.end')} (E)`} @click=${() => this.#act('end')}>
-      ${icon('end')}<span>${t('action.end')}</span>
+      ${icon('end')}<span>${t(this.call.focus ? 'conference.leave' : 'action.end')}</span>
     </button>`;
   }
 

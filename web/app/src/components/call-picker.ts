@@ -1,4 +1,4 @@
-import { css, html } from 'lit';
+import { css, html, nothing } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import type { CallState } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
@@ -75,18 +75,19 @@ export class CallPicker extends Component {
   override render(): unknown {
     const transfer = this.kind === 'transfer';
     const { name } = this.desk.contacts.person(this.call.remote);
+    const label = this.call.focus ? t('conference.addLabel') : t('add.label');
     return html`
       <cl-party-field
         framed
         ?choosing=${transfer}
         .search=${this.#search}
-        label=${transfer ? t('transfer.label', { name }) : t('add.label')}
+        label=${transfer ? t('transfer.label', { name }) : label}
         hint=${t('dial.label')}
         go=${transfer ? '' : t('action.call')}
         @take=${({ detail }: CustomEvent<Taken>) => this.#take(detail.second)}
         @leave=${() => this.desk.closePanel()}
       ></cl-party-field>
-      ${transfer ? [this.#ways(), this.#push()] : html`<p>${t('add.hint', { name })}</p>`}
+      ${transfer ? [this.#ways(), this.#push()] : this.call.focus ? nothing : html`<p>${t('add.hint', { name })}</p>`}
     `;
   }
 
@@ -119,6 +120,11 @@ export class CallPicker extends Component {
       if (this.#search?.state.value.text) desk.notices.show({ id: 'call', tone: 'warning', text: 'dial.nothingFound' });
       return;
     }
+    if (this.kind === 'add' && call.focus) {
+      desk.closePanel();
+      void desk.switchboard.invite(call.id, party);
+      return;
+    }
     if (this.kind === 'add') {
       desk.call(party.target, party.kind === 'dial' ? undefined : party.name);
       return;
@@ -140,7 +146,8 @@ export class CallPicker extends Component {
   #onTheLine(number: string): boolean {
     const { account } = this.desk;
     if (sameNumber(account.number, number) || account.id === number) return true;
-    return this.desk.calls.state.value.current.some((call) => sameNumber(this.desk.contacts.person(call.remote).number, number));
+    const parties = this.desk.calls.state.value.current.flatMap((call) => [call.remote, ...call.participants.map(({ identity }) => identity)]);
+    return parties.some((party) => sameNumber(this.desk.contacts.person(party).number, number));
   }
 }
 

@@ -6,6 +6,7 @@ import { icon } from './icons.js';
 
 /** What happened, in a few words. */
 export function directionText(entry: HistoryEntry): string {
+  if (entry.cause === 'moved-to-conference') return t('end.movedToConference');
   if (entry.transferredTo) return t('end.transferredTo', { name: entry.transferredTo });
   switch (entry.outcome) {
     case 'missed':

@@ -21,6 +21,8 @@ export class Announcer {
   readonly #said = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #transfers = new Map<string, string>();
+  /** Who is in each conference of the platform: the names by address. */
+  readonly #rooms = new Map<string, ReadonlyMap<string, string>>();
   /** Calls of other devices that have been told of. */
   #elsewhere: ReadonlySet<string> = new Set();
   #connection: ConnectionView['state'];
@@ -54,12 +56,16 @@ export class Announcer {
     this.#said.delete(call.id);
     this.#names.delete(call.id);
     this.#transfers.delete(call.id);
+    this.#rooms.delete(call.id);
     this.say(t('announce.ended', { name: this.#name(call), text: t(endText(call)) }));
   }
 
   #update(): void {
     const { incoming, current, connection } = this.view.value;
-    for (const call of [...incoming, ...current]) this.#call(call);
+    for (const call of [...incoming, ...current]) {
+      this.#call(call);
+      this.#room(call);
+    }
     this.#callsElsewhere();
     this.#conferenceOf(current.filter((call) => call.conference !== null).length);
     if (connection.state === this.#connection) return;
@@ -79,6 +85,21 @@ export class Announcer {
   #conferenceOf(count: number): void {
     if (count > 1 && count !== this.#members) this.say(t('conference.title', { count }));
     this.#members = count;
+  }
+
+  /** Who comes into a conference of the platform, and who goes; how many are there when it is entered. */
+  #room({ id, participants }: CallState): void {
+    const others = participants.filter((it) => !it.isSelf && it.state !== 'joining' && it.state !== 'ringing' && it.state !== 'leaving');
+    const before = this.#rooms.get(id);
+    const now = new Map(others.map(({ identity }) => [identity.uri, this.contacts.person(identity).name]));
+    if (before === undefined && now.size === 0) return;
+    this.#rooms.set(id, now);
+    const joined = [...now].filter(([uri]) => !before?.has(uri));
+    const left = [...(before ?? [])].filter(([uri]) => !now.has(uri));
+    const [only] = [...joined, ...left];
+    if (only === undefined) return;
+    if (before === undefined || joined.length + left.length > 1) this.say(t('conference.title', { count: now.size }));
+    else this.say(t(left.length > 0 ? 'announce.left' : 'announce.joined', { name: only[1] }));
   }
 
   #call(call: CallState): void {

@@ -13,6 +13,8 @@ export function endText(call: Ending): MessageKey {
       return call.answeredAt === null && call.direction === 'outgoing' ? 'end.cancelledByYou' : 'end.ended';
     case 'transferred':
       return 'end.transferred';
+    case 'moved-to-conference':
+      return 'end.movedToConference';
     case 'remote-hang-up':
       return 'end.remoteHangUp';
     case 'cancelled':
@@ -53,10 +55,15 @@ export function endedBadly(call: Ending): boolean {
   const cause = call.end?.cause;
   return (
     cause !== undefined &&
-    !['local-hang-up', 'remote-hang-up', 'transferred', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
+    !['local-hang-up', 'remote-hang-up', 'transferred', 'moved-to-conference', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
     !(cause === 'cancelled' && call.direction === 'outgoing') &&
     !(cause === 'declined' && call.direction === 'incoming')
   );
+}
+
+/** A conference that this user's calls have moved into, or were to: they tell of it in the history. */
+export function isOwnConference(call: CallState): boolean {
+  return call.focus && call.succeeds !== null;
 }
 
 /** The state of a live call in one or two words. */

@@ -33,6 +33,7 @@ export async function connectPhone(
     iceServers: device.iceServers,
     accountKey: account.id,
     remoteCalls: true,
+    ...(device.conferenceFactory === undefined ? {} : { conferenceFactory: device.conferenceFactory }),
   });
   const keeper = new CredentialKeeper(phone, server, instanceId, expired);
   keeper.renewAt(device.iceServersExpireAt);

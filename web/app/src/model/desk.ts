@@ -10,6 +10,7 @@ import { Devices } from './devices.js';
 import { History, type HistoryEntry } from './history.js';
 import { MicrophoneTest } from './microphone-test.js';
 import { Notices } from './notices.js';
+import { isOwnConference } from './call-text.js';
 import { isEmergencyNumber } from './emergency.js';
 import { parseTarget } from './number.js';
 import { Notifier, type WorkerPort } from './notifier.js';
@@ -259,9 +260,10 @@ export class Desk {
   }
 
   #ended(call: CallState): void {
-    if (this.calls.hasStayedElsewhere(call)) return;
+    const isRoom = isOwnConference(call);
+    if (this.calls.hasStayedElsewhere(call) || (isRoom && call.answeredAt === null)) return;
     const isTransferred = call.end?.cause === 'transferred';
-    void this.history.record(call, isTransferred ? this.switchboard.destination(call.id) : undefined);
+    if (!isRoom) void this.history.record(call, isTransferred ? this.switchboard.destination(call.id) : undefined);
     this.ringer.callEnded(call);
     this.announcer.callEnded(call);
   }

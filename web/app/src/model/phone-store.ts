@@ -4,7 +4,8 @@ import { connectionView, type ConnectionView } from './connection.js';
 import type { Notices } from './notices.js';
 import { sameNumber, type DialTarget } from './number.js';
 import { microphoneText } from './microphone.js';
-import type { MessageKey, Params } from '../i18n/i18n.js';
+import { t, type MessageKey, type Params } from '../i18n/i18n.js';
+import { isOwnConference } from './call-text.js';
 
 /** An ended call that is still on screen. */
 export interface EndedCall {
@@ -162,7 +163,7 @@ export class PhoneStore {
 
   #view(): PhoneView {
     const phone = this.phone.state;
-    const live = phone.calls.filter((call) => call.state !== 'ended');
+    const live = phone.calls.filter((call) => call.state !== 'ended').map(named);
     const incoming = live.filter((call) => call.state === 'incoming');
     const heldSince = this.#heldSince;
     const current = live.filter((call) => call.state !== 'incoming').sort(foregroundFirst(heldSince));
@@ -211,7 +212,7 @@ export class PhoneStore {
 
   /** What an ended call would say is said by another: the one that took its place, or the one it was to be about. */
   #isToldElsewhere(call: CallState): boolean {
-    if (this.hasStayedElsewhere(call)) return true;
+    if (this.hasStayedElsewhere(call) || isOwnConference(call) || call.end?.cause === 'moved-to-conference') return true;
     if (call.end?.cause === 'transferred') return !this.#sentOn.has(call.id);
     return this.#known.get(call.id)?.state === 'preparing' && this.phone.state.calls.some((other) => other.transfer?.type === 'failed');
   }
@@ -282,6 +283,12 @@ function describe(error: unknown): { code: PhoneErrorCode; detail: string; micro
 function foregroundFirst(heldSince: ReadonlyMap<CallId, number>): (a: CallState, b: CallState) => number {
   const since = (call: CallState): number => heldSince.get(call.id) ?? 0;
   return (a, b) => Number(a.localHold) - Number(b.localHold) || since(b) - since(a) || b.createdAt - a.createdAt;
+}
+
+/** A conference has no name unless the platform gives it one. */
+function named(call: CallState): CallState {
+  if (!call.focus || call.remote.displayName) return call;
+  return { ...call, remote: { ...call.remote, displayName: t('conference.name') } };
 }
 
 /** Whom an answered call was with before, if it is with somebody else now (RFC 4916). */

@@ -14,6 +14,8 @@ export interface DeviceCredentials {
   readonly iceServers: readonly RTCIceServer[];
   /** Milliseconds since the Unix epoch; `null`: they do not expire. */
   readonly iceServersExpireAt: number | null;
+  /** Where the platform makes conferences, if it does. */
+  readonly conferenceFactory?: string;
 }
 
 export interface IceServers {

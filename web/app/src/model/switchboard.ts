@@ -1,4 +1,4 @@
-import type { Call, CallId, CallState, PhoneError, RemoteCall } from '@clearline/phone';
+import type { Call, CallId, CallState, Participant, PhoneError, RemoteCall } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
 import type { Contacts } from './contacts.js';
 import type { Notices } from './notices.js';
@@ -62,6 +62,18 @@ export class Switchboard {
   /** Leaves a conference; the two others stay connected. */
   async leave(): Promise<void> {
     await this.calls.attempt(this.calls.phone.leaveConference(), 'problem.leave');
+  }
+
+  /** Has somebody brought into the platform's conference that a call leads to. */
+  async invite(id: CallId, party: Suggestion): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call) await this.calls.attempt(call.addParticipant(targetOf(party)), 'problem.invite', { name: party.name });
+  }
+
+  /** Has somebody sent away from it. */
+  async sendAway(id: CallId, { identity }: Participant): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (call) await this.calls.attempt(call.removeParticipant(identity.uri), 'problem.sendAway', { name: this.contacts.person(identity).name });
   }
 
   /** Connects the far end with somebody, unseen. If that fails the call is back, and its card says why. */

@@ -143,6 +143,7 @@ export class FakePhone implements Phone {
       remoteHold: false,
       conference: null,
       focus: false,
+      participants: [],
       negotiating: false,
       reconnecting: false,
       media: 'connected',
@@ -283,6 +284,19 @@ export class FakeCall implements Call {
         if (conference !== null && id !== this.id) this.phone.change(id, { conference: null, localHold: true });
       }
       this.phone.change(this.id, { conference: null });
+    });
+  }
+
+  addParticipant(target: string): Promise<void> {
+    return this.#do(`addParticipant ${this.id} ${target}`, () => {
+      const identity = { displayName: '', user: target, uri: `sip:${target}@example.test` };
+      this.phone.change(this.id, { participants: [...this.state.participants, { identity, isSelf: false, state: 'ringing' }] });
+    });
+  }
+
+  removeParticipant(uri: string): Promise<void> {
+    return this.#do(`removeParticipant ${this.id} ${uri}`, () => {
+      this.phone.change(this.id, { participants: this.state.participants.filter(({ identity }) => identity.uri !== uri) });
     });
   }
 

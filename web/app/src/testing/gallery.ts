@@ -104,6 +104,22 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
       void phone.merge(phone.add({ remote: CAROL, answeredAt: now - 38_000 }).id, first.id);
     },
   },
+  'conference-platform': {
+    play: ({ phone }) =>
+      phone.add({
+        remote: { displayName: '', user: 'conf-7', uri: 'sip:conf-7@clearline.localhost' },
+        answeredAt: now - 38_000,
+        focus: true,
+        transferable: false,
+        succeeds: '1',
+        participants: [
+          { identity: { ...BOB, displayName: 'Alice Martin', user: '101', uri: 'sip:101@clearline.localhost' }, isSelf: true, state: 'connected' },
+          { identity: BOB, isSelf: false, state: 'connected' },
+          { identity: LONG, isSelf: false, state: 'on-hold' },
+          { identity: CAROL, isSelf: false, state: 'ringing' },
+        ],
+      }),
+  },
   transferring: { play: ({ phone }) => void phone.add(talking).transfer('103') },
   'transfer-failed': {
     play: ({ phone }) => phone.add({ ...talking, transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } }),

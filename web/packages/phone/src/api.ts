@@ -69,6 +69,8 @@ export type EndCause =
   | 'remote-hang-up'
   /** It has gone over to another call: this side has connected the far end with somebody else, or that one this side. */
   | 'transferred'
+  /** The far end has moved into a conference of the platform with this user: the talk goes on in the call that leads there. */
+  | 'moved-to-conference'
   | 'cancelled'
   | 'missed'
   | 'declined'
@@ -122,6 +124,15 @@ export interface TransferRequest {
   readonly attended: boolean;
 }
 
+/** Somebody in a conference of the platform. */
+export interface Participant {
+  /** `identity.uri` names them for `Call.removeParticipant`. */
+  readonly identity: Identity;
+  /** This user, here or on another device. */
+  readonly isSelf: boolean;
+  readonly state: 'joining' | 'ringing' | 'connected' | 'on-hold' | 'muted' | 'leaving';
+}
+
 /** An immutable snapshot of one call. */
 export interface CallState {
   readonly id: CallId;
@@ -146,8 +157,10 @@ export interface CallState {
    * number, unless one of them is held.
    */
   readonly conference: number | null;
-  /** The far end is the focus of a conference elsewhere, as it says (RFC 4579): several may be heard in this one call. */
+  /** The far end is the focus of a conference of the platform (RFC 4579): several may be heard in this one call. */
   readonly focus: boolean;
+  /** Who takes part there, this user included, as far as the platform tells (RFC 4575). */
+  readonly participants: readonly Participant[];
   /** A change (hold, resume) is being negotiated. */
   readonly negotiating: boolean;
   /** The platform or the audio path was lost and has not been renegotiated yet; the call goes on. */
@@ -166,7 +179,7 @@ export interface CallState {
   readonly transferRequest: TransferRequest | null;
   /** Who has connected this side with the present far end; of a call that comes in, whom the caller names (nobody proves it). */
   readonly transferredBy: Identity | null;
-  /** The call whose place this one takes if it is answered, because its far end has sent the user here. */
+  /** The call whose place this one takes if it is answered: its far end has sent the user here, or moves into this conference. */
   readonly succeeds: CallId | null;
   readonly createdAt: number;
   readonly answeredAt: number | null;
@@ -272,6 +285,11 @@ export interface PhoneConfig {
   readonly replacesPolicy?: ReplacesPolicy;
   /** Follow the calls of the account's other devices: `PhoneState.remoteCalls`; default: no. */
   readonly remoteCalls?: boolean;
+  /**
+   * Where the platform makes conferences (RFC 4579), for example `sip:conference@example.com`: calls are merged there.
+   * Default: in the window.
+   */
+  readonly conferenceFactory?: string;
   /** For platforms that ask for a bearer token instead of a password (RFC 8898); only shown over TLS. */
   readonly token?: string;
   /** User name for digest authentication; default: the user part of the address. */
@@ -353,6 +371,13 @@ export interface Call {
    * goes on.
    */
   split(): Promise<void>;
+  /**
+   * Has somebody brought into the conference of the platform that this call leads to (`focus`): a number, a name or an
+   * address. Resolves when they have answered; until then `participants` shows them.
+   */
+  addParticipant(target: string): Promise<void>;
+  /** Has a participant sent away, by their `identity.uri`. Rejects with `refused` where the platform does not let this user. */
+  removeParticipant(uri: string): Promise<void>;
 }
 
 export interface PhoneEvents {
@@ -400,8 +425,13 @@ export interface Phone {
    */
   pull(remote: RemoteCallId): Call;
   /**
-   * Lets the parties of two answered calls hear each other: those that are held are taken off hold, then all are mixed in
-   * the window that carries `one`, where the audio of `other` moves if need be. A third call joins a conference when it is
+   * Lets the parties of two answered calls hear each other.
+   *
+   * With `PhoneConfig.conferenceFactory` both move into a conference of the platform: they end as `moved-to-conference`, and
+   * a new call with `focus` takes the place of one of them (`succeeds`). A call merged with that one moves there too. To
+   * hang it up is to leave; the others go on.
+   *
+   * Elsewhere, and with parties that cannot move, those that are held are taken off hold, then all are mixed in the window that carries `one`, where the audio of `other` moves if need be. A third call joins a conference when it is
    * merged with one of its calls. If a step fails, everything is as before. What a browser mixes ends with its window: with
    * a reload it is mixed anew.
    */

@@ -22,7 +22,7 @@ import type {
 import type { WireError } from './error.js';
 
 /** Raised by every change that an older page or worker would misread. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 /** The account as a window describes it. */
 export interface Account {
@@ -36,6 +36,7 @@ export interface Account {
   readonly transferPolicy?: TransferPolicy | undefined;
   readonly replacesPolicy?: ReplacesPolicy | undefined;
   readonly remoteCalls?: boolean | undefined;
+  readonly conferenceFactory?: string | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];
@@ -58,7 +59,9 @@ export type Command =
   | { readonly verb: 'merge'; readonly other: CallId }
   | { readonly verb: 'split' }
   /** Whichever call of the conference it is given to. */
-  | { readonly verb: 'leave-conference' };
+  | { readonly verb: 'leave-conference' }
+  | { readonly verb: 'add-participant'; readonly target: string }
+  | { readonly verb: 'remove-participant'; readonly uri: string };
 
 /** How a media request ended. */
 export type MediaResult =

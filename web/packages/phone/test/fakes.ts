@@ -68,6 +68,8 @@ export class FakeAgent implements Agent {
   merge = this.#command('merge');
   split = this.#command('split');
   leaveConference = this.#command('leaveConference');
+  addParticipant = this.#command('addParticipant');
+  removeParticipant = this.#command('removeParticipant');
 
   snapshot(): Uint8Array {
     return new Uint8Array([1, 2, 3]);
@@ -314,6 +316,7 @@ export function callInfo(change: Record<string, unknown> = {}): string {
     remoteHold: false,
     conference: null,
     focus: false,
+    participants: [],
     negotiating: false,
     reconnecting: false,
     media: 'new',

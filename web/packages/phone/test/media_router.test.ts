@@ -50,3 +50,12 @@ test('calls of one conference are not mixed in two windows', () => {
   expect(answers.at(-1)?.[1]).toHaveProperty('error');
   expect(media.isMixed('c')).toBe(false);
 });
+
+test('a call that takes the place of another is carried where that one is', () => {
+  const { media, windows } = conference();
+  windows.lead = 'new';
+  media.follow('room', 'a');
+  expect(media.carrier('room')).toBe('old');
+  media.follow('elsewhere', null);
+  expect(media.carrier('elsewhere')).toBe(null);
+});

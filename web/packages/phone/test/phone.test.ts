@@ -158,6 +158,7 @@ function callState(change: Partial<CallState> = {}): CallState {
     remoteHold: false,
     conference: null,
     focus: false,
+    participants: [],
     negotiating: false,
     reconnecting: false,
     media: 'new',
@@ -342,6 +343,25 @@ describe('placing a call', () => {
     await expect(call.answered).rejects.toMatchObject({ code: 'no-such-call' });
     await expect(call.ended).resolves.toMatchObject({ end: { cause: 'remote-hang-up' } });
     expect(sessions[0]?.actions.at(-1)).toEqual({ type: 'close' });
+  });
+
+  test('people are brought into a conference of the platform and sent away', async () => {
+    const phone = await newPhone();
+    const identity = { displayName: 'Bob', user: 'bob', uri: 'sip:bob@example.com' };
+    const participants = [{ identity, isSelf: false, state: 'connected' }] as const;
+    await host.says({ type: 'call', state: callState({ state: 'active', answeredAt: 5, focus: true, participants }) });
+    const room = phone.callById(CALL)!;
+    expect(room.state.participants).toEqual(participants);
+    const added = room.addParticipant('103').catch((error: unknown) => error);
+    await settle();
+    expect(host.last('command')).toMatchObject({ call: CALL, command: { verb: 'add-participant', target: '103' } });
+    await host.replies('command', { code: 'target-failed', message: 'busy', sipStatus: 486 });
+    expect(await added).toMatchObject({ code: 'target-failed', sipStatus: 486 });
+    const removed = room.removeParticipant(identity.uri);
+    await settle();
+    expect(host.last('command')).toMatchObject({ command: { verb: 'remove-participant', uri: identity.uri } });
+    await host.replies('command');
+    await expect(removed).resolves.toBeUndefined();
   });
 
   test('calls of other devices are unknown while there is no host to tell of them', async () => {

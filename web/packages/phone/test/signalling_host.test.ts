@@ -97,12 +97,13 @@ describe('joining and starting', () => {
     expect(other.agent.config.instanceId).toBe(first);
   });
 
-  test('the account says whether the device lets itself be sent on, and follows the calls of others', async () => {
-    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask', remoteCalls: true });
+  test('the account says whether the device lets itself be sent on, follows the calls of others, and where conferences are made', async () => {
+    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask', remoteCalls: true, conferenceFactory: 'sip:conference@example.com' });
     await window.join();
     await window.ask({ type: 'start' });
     expect(place.agent.config.transferPolicy).toBe('ask');
     expect(place.agent.config.remoteCalls).toBe(true);
+    expect(place.agent.config.conferenceFactory).toBe('sip:conference@example.com');
   });
 
   test('a changed password of a later window reaches the running agent', async () => {

@@ -237,9 +237,9 @@ export class AccountAgent implements AgentListener {
 
   #config(prepared: Prepared): AgentConfig {
     const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
-    const { transferPolicy, replacesPolicy, remoteCalls } = this.account;
+    const { transferPolicy, replacesPolicy, remoteCalls, conferenceFactory } = this.account;
     const { instanceId } = prepared;
-    const policies = { transferPolicy, replacesPolicy, remoteCalls };
+    const policies = { transferPolicy, replacesPolicy, remoteCalls, conferenceFactory };
     return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, ...policies, token, instanceId };
   }
 

@@ -60,6 +60,8 @@ export interface Agent {
   merge(now: number, one: string, other: string): string;
   split(now: number, party: string): string;
   leaveConference(now: number): string;
+  addParticipant(now: number, call: string, target: string): string;
+  removeParticipant(now: number, call: string, uri: string): string;
   setPassword(now: number, password: string): void;
   setToken(now: number, token: string, expiresAt?: number | null): void;
   snapshot(now: number): Uint8Array;
@@ -77,6 +79,7 @@ export interface AgentConfig {
   readonly transferPolicy?: TransferPolicy | undefined;
   readonly replacesPolicy?: ReplacesPolicy | undefined;
   readonly remoteCalls?: boolean | undefined;
+  readonly conferenceFactory?: string | undefined;
   readonly token?: string | undefined;
   readonly instanceId: string;
 }

@@ -174,5 +174,9 @@ function perform(agent: Agent, now: number, call: CallId, command: Command): str
       return agent.split(now, call);
     case 'leave-conference':
       return agent.leaveConference(now);
+    case 'add-participant':
+      return agent.addParticipant(now, call, command.target);
+    case 'remove-participant':
+      return agent.removeParticipant(now, call, command.uri);
   }
 }

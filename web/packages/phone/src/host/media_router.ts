@@ -51,6 +51,11 @@ export class MediaRouter {
     else this.#carriers.set(call, window);
   }
 
+  /** A call that takes the place of another is carried where that one is. */
+  follow(call: CallId, other: CallId | null): void {
+    if (other !== null && !this.#carriers.has(call)) this.carry(call, this.carrier(other));
+  }
+
   /** Whether `window` may speak for `session`. */
   owns(window: string, session: string): boolean {
     return this.#sessions.get(session)?.window === window;

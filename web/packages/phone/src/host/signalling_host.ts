@@ -240,6 +240,7 @@ export class SignallingHost implements AccountAgentListener {
   // What the agent says
 
   changed(message: ToWindow): void {
+    if (message.type === 'call') this.#media.follow(message.state.id, message.state.succeeds);
     this.#windows.broadcast(message);
   }
 

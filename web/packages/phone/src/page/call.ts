@@ -115,6 +115,14 @@ export class PhoneCall implements Call {
     return this.#send({ verb: 'split' });
   }
 
+  addParticipant(target: string): Promise<void> {
+    return this.#send({ verb: 'add-participant', target });
+  }
+
+  removeParticipant(uri: string): Promise<void> {
+    return this.#send({ verb: 'remove-participant', uri });
+  }
+
   /** Takes a new snapshot; `error` says more about an end than the snapshot can. Listeners hear of it in `announce`. */
   update(state: CallState, error?: PhoneError): void {
     this.#state = state;
