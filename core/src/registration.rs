@@ -11,7 +11,7 @@
 //! While registered over one connection, the same binding can be tried on another ([`Registration::try_on`]), which takes
 //! over when it is granted; nothing of that is shown.
 
-use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
@@ -412,7 +412,7 @@ impl Registration {
         endpoint.set_service_route(connection, service_route(response));
         let lifetime = Duration::from_secs(u64::from(granted.expires));
         // Between half and nine tenths of the lifetime, so that a whole office does not refresh in the same second.
-        let refresh = endpoint.rng.between(lifetime / 2, lifetime.mul_f32(0.9));
+        let refresh = endpoint.rng.between(lifetime / 2, lifetime * 9 / 10);
         self.due = Some(endpoint.now + refresh);
         self.state = RegistrationState::Registered {
             expires_at: endpoint.now + lifetime,
@@ -509,7 +509,7 @@ impl Granted {
         let own_uri = endpoint.contact_uri();
         let own_instance = format!("<{}>", endpoint.config.instance_id);
         let own_reg_id = reg_id.to_string();
-        let mut instances = BTreeSet::new();
+        let mut instances = Vec::new();
         let mut granted = Self {
             expires: header_expires.unwrap_or(DEFAULT_EXPIRES),
             public_gruu: None,
@@ -524,9 +524,9 @@ impl Granted {
                 Some(instance) => instance.eq_ignore_ascii_case(&own_instance),
                 None => address.uri.as_str() == own_uri,
             };
-            // A device may be there with several flows; it counts once.
-            if instance.is_none_or(|instance| instances.insert(instance.into_owned())) {
-                granted.bindings += 1;
+            match instance {
+                Some(instance) => instances.push(instance.into_owned()),
+                None => granted.bindings += 1,
             }
             let other_flow = address.params.value("reg-id").is_some_and(|id| id != own_reg_id);
             if is_this_device && !other_flow {
@@ -539,8 +539,16 @@ impl Granted {
                 granted.public_gruu = gruu.and_then(|gruu| UriBuf::parse(gruu).ok());
             }
         }
+        granted.bindings += distinct(instances);
         // A registrar that grants nothing usable would be asked again without pause.
         granted.expires = granted.expires.max(10);
         granted
     }
+}
+
+/// How many devices those are: one may be there with several flows.
+fn distinct(instances: Vec<String>) -> u32 {
+    let mut sorted = BinaryHeap::from(instances).into_sorted_vec();
+    sorted.dedup();
+    u32::try_from(sorted.len()).unwrap_or(u32::MAX)
 }

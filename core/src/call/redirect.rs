@@ -26,7 +26,7 @@ pub(super) struct Redirection {
     cseq: u32,
     /// Where it has been, in the order of trial.
     tried: Vec<UriBuf>,
-    /// Where it has not, the next first.
+    /// Where it has not, in the order of their listing.
     candidates: Vec<Candidate>,
     depth: u8,
 }
@@ -52,7 +52,7 @@ impl Redirection {
         }
     }
 
-    /// Takes the addresses of a 3xx up that the policy allows and the call has not been at, the best first.
+    /// Takes the addresses of a 3xx up that the policy allows and the call has not been at.
     fn learn(&mut self, endpoint: &Endpoint, response: &Message) {
         let depth = self.depth + 1;
         if depth > MAX_DEPTH {
@@ -77,9 +77,6 @@ impl Redirection {
                 depth,
             });
         }
-        // A stable sort: of equals the one listed first is tried first, and what a redirect leads to before its siblings.
-        self.candidates
-            .sort_by_key(|it| (std::cmp::Reverse(it.depth), std::cmp::Reverse(it.preference)));
     }
 
     /// A Contact as a Request-URI, if the policy lets a call go there.
@@ -101,11 +98,11 @@ impl Redirection {
         }
     }
 
+    /// The best one: what a redirect leads to before its siblings, and of equals the one listed first.
     fn next(&mut self) -> Option<Candidate> {
-        if self.candidates.is_empty() {
-            return None;
-        }
-        let candidate = self.candidates.remove(0);
+        let candidates = self.candidates.iter().enumerate();
+        let (best, _) = candidates.rev().max_by_key(|(_, it)| (it.depth, it.preference))?;
+        let candidate = self.candidates.remove(best);
         self.tried.push(candidate.target.clone());
         self.depth = candidate.depth;
         Some(candidate)
@@ -187,14 +184,57 @@ fn is_followed(status: u16) -> bool {
     matches!(status, 300..=399) && !matches!(status, 305 | 380)
 }
 
-/// A q-value (section 20.10), in thousandths. Without one an address is as good as any.
+/// A q-value (section 20.10), in thousandths. Without one an address is as good as any; one from 1 on, or that is none, is 1.
 fn preference(q: Option<&str>) -> u16 {
-    let Some(q) = q.and_then(|q| q.parse::<f32>().ok()) else {
-        return 1_000;
+    q.and_then(below_one).unwrap_or(1_000)
+}
+
+/// "0" is 0, "0.25" 250.
+fn below_one(q: &str) -> Option<u16> {
+    let fraction = match q {
+        "0" => "",
+        _ => q.trim_start_matches('0').strip_prefix('.')?,
     };
-    (q.clamp(0.0, 1.0) * 1_000.0) as u16
+    let mut digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    digits.try_fold(0, |sum, digit| {
+        digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0'))
+    })
 }
 
 fn is_same(a: &UriBuf, b: &UriBuf) -> bool {
     a.as_uri().equivalent(&b.as_uri())
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_family = "wasm")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_in_thousandths() {
+        for (q, thousandths) in [
+            ("0", 0),
+            ("0.7", 700),
+            ("0.25", 250),
+            ("0.1239", 123),
+            (".5", 500),
+            ("0.", 0),
+        ] {
+            assert_eq!(preference(Some(q)), thousandths, "{q}");
+        }
+        for whole in [
+            None,
+            Some("1"),
+            Some("1.0"),
+            Some("2.5"),
+            Some("nonsense"),
+            Some("0.x"),
+            Some("-0.5"),
+            Some(""),
+        ] {
+            assert_eq!(preference(whole), 1_000, "{whole:?}");
+        }
+    }
 }

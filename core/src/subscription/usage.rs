@@ -621,7 +621,7 @@ impl Subscription {
         let lifetime = Duration::from_secs(u64::from(seconds.min(LONGEST_EXPIRES)));
         // Between half and nine tenths of it, so that a whole office does not refresh in the same second; and never at
         // once, so that a notifier that grants next to nothing is not asked without pause.
-        let refresh = endpoint.rng.between(lifetime / 2, lifetime.mul_f32(0.9));
+        let refresh = endpoint.rng.between(lifetime / 2, lifetime * 9 / 10);
         let refresh = refresh.max(Duration::from_secs(1));
         if let Phase::Held {
             until, refresh_at, ..

@@ -1,6 +1,6 @@
 //! When two URIs mean the same: RFC 3261 19.1.4, RFC 3966 4.
 
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 
 use super::{Params, Scheme, Uri, is_unreserved};
 use crate::sip::text::escaped_byte;
@@ -36,31 +36,22 @@ fn same_host(a: &Uri<'_>, b: &Uri<'_>) -> bool {
 const NEVER_ON_ONE_SIDE: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
 
 fn same_sip_params(a: Params<'_>, b: Params<'_>) -> bool {
-    let (a, b) = (param_map(a), param_map(b));
-    let covers = |one: &ParamMap<'_>, other: &ParamMap<'_>| {
-        one.iter().all(|(name, value)| match other.get(name) {
-            Some(other) => same_text(*value, *other, Case::Ignored),
-            None => !NEVER_ON_ONE_SIDE.contains(&name.as_str()),
-        })
-    };
+    let (a, b) = (sorted_params(a), sorted_params(b));
     covers(&a, &b) && covers(&b, &a)
 }
 
-fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
-    let a: BTreeMap<_, _> = headers(a.unwrap_or_default()).collect();
-    let b: BTreeMap<_, _> = headers(b.unwrap_or_default()).collect();
-    a == b
+fn covers(one: &[Field], other: &[Field]) -> bool {
+    one.iter().all(
+        |(name, value)| match other.binary_search_by(|(known, _)| known.cmp(name)) {
+            Ok(at) => other.get(at).is_some_and(|(_, other)| other == value),
+            Err(_) => !NEVER_ON_ONE_SIDE.iter().any(|never| *name == folded(never)),
+        },
+    )
 }
 
-/// Name (case-folded) and value, both with unneeded escapes resolved.
-fn headers(text: &str) -> impl Iterator<Item = (Vec<Unit>, Vec<Unit>)> {
-    text.split('&').filter(|header| !header.is_empty()).map(|header| {
-        let (name, value) = header.split_once('=').unwrap_or((header, ""));
-        (
-            units(name, Case::Ignored).collect(),
-            units(value, Case::Sensitive).collect(),
-        )
-    })
+/// Each header of one side has to be on the other.
+fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
+    sorted_headers(a.unwrap_or_default()) == sorted_headers(b.unwrap_or_default())
 }
 
 fn tel_equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
@@ -72,24 +63,36 @@ fn tel_equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
             .map(|c| c.to_ascii_lowercase())
             .collect()
     };
-    let (a_params, b_params) = (param_map(a.params()), param_map(b.params()));
-    digits(a) == digits(b)
-        && a_params.len() == b_params.len()
-        && a_params.iter().all(|(name, value)| {
-            b_params
-                .get(name)
-                .is_some_and(|other| same_text(*value, *other, Case::Ignored))
-        })
+    digits(a) == digits(b) && sorted_params(a.params()) == sorted_params(b.params())
 }
 
-type ParamMap<'a> = BTreeMap<String, Option<&'a str>>;
+/// Name and value of a parameter or header, so that equal ones are the same.
+type Field = (Vec<Unit>, Option<Vec<Unit>>);
 
-fn param_map(params: Params<'_>) -> ParamMap<'_> {
-    let mut map = BTreeMap::new();
-    for (name, value) in params.iter() {
-        map.entry(name.to_ascii_lowercase()).or_insert(value);
-    }
-    map
+/// By name. There may be one of each name only (section 19.1.1); if there are several, one counts.
+fn sorted_params(params: Params<'_>) -> Vec<Field> {
+    let params = params.iter();
+    let mut fields = sorted(
+        params
+            .map(|(name, value)| (folded(name), value.map(folded)))
+            .collect(),
+    );
+    fields.dedup_by(|one, other| one.0 == other.0);
+    fields
+}
+
+fn sorted_headers(text: &str) -> Vec<Field> {
+    let headers = text.split('&').filter(|header| !header.is_empty());
+    let fields = headers.map(|header| {
+        let (name, value) = header.split_once('=').unwrap_or((header, ""));
+        (folded(name), Some(units(value, Case::Sensitive).collect()))
+    });
+    sorted(fields.collect())
+}
+
+/// Whoever sends thousands gains nothing: this takes n log n steps, with a tenth of the code of `sort`.
+fn sorted(fields: Vec<Field>) -> Vec<Field> {
+    BinaryHeap::from(fields).into_sorted_vec()
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -108,6 +111,10 @@ fn same_text(a: Option<&str>, b: Option<&str>, case: Case) -> bool {
 
 /// A character, and whether it must stay escaped: an escaped reserved character differs from a bare one.
 type Unit = (u8, bool);
+
+fn folded(text: &str) -> Vec<Unit> {
+    units(text, Case::Ignored).collect()
+}
 
 fn units(text: &str, case: Case) -> impl Iterator<Item = Unit> {
     let bytes = text.as_bytes();

@@ -149,7 +149,7 @@ impl KeepAlive {
     pub(super) fn set_flow_timer(&mut self, rng: &mut Rng, secs: Option<u32>) {
         self.asked_interval = secs.map(|secs| {
             let longest = Duration::from_secs(u64::from(secs.max(5)));
-            rng.between(longest.mul_f32(0.8), longest)
+            rng.between(longest * 4 / 5, longest)
         });
     }
 

@@ -131,7 +131,7 @@ impl Servers {
             // What is asked of all devices at once is spread over some time.
             Some(asked) => {
                 let asked = asked.min(LONGEST_RETRY_AFTER);
-                Avoid::Asked(endpoint.now + endpoint.rng.between(asked, asked.mul_f32(1.2)))
+                Avoid::Asked(endpoint.now + endpoint.rng.between(asked, asked * 6 / 5))
             }
             None => Avoid::Until(endpoint.now + penalty),
         };
