@@ -38,6 +38,7 @@ mod io;
 mod rate_limit;
 mod registration;
 mod rng;
+mod sorted_map;
 mod subscription;
 mod user_agent;
 

@@ -1,15 +1,14 @@
 //! The open connections of an agent, and the one that new requests take.
 
-use std::collections::BTreeMap;
-
 use crate::id::ConnectionId;
+use crate::sorted_map::SortedMap;
 use crate::transaction::Flow;
 
 /// All flows (RFC 5626 section 3.1) of this agent that are open.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     last_id: u64,
-    open: BTreeMap<ConnectionId, OpenFlow>,
+    open: SortedMap<ConnectionId, OpenFlow>,
     primary: Option<ConnectionId>,
     /// Closed ones whose responses have not found another way yet.
     closed: Vec<ConnectionId>,

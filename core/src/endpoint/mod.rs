@@ -6,7 +6,7 @@ mod flows;
 mod lost_invite;
 mod purpose;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bearer::{Bearer, Demand};
 pub(crate) use farewell::Farewell;
@@ -24,6 +24,7 @@ use crate::rate_limit::{Rate, RateLimit};
 use crate::rng::Rng;
 use crate::sip::digest::ClientChallengeState;
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
+use crate::sorted_map::SortedMap;
 use crate::time::{Duration, Instant};
 use crate::transaction::{Flow, Outbox, TRANSACTION_TIMEOUT, TransactionEvent, TransactionId, Transactions};
 
@@ -45,10 +46,10 @@ pub(crate) struct Endpoint {
     pub(crate) identity: LocalIdentity,
     outputs: VecDeque<Output>,
     flows: Flows,
-    pending: BTreeMap<TransactionId, Pending>,
+    pending: SortedMap<TransactionId, Pending>,
     digest: ClientChallengeState,
     bearer: Bearer,
-    media_requests: BTreeMap<MediaRequestId, CallId>,
+    media_requests: SortedMap<MediaRequestId, CallId>,
     /// BYEs of calls that ended without a connection.
     pub(crate) farewells: Vec<Farewell>,
     /// CANCELs of INVITEs that were lost with their connection, and since when.
@@ -111,7 +112,7 @@ struct Parked {
 struct Inner {
     /// Those that begin now are.
     begins: bool,
-    open: BTreeSet<OperationId>,
+    open: SortedMap<OperationId, ()>,
     ended: Vec<(OperationId, Result<(), OperationError>)>,
 }
 
@@ -177,10 +178,10 @@ impl Endpoint {
             identity,
             outputs: VecDeque::new(),
             flows: Flows::default(),
-            pending: BTreeMap::new(),
+            pending: SortedMap::new(),
             digest: ClientChallengeState::default(),
             bearer,
-            media_requests: BTreeMap::new(),
+            media_requests: SortedMap::new(),
             farewells: Vec::new(),
             lost_invites: Vec::new(),
             last_media_request: 0,
@@ -241,13 +242,13 @@ impl Endpoint {
         self.last_operation += 1;
         let operation = OperationId(self.last_operation);
         if self.inner.begins {
-            self.inner.open.insert(operation);
+            self.inner.open.insert(operation, ());
         }
         operation
     }
 
     pub(crate) fn finish(&mut self, operation: OperationId, result: Result<(), OperationError>) {
-        if self.inner.open.remove(&operation) {
+        if self.inner.open.remove(&operation).is_some() {
             self.inner.ended.push((operation, result));
         } else {
             self.emit(Event::OperationDone { operation, result });

@@ -2,9 +2,8 @@
 //!
 //! [`DialogInfo`] is one document, [`Dialogs`] what a sequence of them adds up to.
 
-use std::collections::BTreeMap;
-
 use super::{bounded, identifier};
+use crate::sorted_map::SortedMap;
 use crate::xml::{self, Element, Writer, XmlError};
 
 /// The event package.
@@ -396,7 +395,7 @@ impl Participant {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dialogs {
     version: Option<u32>,
-    by_id: BTreeMap<String, Dialog>,
+    by_id: SortedMap<String, Dialog>,
 }
 
 /// What came of a document.

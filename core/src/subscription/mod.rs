@@ -10,12 +10,11 @@ mod refer;
 mod state_header;
 mod usage;
 
-use std::collections::BTreeMap;
-
 use crate::endpoint::Endpoint;
 use crate::event::{Notification, SubscriptionState};
 use crate::id::SubscriptionId;
 use crate::sip::{Message, UriBuf};
+use crate::sorted_map::SortedMap;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 pub(crate) use refer::{ReferNotifier, ReferSubscriber, Told, event_id};
@@ -53,7 +52,7 @@ pub(crate) enum Notified {
 /// All subscriptions of an agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscriptions {
-    all: BTreeMap<SubscriptionId, Subscription>,
+    all: SortedMap<SubscriptionId, Subscription>,
     last_id: u64,
 }
 

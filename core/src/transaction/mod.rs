@@ -112,11 +112,17 @@ pub enum TransactionEvent {
 #[derive(Clone, Debug, Default)]
 pub struct Transactions {
     last_id: u64,
-    machines: BTreeMap<TransactionId, Machine>,
+    records: BTreeMap<TransactionId, Record>,
     by_key: BTreeMap<Key, TransactionId>,
-    keys: BTreeMap<TransactionId, Key>,
     deadlines: BTreeSet<(Instant, TransactionId)>,
-    planned: BTreeMap<TransactionId, Instant>,
+}
+
+/// One live transaction, and where the indexes have it.
+#[derive(Clone, Debug)]
+struct Record {
+    machine: Machine,
+    key: Key,
+    deadline: Option<Instant>,
 }
 
 impl Transactions {
@@ -151,7 +157,7 @@ impl Transactions {
     /// A 2xx to INVITE is retransmitted by the TU until the ACK comes (RFC 3261 section 13.3.1.4), by calling this
     /// again with the same response.
     pub fn respond(&mut self, now: Instant, id: TransactionId, response: Message, out: &mut Outbox) {
-        let Some(machine) = self.machines.get_mut(&id) else {
+        let Some(machine) = self.machine_mut(id) else {
             return;
         };
         let connection = machine.flow().connection;
@@ -177,10 +183,9 @@ impl Transactions {
     /// The connection is gone: client transactions that await a response on it fail. Their records are dropped.
     pub fn connection_lost(&mut self, connection: ConnectionId) -> Vec<TransactionEvent> {
         let failed: Vec<_> = self
-            .machines
-            .iter()
+            .machines()
             .filter(|(_, m)| m.is_client() && m.flow().connection == connection && m.awaits_response())
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         failed.iter().for_each(|id| self.remove(*id));
         failed
@@ -198,7 +203,7 @@ impl Transactions {
     /// Server transactions of the lost connection `from` send their responses on `to` from now on
     /// (RFC 3261 section 18.2.2: a response whose connection is gone goes to the same element by another).
     pub fn move_flow(&mut self, from: ConnectionId, to: Flow) {
-        for machine in self.machines.values_mut() {
+        for machine in self.records.values_mut().map(|record| &mut record.machine) {
             machine.move_flow(from, to);
         }
     }
@@ -215,6 +220,7 @@ impl Transactions {
             if at > now {
                 break;
             }
+            self.deadlines.remove(&(at, id));
             self.expire(now, id, out, &mut events);
         }
         events
@@ -222,30 +228,30 @@ impl Transactions {
 
     /// The request of a live transaction.
     pub fn request(&self, id: TransactionId) -> Option<&Message> {
-        self.machines.get(&id).map(Machine::request)
+        self.machine(id).map(Machine::request)
     }
 
     /// Where a live transaction's messages travel.
     pub fn flow(&self, id: TransactionId) -> Option<Flow> {
-        self.machines.get(&id).map(Machine::flow)
+        self.machine(id).map(Machine::flow)
     }
 
     /// Whether a transaction on `connection` awaits its final response, from the network or from the TU.
     pub fn is_used(&self, connection: ConnectionId) -> bool {
-        let mut machines = self.machines.values();
-        machines.any(|machine| machine.flow().connection == connection && machine.awaits_response())
+        let mut machines = self.machines();
+        machines.any(|(_, machine)| machine.flow().connection == connection && machine.awaits_response())
     }
 
     /// Whether the transaction still awaits its final response: from the network for a client, from the TU for a
     /// server transaction.
     pub fn awaits_response(&self, id: TransactionId) -> bool {
-        self.machines.get(&id).is_some_and(Machine::awaits_response)
+        self.machine(id).is_some_and(Machine::awaits_response)
     }
 
     /// The CANCEL for the INVITE client transaction `id` while it awaits a final response. It may only be sent once
     /// a provisional response has come, see [`Self::is_proceeding`] (RFC 3261 section 9.1).
     pub fn cancel_request(&self, id: TransactionId) -> Option<Message> {
-        match self.machines.get(&id)? {
+        match self.machine(id)? {
             Machine::InviteClient(client) => client.cancel_request(),
             Machine::NonInviteClient(_) | Machine::InviteServer(_) | Machine::NonInviteServer(_) => None,
         }
@@ -253,22 +259,22 @@ impl Transactions {
 
     /// Whether the INVITE client transaction `id` has had a provisional but no final response.
     pub fn is_proceeding(&self, id: TransactionId) -> bool {
-        matches!(self.machines.get(&id), Some(Machine::InviteClient(client)) if client.is_proceeding())
+        matches!(self.machine(id), Some(Machine::InviteClient(client)) if client.is_proceeding())
     }
 
     /// How many transactions are live.
     pub fn len(&self) -> usize {
-        self.machines.len()
+        self.records.len()
     }
 
     /// Bytes of the messages that live transactions hold.
     pub fn held_bytes(&self) -> usize {
-        self.machines.values().map(Machine::held_bytes).sum()
+        self.machines().map(|(_, machine)| machine.held_bytes()).sum()
     }
 
     /// Whether none is live.
     pub fn is_empty(&self) -> bool {
-        self.machines.is_empty()
+        self.records.is_empty()
     }
 
     fn receive_request(
@@ -318,7 +324,7 @@ impl Transactions {
         request: Message,
         out: &mut Outbox,
     ) -> Received {
-        let Some(machine) = self.machines.get_mut(&id) else {
+        let Some(machine) = self.machine_mut(id) else {
             return Received::Absorbed;
         };
         let connection = machine.flow().connection;
@@ -347,7 +353,7 @@ impl Transactions {
         let Some(&id) = self.by_key.get(&client_key(&response)?) else {
             return Ok(Received::StrayResponse { response });
         };
-        let Some(machine) = self.machines.get_mut(&id) else {
+        let Some(machine) = self.machine_mut(id) else {
             return Ok(Received::StrayResponse { response });
         };
         let connection = machine.flow().connection;
@@ -375,9 +381,13 @@ impl Transactions {
         out: &mut Outbox,
         events: &mut Vec<TransactionEvent>,
     ) {
-        let Some(machine) = self.machines.get_mut(&id) else {
-            return self.settle(id);
+        let Some(Record {
+            machine, deadline, ..
+        }) = self.records.get_mut(&id)
+        else {
+            return;
         };
+        *deadline = None;
         let connection = machine.flow().connection;
         match machine.expire(now) {
             Expiry::None | Expiry::Terminated => {}
@@ -394,40 +404,60 @@ impl Transactions {
     fn insert(&mut self, key: Key, machine: Machine) -> TransactionId {
         self.last_id += 1;
         let id = TransactionId(self.last_id);
-        self.machines.insert(id, machine);
         self.by_key.insert(key.clone(), id);
-        self.keys.insert(id, key);
+        let record = Record {
+            machine,
+            key,
+            deadline: None,
+        };
+        self.records.insert(id, record);
         self.settle(id);
         id
     }
 
     /// Brings the deadline index up to date with a machine that may have changed, and forgets it when it has ended.
     fn settle(&mut self, id: TransactionId) {
-        if let Some(at) = self.planned.remove(&id) {
+        let Some(record) = self.records.get_mut(&id) else {
+            return;
+        };
+        if record.machine.is_terminated() {
+            return self.remove(id);
+        }
+        let deadline = record.machine.deadline();
+        let before = std::mem::replace(&mut record.deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(at) = before {
             self.deadlines.remove(&(at, id));
         }
-        match self.machines.get(&id) {
-            Some(machine) if machine.is_terminated() => self.remove(id),
-            Some(machine) => {
-                if let Some(at) = machine.deadline() {
-                    self.planned.insert(id, at);
-                    self.deadlines.insert((at, id));
-                }
-            }
-            None => {}
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, id));
         }
     }
 
     fn remove(&mut self, id: TransactionId) {
-        self.machines.remove(&id);
-        if let Some(key) = self.keys.remove(&id) {
-            // A later transaction may have taken the same key (a sender that repeats branches).
-            if self.by_key.get(&key) == Some(&id) {
-                self.by_key.remove(&key);
-            }
+        let Some(record) = self.records.remove(&id) else {
+            return;
+        };
+        // A later transaction may have taken the same key (a sender that repeats branches).
+        if self.by_key.get(&record.key) == Some(&id) {
+            self.by_key.remove(&record.key);
         }
-        if let Some(at) = self.planned.remove(&id) {
+        if let Some(at) = record.deadline {
             self.deadlines.remove(&(at, id));
         }
+    }
+
+    fn machines(&self) -> impl Iterator<Item = (TransactionId, &Machine)> {
+        self.records.iter().map(|(id, record)| (*id, &record.machine))
+    }
+
+    fn machine(&self, id: TransactionId) -> Option<&Machine> {
+        self.records.get(&id).map(|record| &record.machine)
+    }
+
+    fn machine_mut(&mut self, id: TransactionId) -> Option<&mut Machine> {
+        self.records.get_mut(&id).map(|record| &mut record.machine)
     }
 }

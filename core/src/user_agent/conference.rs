@@ -12,16 +12,15 @@
 //! A call that ends leaves it; the last one left is an ordinary call. Each call can be held and resumed alone; while it is
 //! held it does not take part.
 
-use std::collections::BTreeMap;
-
 use super::UserAgent;
 use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::error::{CommandError, OperationError};
 use crate::id::{CallId, ConferenceId, OperationId};
+use crate::sorted_map::SortedMap;
 use crate::time::Instant;
 
-type Calls = BTreeMap<CallId, Call>;
+type Calls = SortedMap<CallId, Call>;
 
 /// Calls that are mixed, or are about to be.
 #[derive(Clone, Debug)]

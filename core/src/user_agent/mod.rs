@@ -42,8 +42,6 @@ mod swap;
 mod target;
 mod transfer;
 
-use std::collections::BTreeMap;
-
 pub use command::Command;
 pub use handle::CallHandle;
 pub use snapshot::Snapshot;
@@ -59,6 +57,7 @@ use crate::io::{Deadline, Input, Output, Timer};
 use crate::rate_limit::{Rate, Sampler};
 use crate::secret::Secret;
 use crate::sip::Message;
+use crate::sorted_map::SortedMap;
 use crate::subscription::Subscriptions;
 use crate::time::{Duration, Instant};
 use crate::transaction::Outbox;
@@ -85,7 +84,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct UserAgent {
     endpoint: Endpoint,
     lines: Lines,
-    calls: BTreeMap<CallId, Call>,
+    calls: SortedMap<CallId, Call>,
     conference: Option<Conference>,
     last_conference: ConferenceId,
     gathering: Option<Gathering>,
@@ -93,7 +92,7 @@ pub struct UserAgent {
     subscriptions: Subscriptions,
     remote_calls: RemoteCalls,
     /// Tones to be sent when a call is answered ("100,,42").
-    post_dial: BTreeMap<CallId, String>,
+    post_dial: SortedMap<CallId, String>,
     /// Commands that take several steps.
     sequences: Vec<Sequence>,
     stopping: Option<Instant>,
@@ -117,14 +116,14 @@ impl UserAgent {
         Self {
             endpoint,
             lines,
-            calls: BTreeMap::new(),
+            calls: SortedMap::new(),
             conference: None,
             last_conference: ConferenceId(0),
             gathering: None,
             rosters: Rosters::new(),
             subscriptions: Subscriptions::default(),
             remote_calls: RemoteCalls::default(),
-            post_dial: BTreeMap::new(),
+            post_dial: SortedMap::new(),
             sequences: Vec::new(),
             stopping: None,
             last_deadline: None,

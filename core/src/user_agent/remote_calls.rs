@@ -5,14 +5,13 @@
 //!     refused for good: the platform does not offer it           which ends the dialog with the other device
 //! ```
 
-use std::collections::BTreeMap;
-
 use super::UserAgent;
 use crate::call::{Call, Errand, is_anonymous, named};
 use crate::error::CommandError;
 use crate::event::{CallDirection, Event, RegistrationState, RemoteCall, RemoteCallState, SubscriptionState};
 use crate::id::{CallId, DialogId, RemoteCallId, SubscriptionId};
 use crate::sip::{Scheme, Uri};
+use crate::sorted_map::SortedMap;
 use crate::subscription::Notified;
 use crate::subscription::dialog_info::{
     Dialog, DialogInfo, Dialogs, Direction, MEDIA_TYPE, PACKAGE, Participant, State, Taken,
@@ -27,7 +26,7 @@ pub(super) struct RemoteCalls {
     is_refused: bool,
     dialogs: Dialogs,
     /// By the names the platform gives them.
-    known: BTreeMap<String, Known>,
+    known: SortedMap<String, Known>,
     last_id: u64,
     /// What was last told to the application.
     reported: Vec<RemoteCall>,
@@ -207,7 +206,7 @@ impl RemoteCalls {
                 continue;
             };
             let since = now.saturating_sub(Duration::from_secs(duration.unwrap_or(0).into()));
-            let known = known.entry(id).or_insert_with(|| {
+            let known = known.get_or_insert_with(id, || {
                 *last_id += 1;
                 Known {
                     id: RemoteCallId(*last_id),

@@ -46,8 +46,8 @@ impl UserAgent {
     fn stray_response(&mut self, flow: Flow, response: &Message) {
         let is_answer = matches!(response.status(), Some(200..=299))
             && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-        let mut calls = self.calls.values();
-        let owner = calls.find(|call| is_answer && call.is_answered_by(response));
+        let answered = |call: &&Call| is_answer && call.is_answered_by(response);
+        let owner = self.calls.values().find(answered);
         if let Some(call) = owner {
             return call.acknowledge_stray(&mut self.endpoint, response);
         }
