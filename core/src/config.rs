@@ -139,6 +139,10 @@ pub struct Config {
     /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
     /// [`CallInfo::alert`](crate::CallInfo::alert).
     pub follow_alert_info: bool,
+    /// This is the focus of a conference (RFC 4579 section 3.1): the address of record names the conference, can be reached
+    /// from everywhere, and is the Contact, which says so (section 4).
+    #[serde(default)]
+    pub is_focus: bool,
 }
 
 impl Config {
@@ -173,6 +177,7 @@ impl Config {
             conference_factory: None,
             remote_calls: false,
             follow_alert_info: false,
+            is_focus: false,
         }
     }
 }

@@ -9,13 +9,15 @@
 //! | [`sip`] | messages, typed headers, URIs, digest | RFC 3261, 7616 |
 //! | [`session_description`] | reading session descriptions | RFC 8866, 3264 |
 //! | [`transaction`] | the four transaction machines, for agents and proxies | RFC 3261 section 17, 6026 |
-//! | `endpoint`, `dialog`, `call`, `registration`, `subscription` | the user agent's parts | RFC 3261, 3264, 5626, 5627, 6665 |
+//! | [`dialog`] | who talks to whom, along which route | RFC 3261 section 12 |
+//! | `endpoint`, `call`, `registration`, `subscription` | the user agent's parts | RFC 3261, 3264, 5626, 5627, 6665 |
 //! | [`recording`] | logs of a session without names and numbers, and their replay | |
 //! | [`dialog_info`], [`conference_info`] | documents of event packages | RFC 4235, 4575 |
 //! | [`xml`] | the XML of event packages | XML 1.0 |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
 
+pub mod dialog;
 pub mod media;
 pub mod recording;
 pub mod secret;
@@ -28,7 +30,6 @@ pub mod xml;
 mod call;
 mod census;
 mod config;
-mod dialog;
 mod endpoint;
 mod error;
 mod event;
@@ -65,6 +66,6 @@ pub use rate_limit::{Rate, RateLimit, Sampler};
 pub use rng::Rng;
 pub use secret::Secret;
 pub use session_description::Direction;
-pub use subscription::{conference_info, dialog_info};
+pub use subscription::{ReferNotifier, conference_info, dialog_info};
 pub use time::{Duration, Instant};
-pub use user_agent::{CallHandle, Command, Snapshot, UserAgent};
+pub use user_agent::{CallHandle, Command, Invitation, Snapshot, UserAgent};

@@ -1,6 +1,10 @@
 //! What a call has to do for the conference it is part of: its media are mixed with those of the other calls.
 
-use super::{Call, CallState, ConferenceId, Endpoint, MediaAction, MediaError, MediaOutcome, MediaRequestId};
+use super::{
+    Call, CallState, ConferenceId, Endpoint, MediaAction, MediaError, MediaOutcome, MediaRequestId, Message,
+    Stage,
+};
+use crate::sip::{Method, RequestBuilder};
 
 /// What the media session of the call has been told of conferences.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +36,30 @@ impl Call {
             asked: Some(request),
             failure: None,
         };
+    }
+
+    /// Takes note of the number of a request that the application answers; `false` if it is out of order.
+    pub(crate) fn takes_number(&mut self, request: &Message) -> bool {
+        match &mut self.stage {
+            Stage::Established(established) => established.dialog.accepts(request),
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => false,
+        }
+    }
+
+    /// The next request of the application's own in the dialog.
+    pub(crate) fn next_request(&mut self, method: Method<'_>) -> Option<RequestBuilder> {
+        match &mut self.stage {
+            Stage::Established(established) => Some(established.dialog.request(method)),
+            Stage::Offering(_)
+            | Stage::Inviting(_)
+            | Stage::Alerting(_)
+            | Stage::Leaving(_)
+            | Stage::Over => None,
+        }
     }
 
     /// Whether the media session has done what it was told last.

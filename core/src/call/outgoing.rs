@@ -160,6 +160,15 @@ impl Call {
         self.make_first_offer(endpoint, target);
     }
 
+    /// Starts a call to whom a participant of a conference wants to be part of it.
+    pub(crate) fn invited(endpoint: &mut Endpoint, id: CallId, errand: Errand) -> Self {
+        let (target, name) = (errand.target.clone(), identity::bounded(&errand.display_name));
+        let mut call = Self::to(endpoint, id, &target, Some(name));
+        call.errand = Some(Box::new(errand));
+        call.make_first_offer(endpoint, target);
+        call
+    }
+
     /// Starts a call that takes the place of another device's.
     pub(crate) fn pulled(
         endpoint: &mut Endpoint,

@@ -16,7 +16,7 @@ const MAX_ROUTES: usize = 140;
 
 /// A dialog from this side's view, early or confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Dialog {
+pub struct Dialog {
     call_id: String,
     local_tag: String,
     remote_tag: String,
@@ -56,7 +56,10 @@ impl Dialog {
     }
 
     /// The dialog that `request` creates at the callee, who chose `local_tag` (section 12.1.1).
-    pub(crate) fn from_request(request: &Message, local_tag: &str) -> Result<Self, HeaderError> {
+    ///
+    /// # Errors
+    /// The request lacks what a dialog needs.
+    pub fn from_request(request: &Message, local_tag: &str) -> Result<Self, HeaderError> {
         let from = request.from()?;
         let mut peer = Peer::default();
         peer.learn(request);
@@ -103,11 +106,12 @@ impl Dialog {
     }
 
     /// Where the far side was last.
-    pub(crate) fn remote_target(&self) -> &UriBuf {
+    pub fn remote_target(&self) -> &UriBuf {
         &self.remote_target
     }
 
-    pub(crate) fn local_tag(&self) -> &str {
+    /// The tag of this side.
+    pub fn local_tag(&self) -> &str {
         &self.local_tag
     }
 
@@ -127,7 +131,7 @@ impl Dialog {
     }
 
     /// Whether `request`, received, belongs to this dialog (section 12.2.2).
-    pub(crate) fn matches(&self, request: &Message) -> bool {
+    pub fn matches(&self, request: &Message) -> bool {
         request.call_id().is_ok_and(|id| id == self.call_id)
             && request
                 .to()
@@ -157,7 +161,7 @@ impl Dialog {
     }
 
     /// The next request in this dialog (section 12.2.1.1), without Via and Contact, which the endpoint adds.
-    pub(crate) fn request(&mut self, method: Method<'_>) -> RequestBuilder {
+    pub fn request(&mut self, method: Method<'_>) -> RequestBuilder {
         let cseq = self.next_number();
         self.numbered_request(method, cseq)
     }
@@ -180,7 +184,7 @@ impl Dialog {
 
     /// Takes note of a received request's number; `false` if it is out of order and must be answered 500
     /// (section 12.2.2).
-    pub(crate) fn accepts(&mut self, request: &Message) -> bool {
+    pub fn accepts(&mut self, request: &Message) -> bool {
         let Ok(cseq) = request.cseq() else { return false };
         if self.remote_cseq.is_some_and(|last| cseq.number <= last) {
             return false;
@@ -190,7 +194,7 @@ impl Dialog {
     }
 
     /// A target refresh request or its 2xx names the far side's new address (section 12.2).
-    pub(crate) fn refresh_target(&mut self, message: &Message) {
+    pub fn refresh_target(&mut self, message: &Message) {
         if let Ok(target) = contact(message) {
             self.remote_target = target;
         }

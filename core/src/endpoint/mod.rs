@@ -893,6 +893,7 @@ impl Endpoint {
     /// The Contact of dialogs: the GRUU where there is one, so that requests find this device on any connection.
     pub(crate) fn contact(&self) -> String {
         match &self.identity.public_gruu {
+            _ if self.config.is_focus => format!("<{}>;isfocus", self.config.address_of_record.as_str()),
             Some(gruu) => format!("<{}>", gruu.as_str()),
             None => self.device_contact(),
         }

@@ -17,7 +17,8 @@ use crate::sip::{Message, UriBuf};
 use crate::sorted_map::SortedMap;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
-pub(crate) use refer::{ReferNotifier, ReferSubscriber, Told, event_id};
+pub use refer::ReferNotifier;
+pub(crate) use refer::{ReferSubscriber, Told, event_id};
 use usage::{Audience, Subject, Subscription};
 
 /// Longest text and longest identifier that are taken over from a document, in bytes.

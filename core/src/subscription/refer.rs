@@ -159,7 +159,7 @@ pub(crate) fn event_id(request: &Message) -> Result<Option<u32>, u16> {
 /// The end of who was sent the REFER.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReferNotifier {
+pub struct ReferNotifier {
     id: u32,
     /// RFC 4488: the far end may not want to be told.
     is_wanted: bool,
@@ -170,7 +170,8 @@ pub(crate) struct ReferNotifier {
 }
 
 impl ReferNotifier {
-    pub(crate) fn new(refer: &Message) -> Self {
+    /// For a REFER that is accepted.
+    pub fn new(refer: &Message) -> Self {
         Self {
             id: refer.cseq().map_or(0, |cseq| cseq.number),
             is_wanted: !declines_subscription(refer),
@@ -180,43 +181,38 @@ impl ReferNotifier {
     }
 
     /// Whether the far end wants to be told what becomes of its REFER.
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub fn is_wanted(&self) -> bool {
         self.is_wanted
     }
 
     /// Whether a SUBSCRIBE with this id is about this REFER.
-    pub(crate) fn has(&self, id: Option<u32>) -> bool {
+    pub fn has(&self, id: Option<u32>) -> bool {
         self.is_wanted && id.is_none_or(|id| id == self.id)
     }
 
     /// Whether `status` is news.
-    pub(crate) fn owes(&self, status: u16) -> bool {
+    pub fn owes(&self, status: u16) -> bool {
         self.is_wanted && self.told != status
     }
 
     /// The last notification did not get through, or somebody wants to hear it again.
-    pub(crate) fn forget_told(&mut self) {
+    pub fn forget_told(&mut self) {
         self.told = 0;
     }
 
     /// The far end wants to hear it once more, and then no more (RFC 6665 section 4.2.1.4).
-    pub(crate) fn take_leave(&mut self) {
+    pub fn take_leave(&mut self) {
         self.told = 0;
         self.is_last = true;
     }
 
     /// The far end does not know of any subscription.
-    pub(crate) fn give_up(&mut self) {
+    pub fn give_up(&mut self) {
         self.is_wanted = false;
     }
 
     /// Completes a NOTIFY that says how the call stands that was asked for. `is_pending`: somebody is being asked.
-    pub(crate) fn notify(
-        &mut self,
-        request: RequestBuilder,
-        status: u16,
-        is_pending: bool,
-    ) -> RequestBuilder {
+    pub fn notify(&mut self, request: RequestBuilder, status: u16, is_pending: bool) -> RequestBuilder {
         self.told = status;
         self.is_wanted &= !self.is_last;
         let state = match status {

@@ -30,6 +30,7 @@ mod consultation;
 mod errand;
 mod focus;
 mod handle;
+mod hosting;
 mod objection;
 mod platform;
 mod remote_calls;
@@ -43,7 +44,9 @@ mod target;
 mod transfer;
 
 pub use command::Command;
+
 pub use handle::CallHandle;
+pub use hosting::Invitation;
 pub use snapshot::Snapshot;
 
 use crate::call::{Call, CallOptions};

@@ -42,6 +42,9 @@ pub struct User {
     pub aliases: Vec<String>,
     /// The name the platform vouches for (P-Asserted-Identity, RFC 3325); may be empty.
     pub display_name: String,
+    /// A service of the platform's own: its device is asked for its events itself (RFC 6665), and where it sends callers
+    /// elsewhere (3xx), the platform follows (RFC 3261 section 16.7 step 4), so that they do not notice.
+    pub is_service: bool,
 }
 
 impl User {
@@ -52,6 +55,7 @@ impl User {
             number: None,
             aliases: Vec::new(),
             display_name: String::new(),
+            is_service: false,
         }
     }
 
@@ -66,6 +70,13 @@ impl User {
     #[must_use]
     pub fn with_display_name(mut self, name: impl Into<String>) -> Self {
         self.display_name = name.into();
+        self
+    }
+
+    /// The same user as a service of the platform's own.
+    #[must_use]
+    pub fn as_service(mut self) -> Self {
+        self.is_service = true;
         self
     }
 

@@ -132,7 +132,10 @@ impl Platform {
             return false;
         };
         let is_in_dialog = request.to().is_ok_and(|to| to.tag().is_some());
-        let is_user = self.is_local(&uri) && uri.user().is_some() && !uri.params().has("gr");
+        let is_user = self.is_local(&uri)
+            && uri.user().is_some()
+            && !uri.params().has("gr")
+            && !self.is_for_service(&uri);
         routed.flow.is_none() && (is_user || is_in_dialog && self.is_domain_itself(&uri))
     }
 

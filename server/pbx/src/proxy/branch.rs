@@ -1,6 +1,8 @@
 //! The branches of a forwarded request: sending (RFC 3261 section 16.6), responses (16.7), timer C (16.8) and lost
 //! connections (16.9).
 
+use std::collections::VecDeque;
+
 use clearline_core::Instant;
 use clearline_core::sip::Message;
 use clearline_core::transaction::{Flow, TRANSACTION_TIMEOUT, TransactionId};
@@ -141,20 +143,23 @@ impl Platform {
         if !branch.is_pending() {
             return;
         }
+        let gave_no_answer = branch.state == BranchState::Cancelled(CancelCause::NoAnswer);
         let status = response.status().unwrap_or(500);
         self.observe_failure(now, id, status);
-        let Some(branch) = self.proxy.branch_mut(id) else {
-            return;
-        };
-        let gave_no_answer = branch.state == BranchState::Cancelled(CancelCause::NoAnswer);
-        // Section 16.8: to the caller, who has cancelled nothing, this is a time-out.
-        let timed_out = (gave_no_answer && status == 487)
+        let elsewhere = self.elsewhere(id, &response);
+        // Section 16.8: to the caller, who has cancelled nothing, this is a time-out. And section 16.7 step 4: a redirection
+        // that is followed is no answer.
+        let is_replaced = gave_no_answer && status == 487 || elsewhere.is_some();
+        let replacement = is_replaced
             .then(|| self.local_response(id.context, 408))
             .flatten();
+        if let (Some(groups), Some(context)) = (elsewhere, self.proxy.contexts.get_mut(&id.context)) {
+            context.waiting = groups;
+        }
         let Some(branch) = self.proxy.branch_mut(id) else {
             return;
         };
-        branch.state = BranchState::Ended(timed_out.unwrap_or(response));
+        branch.state = BranchState::Ended(replacement.unwrap_or(response));
         let alternatives = std::mem::take(&mut branch.alternatives);
         let transaction = branch.transaction;
         self.proxy.by_client.remove(&transaction);
@@ -164,6 +169,17 @@ impl Platform {
             _ => {}
         }
         self.advance(now, id.context);
+    }
+
+    /// Where a service sends the caller, once (section 16.7 step 4).
+    fn elsewhere(&self, id: BranchId, response: &Message) -> Option<VecDeque<Vec<Device>>> {
+        let context = self.proxy.context(id)?;
+        let is_first = context.branches.len() == 1 && context.stage == Stage::Searching;
+        let uri = context.request.request_uri()?;
+        if !is_first || !self.is_for_service(&uri) || !matches!(response.status(), Some(300..=399)) {
+            return None;
+        }
+        self.targets_after(response).map(|targets| targets.groups)
     }
 
     /// Section 16.7 step 5: a 6xx ends the search.

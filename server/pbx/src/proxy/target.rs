@@ -75,8 +75,27 @@ impl Platform {
             self.users.resolve(&name)
         };
         let user = user.ok_or_else(|| Refusal::new(404))?;
-        refuse_events(request)?;
+        if !user.is_service {
+            refuse_events(request)?;
+        }
         self.devices(&user.id)
+    }
+
+    /// Where a service sends a caller (RFC 3261 section 16.7 step 4), if that is a user here.
+    pub(crate) fn targets_after(&self, redirect: &Message) -> Option<Targets> {
+        let contact = redirect.contacts().next()?.ok()?;
+        let uri = contact.address()?.uri;
+        let user = self
+            .users
+            .resolve(&uri.user_decoded())
+            .filter(|_| self.is_local(&uri))?;
+        self.devices(&user.id).ok()
+    }
+
+    /// Whether requests to `uri` are for a service of the platform's own.
+    pub(crate) fn is_for_service(&self, uri: &Uri<'_>) -> bool {
+        let user = self.users.resolve(&uri.user_decoded());
+        user.is_some_and(|user| user.is_service) && self.is_local(uri)
     }
 
     /// All devices of a user that can be reached, grouped by q.

@@ -15,5 +15,6 @@ mod registration;
 mod rfc3665;
 mod rfc4475;
 mod rfc5118;
+mod services;
 #[path = "../../../../core/tests/data/rfc4475/messages.rs"]
 mod torture;
