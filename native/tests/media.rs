@@ -476,6 +476,40 @@ async fn in_a_conference_each_hears_exactly_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_a_conference_before_the_connection_is_there_is_heard_when_it_is() {
+    let [at_bob, at_carol] = [1_100.0, 1_700.0];
+    let mut alice = End::new(Person::speaking(tone(700.0, 60)));
+    let (mut bob, mut carol) = (
+        End::new(Person::speaking(tone(at_bob, 60))),
+        End::new(Person::speaking(tone(at_carol, 60))),
+    );
+    let join = MediaAction::SetConference {
+        conference: Some(ConferenceId(1)),
+    };
+    alice.session = 1;
+    negotiate(&mut alice, Direction::SendRecv, &mut carol, Direction::SendRecv).await;
+    alice.request(join.clone()).await.unwrap();
+    alice.connected().await;
+    carol.connected().await;
+    alice.session = 2;
+    let offer = alice.offer(Direction::SendRecv).await;
+    alice.request(join).await.unwrap();
+    carol.person.hear(0.5).await;
+    let answer = bob.answer(&offer, Direction::SendRecv).await;
+    alice.apply(&answer).await;
+    bob.connected().await;
+    bob.person.hear(0.5).await;
+    assert!(
+        share_of_tone(&bob.person.hear(1.0).await, at_carol) > 0.1,
+        "bob hears carol"
+    );
+    assert!(
+        share_of_tone(&carol.person.hear(1.0).await, at_bob) > 0.1,
+        "carol hears bob"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_can_hold_at_once_and_the_answerer_decides_too() {
     let (mut alice, mut bob) = call().await;
     let offer = alice.offer(Direction::SendOnly).await;

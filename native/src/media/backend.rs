@@ -9,7 +9,7 @@ use clearline_core::media::HoldMusic;
 use clearline_core::{Input, MediaAction, MediaSessionId};
 use tokio::sync::mpsc;
 
-use super::conference::Conferences;
+use super::conference::{Conferences, SEATS};
 use super::peer::{IceServer, PeerConfig};
 use super::session::{self, Shared};
 use super::statistics::StatisticsReader;
@@ -29,6 +29,7 @@ pub struct WebRtcMediaBuilder {
     audio: Arc<dyn AudioProvider>,
     peers: PeerConfig,
     hold_music: HoldMusic,
+    conference_seats: usize,
 }
 
 impl WebRtcMedia {
@@ -43,6 +44,7 @@ impl WebRtcMedia {
             audio: Arc::new(audio),
             peers: PeerConfig::default(),
             hold_music: HoldMusic::default(),
+            conference_seats: SEATS,
         }
     }
 
@@ -74,13 +76,20 @@ impl WebRtcMediaBuilder {
         self
     }
 
+    /// How many sessions one conference takes; 8 unless said otherwise.
+    #[must_use]
+    pub fn conference_seats(mut self, seats: usize) -> Self {
+        self.conference_seats = seats;
+        self
+    }
+
     /// The backend.
     pub fn build(self) -> WebRtcMedia {
         let shared = Shared {
             audio: self.audio,
             peers: self.peers,
             hold_music: self.hold_music,
-            conferences: Conferences::new(),
+            conferences: Conferences::new(self.conference_seats),
             statistics: StatisticsReader::default(),
         };
         WebRtcMedia {

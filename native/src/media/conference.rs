@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::audio::FRAME;
 
-/// Parties of one conference.
-const SEATS: usize = 8;
+/// Parties of one conference, unless said otherwise.
+pub(crate) const SEATS: usize = 8;
 /// Rounds by which a session may be late without being missed by the others.
 const BEHIND: u64 = 2;
 /// The length of a round.
@@ -25,6 +25,8 @@ pub(crate) struct Conferences {
     mixers: Arc<Mutex<BTreeMap<ConferenceId, Weak<Mutex<Mixer>>>>>,
     /// When round 0 began.
     epoch: Instant,
+    /// Of one conference.
+    seats: usize,
 }
 
 /// A session's place in a conference; dropping it leaves.
@@ -37,10 +39,11 @@ pub(crate) struct Chair {
 }
 
 impl Conferences {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seats: usize) -> Self {
         Self {
             mixers: Arc::default(),
             epoch: Instant::now(),
+            seats,
         }
     }
 
@@ -49,7 +52,7 @@ impl Conferences {
         let mut mixers = locked(&self.mixers);
         mixers.retain(|_, mixer| mixer.strong_count() > 0);
         let mixer = mixers.get(&conference).and_then(Weak::upgrade);
-        let mixer = mixer.unwrap_or_else(|| Arc::new(Mutex::new(Mixer::new(SEATS, FRAME))));
+        let mixer = mixer.unwrap_or_else(|| Arc::new(Mutex::new(Mixer::new(self.seats, FRAME))));
         mixers.insert(conference, Arc::downgrade(&mixer));
         let seat = locked(&mixer).join()?;
         Some(Chair {
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn each_hears_the_others_two_rounds_later() {
-        let conferences = Conferences::new();
+        let conferences = Conferences::new(SEATS);
         let mut chairs = Vec::from(chairs(&conferences, [1; 3]));
         let heard: Vec<Vec<i16>> = (0..4).map(|_| tick(&mut chairs)).collect();
         let all = vec![110, 101, 11];
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn conferences_do_not_hear_each_other_and_end_with_the_last_party() {
-        let conferences = Conferences::new();
+        let conferences = Conferences::new(SEATS);
         let mut chairs = chairs(&conferences, [1, 2, 3]);
         for _ in 0..5 {
             assert_eq!(tick(&mut chairs), [0; 3]);
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_session_that_is_late_by_a_round_is_heard_all_the_same() {
-        let conferences = Conferences::new();
+        let conferences = Conferences::new(SEATS);
         let mut chairs = chairs(&conferences, [1; 2]);
         tick(&mut chairs[..1]);
         let heard: Vec<Vec<i16>> = (0..6).map(|_| tick(&mut chairs)).collect();
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_session_that_has_slept_goes_on_with_the_present_round() {
-        let conferences = Conferences::new();
+        let conferences = Conferences::new(SEATS);
         let mut chairs = chairs(&conferences, [1; 2]);
         for _ in 0..50 {
             tick(&mut chairs[..1]);
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn nine_are_too_many() {
-        let conferences = Conferences::new();
+        let conferences = Conferences::new(SEATS);
         let all: Vec<_> = (0..9).map(|_| conferences.join(ConferenceId(1))).collect();
         assert_eq!(all.iter().flatten().count(), SEATS);
     }

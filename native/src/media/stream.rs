@@ -185,10 +185,13 @@ impl AudioLoop {
                 },
                 Some(packet) = self.parts.packets.recv() => self.receive(packet),
                 due = ticks.tick() => {
-                    if start_afresh_if_late(&mut ticks, due) && let Some(chair) = &mut self.conference {
+                    let is_late = start_afresh_if_late(&mut ticks, due);
+                    let is_connected = self.switches.connected.load(Ordering::Relaxed);
+                    // Nobody counts rounds while there is no connection: the first one is that of the others.
+                    if (is_late || !is_connected) && let Some(chair) = &mut self.conference {
                         chair.resume();
                     }
-                    if self.switches.connected.load(Ordering::Relaxed) {
+                    if is_connected {
                         self.send_frame().await;
                         self.play_frame();
                         self.report();
