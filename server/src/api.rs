@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::{SESSION_LIFETIME, SessionToken, unix_now};
 use crate::app::App;
-use crate::echo;
 use crate::ice::{IceServer, IceServerList};
 use crate::listener::Peer;
 use crate::origin::{Site, client_address};
 use crate::storage::User;
+use crate::{conference, echo};
 use error::ApiError;
 use extract::{Guarded, JsonBody, SignedIn, UserId, session_cookie};
 
@@ -172,6 +172,9 @@ struct Device {
     servers: Vec<String>,
     ice_servers: Vec<IceServer>,
     ice_servers_expire_at: Option<i64>,
+    /// Whom to call for a conference that is mixed on the platform (RFC 4579 section 5.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conference_factory: Option<String>,
 }
 
 /// `POST device`: a fresh SIP secret for one device.
@@ -203,6 +206,7 @@ async fn device(
         servers: vec![site.sip_url()],
         ice_servers,
         ice_servers_expire_at: expire_at,
+        conference_factory: app.has_conferences.then(|| conference::factory(&app.domain)),
     }))
 }
 

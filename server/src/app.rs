@@ -34,6 +34,7 @@ pub(crate) struct Parts {
     /// The accounts of the demo; real users are shown to nobody.
     pub(crate) users_to_show: Vec<ShownUser>,
     pub(crate) has_echo: bool,
+    pub(crate) has_conferences: bool,
     pub(crate) local_ca_certificate: Option<String>,
     pub(crate) started: Instant,
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clearline_server::{
-    AllowedOrigin, ConnectionLimits, DEFAULT_DOMAIN, Encryption, IceOptions, Options, PublicUrl, Users,
+    AllowedOrigin, ConferenceOptions, ConnectionLimits, Controllers, DEFAULT_DOMAIN, Encryption, IceOptions,
+    Options, PublicUrl, Users,
 };
 
 /// Serves the Clearline phone and connects its users.
@@ -82,6 +83,22 @@ pub(crate) struct Arguments {
     /// Without the echo service (600)
     #[arg(long)]
     no_echo: bool,
+
+    /// Without conferences on the platform: phones mix by themselves
+    #[arg(long)]
+    no_conferences: bool,
+
+    /// Everybody in a conference may invite and remove others, not only who has made it
+    #[arg(long, conflicts_with = "no_conferences")]
+    conference_for_all: bool,
+
+    /// Parties of one conference
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=32))]
+    conference_parties: u16,
+
+    /// Conferences at the same time; each party costs about a hundredth of a processor
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    conferences_at_once: u16,
 }
 
 impl Arguments {
@@ -92,6 +109,14 @@ impl Arguments {
             (_, _, true) => Encryption::LocalCa,
             _ => Encryption::None,
         };
+        let mut conferences = ConferenceOptions {
+            at_once: self.conferences_at_once.into(),
+            ..ConferenceOptions::default()
+        };
+        conferences.limits.parties = self.conference_parties.into();
+        if self.conference_for_all {
+            conferences.controllers = Controllers::Participants;
+        }
         let data_dir = self.data_dir.or_else(default_data_dir);
         Ok(Options {
             listen: SocketAddr::new(self.listen, self.port),
@@ -112,6 +137,7 @@ impl Arguments {
                 new_per_second: self.new_connections_per_second,
             },
             echo: !self.no_echo,
+            conferences: (!self.no_conferences).then_some(conferences),
         })
     }
 }

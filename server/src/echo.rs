@@ -90,20 +90,12 @@ fn config(domain: &str, password: Secret) -> Result<Config, EchoError> {
     let address =
         UriBuf::parse(format!("sip:{USER}@{domain}")).map_err(|error| EchoError(error.to_string()))?;
     // A new instance at each start: nothing of an earlier one is left, and the platform forgets it by itself.
-    let instance = format!("urn:uuid:{}", uuid(random::bytes()));
-    let mut config = Config::new(address, "ws://in-process/sip", instance);
+    let mut config = Config::new(address, "ws://in-process/sip", random::uuid_urn());
     config.display_name = DISPLAY_NAME.into();
     config.password = password;
     config.auto_answer = true;
     config.max_calls = MAX_CALLS;
     Ok(config)
-}
-
-/// A random UUID (RFC 9562 section 5.4).
-fn uuid(random: [u8; 16]) -> String {
-    let bits = u128::from_be_bytes(random) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Browsers send no audio to a peer that has only a loopback address.
@@ -173,15 +165,4 @@ async fn guard(call: Call) {
     }
     // Fails when the call has ended by itself, which is how most do.
     drop(call.hang_up().await);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uuids_are_random_ones() {
-        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
-    }
 }

@@ -17,6 +17,7 @@
 mod accounts;
 mod api;
 mod app;
+pub mod conference;
 pub mod echo;
 mod files;
 mod ice;
@@ -35,8 +36,11 @@ pub mod users_file;
 mod web;
 
 pub use app::ShownUser;
+pub use clearline_focus::{Controllers, Limits as ConferenceLimits};
 pub use ice::IceOptionsError;
-pub use options::{ConnectionLimits, DEFAULT_DOMAIN, Encryption, IceOptions, Options, Refusal, Users};
+pub use options::{
+    ConferenceOptions, ConnectionLimits, DEFAULT_DOMAIN, Encryption, IceOptions, Options, Refusal, Users,
+};
 pub use origin::{AllowedOrigin, PublicUrl};
 pub use server::{Server, StartError, Summary};
 pub use storage::StorageError;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use clearline_focus::Controllers;
+
 use crate::origin::{AllowedOrigin, PublicUrl};
 
 /// The domain of all addresses of record unless another is configured (RFC 6761 keeps `.localhost` on this machine).
@@ -34,6 +36,8 @@ pub struct Options {
     pub connections: ConnectionLimits,
     /// Run the echo service (number 600).
     pub echo: bool,
+    /// Conferences that are mixed here, and not on the device of one participant; `None` for none.
+    pub conferences: Option<ConferenceOptions>,
 }
 
 impl Options {
@@ -51,6 +55,7 @@ impl Options {
             ice: IceOptions::default(),
             connections: ConnectionLimits::default(),
             echo: true,
+            conferences: Some(ConferenceOptions::default()),
         }
     }
 
@@ -136,6 +141,30 @@ impl Default for ConnectionLimits {
         Self {
             per_address: 1_024,
             new_per_second: 50,
+        }
+    }
+}
+
+/// Conferences of the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConferenceOptions {
+    /// Who may have others invited and removed.
+    pub controllers: Controllers,
+    /// The bounds of one conference.
+    pub limits: clearline_focus::Limits,
+    /// Conferences that one user has made and that have not ended.
+    pub per_user: usize,
+    /// Conferences of all users.
+    pub at_once: usize,
+}
+
+impl Default for ConferenceOptions {
+    fn default() -> Self {
+        Self {
+            controllers: Controllers::default(),
+            limits: clearline_focus::Limits::default(),
+            per_user: 2,
+            at_once: 16,
         }
     }
 }

@@ -23,6 +23,17 @@ pub(crate) fn token<const N: usize>() -> String {
     BASE64URL_NOPAD.encode(&bytes::<N>())
 }
 
+/// A random UUID (RFC 9562 section 5.4) as a URN.
+pub(crate) fn uuid_urn() -> String {
+    format!("urn:uuid:{}", uuid(bytes()))
+}
+
+fn uuid(random: [u8; 16]) -> String {
+    let bits = u128::from_be_bytes(random) & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 /// The SHA-256 hash of `data`.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
@@ -33,6 +44,12 @@ pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uuids_are_random_ones() {
+        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
+    }
 
     #[test]
     fn tokens_differ_and_have_the_length_of_their_bytes() {

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::accounts::Accounts;
 use crate::app::{App, Parts, ShownUser};
+use crate::conference::Conferences;
 use crate::echo::Echo;
 use crate::files;
 use crate::ice::{IceOptionsError, IceServers};
@@ -42,6 +43,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
     echo: Option<Echo>,
+    conferences: Option<Conferences>,
     /// Work that ends with the server.
     background: JoinSet<()>,
 }
@@ -149,6 +151,8 @@ impl Server {
             None
         };
 
+        let conferences = start_conferences(&switch, &options).await;
+
         let app = App::new(Parts {
             domain: options.domain.clone(),
             accounts,
@@ -167,6 +171,7 @@ impl Server {
                 Vec::new()
             },
             has_echo: echo.is_some(),
+            has_conferences: conferences.is_some(),
             local_ca_certificate: tls
                 .local_ca
                 .as_ref()
@@ -190,6 +195,7 @@ impl Server {
             stop,
             listener,
             echo,
+            conferences,
             background,
         })
     }
@@ -209,6 +215,9 @@ impl Server {
     pub async fn stop(mut self) {
         if let Some(echo) = self.echo.take() {
             echo.stop().await;
+        }
+        if let Some(conferences) = self.conferences.take() {
+            conferences.stop().await;
         }
         self.app.switch.stop().await;
         self.stop.send_replace(true);
@@ -305,6 +314,16 @@ async fn start_echo(switch: &Switch, domain: &str) -> Option<Echo> {
         Ok(echo) => Some(echo),
         Err(error) => {
             tracing::error!(%error, "the echo service does not run");
+            None
+        }
+    }
+}
+
+async fn start_conferences(switch: &Switch, options: &Options) -> Option<Conferences> {
+    match Conferences::start(switch, &options.domain, options.conferences?).await {
+        Ok(conferences) => Some(conferences),
+        Err(error) => {
+            tracing::error!(%error, "there are no conferences");
             None
         }
     }

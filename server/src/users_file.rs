@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use clearline_core::Secret;
 use serde::Deserialize;
 
-use crate::echo;
+use clearline_focus::CONFERENCE_PREFIX;
+
+use crate::{conference, echo};
 
 /// The shortest password that is accepted where other machines can reach the server.
 pub const MIN_PASSWORD_CHARS: usize = 8;
@@ -179,7 +181,7 @@ fn check(users: &[UserEntry]) -> Result<(), Problem> {
     if users.is_empty() {
         return Err(Problem::Empty);
     }
-    let mut taken = BTreeSet::from([echo::USER, echo::NUMBER]);
+    let mut taken = BTreeSet::from([echo::USER, echo::NUMBER, conference::USER]);
     for user in users {
         check_fields(user)?;
         for name in BTreeSet::from([&user.id, &user.number]) {
@@ -193,7 +195,8 @@ fn check(users: &[UserEntry]) -> Result<(), Problem> {
 
 fn check_fields(user: &UserEntry) -> Result<(), Problem> {
     let id = user.id.clone();
-    if !is_user_id(&user.id) {
+    // Those are for conferences.
+    if !is_user_id(&user.id) || user.id.starts_with(CONFERENCE_PREFIX) {
         return Err(Problem::InvalidId(id));
     }
     if !is_number(&user.number) {
@@ -256,6 +259,10 @@ mod tests {
         assert_eq!(
             problem(toml("alice", "101", "")),
             Problem::NoPassword("alice".into())
+        );
+        assert_eq!(
+            problem(toml("conference", "101", "x")),
+            Problem::Duplicate("conference".into())
         );
         assert_eq!(
             problem(toml("echo", "101", "x")),

@@ -62,9 +62,15 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clearline-wasm", &["clearline-core"]),
     ("clearline-native", &["clearline-core"]),
     ("clearline-pbx", &["clearline-core", "clearline-native"]),
+    ("clearline-focus", &["clearline-core"]),
     (
         "clearline-server",
-        &["clearline-core", "clearline-native", "clearline-pbx"],
+        &[
+            "clearline-core",
+            "clearline-native",
+            "clearline-focus",
+            "clearline-pbx",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -50,6 +50,8 @@ pub(super) enum Command {
         ha1: Ha1,
     },
     RemoveCredentials(EndedCredentials),
+    /// A user, and the credentials of the same name.
+    RemoveUser(String),
     Stop(oneshot::Sender<()>),
 }
 
@@ -121,6 +123,11 @@ impl Switch {
         if !auth_users.is_empty() {
             self.command(Command::RemoveCredentials(auth_users)).await;
         }
+    }
+
+    /// Removes a user whose credentials have the same name; their devices are gone.
+    pub(crate) async fn remove_user(&self, name: String) {
+        self.command(Command::RemoveUser(name)).await;
     }
 
     /// Closes every connection with "going away".
@@ -228,6 +235,10 @@ impl Driver {
                 {
                     self.platform.remove_credential(id);
                 }
+            }
+            Command::RemoveUser(name) => {
+                self.credentials.remove(&name);
+                self.platform.remove_user(&UserId::new(name));
             }
             Command::Stop(done) => {
                 self.stopping = true;

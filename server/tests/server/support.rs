@@ -57,12 +57,13 @@ impl Drop for Folder {
     }
 }
 
-/// The demo's options on a free port, without echo.
+/// The demo's options on a free port, without services.
 pub(crate) fn options(folder: &Folder) -> Options {
     let demo = Options::demo(folder.path().join("data"), folder.path().join("web"));
     Options {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         echo: false,
+        conferences: None,
         ..demo
     }
 }

@@ -1,0 +1,441 @@
+//! One conference: an agent that answers whoever may come, and what it does besides calls.
+
+use std::collections::VecDeque;
+
+use clearline_core::dialog::Dialog;
+use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
+use clearline_core::{
+    CallId, CallInfo, ConferenceId, Config, Deadline, Event, Input, Instant, Output, Rate, RateLimit,
+    ReferNotifier, RegistrationState, Timer, TransferPolicy, UserAgent,
+};
+
+use crate::address::sender;
+use crate::attendance::Attendance;
+use crate::desk::{Desk, Outcome};
+use crate::referral::{Goal, Referrals, Way, Wish};
+use crate::roster::{About, Roster};
+use crate::settings::{Controllers, Settings};
+use crate::subscription::{Subscriptions, contact};
+
+/// What participants have the focus do: as fast as a whole board is invited, and not as a storm.
+const REFERS: Rate = Rate {
+    interval: std::time::Duration::from_secs(2),
+    burst: 16,
+};
+/// An agent mixes one conference only.
+const MIX: ConferenceId = ConferenceId(1);
+
+/// A conference. It is driven as a [`UserAgent`] is, on a connection to the platform within this process.
+#[derive(Debug)]
+pub struct Focus {
+    agent: UserAgent,
+    desk: Desk,
+    settings: Settings,
+    domain: String,
+    roster: Roster,
+    subscriptions: Subscriptions,
+    referrals: Referrals,
+    refers: RateLimit,
+    attendance: Attendance,
+    outputs: VecDeque<Output>,
+    /// When the agent wants to be woken.
+    agent_deadline: Option<Deadline>,
+    is_ready: bool,
+    is_over: bool,
+}
+
+impl Focus {
+    /// A conference that nobody has come to. `seed` determines all its identifiers.
+    pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
+        let domain = settings.conference.as_uri().host().unwrap_or_default().to_owned();
+        let mut desk = Desk::new(seed);
+        let mut agent_seed = [0; 32];
+        for chunk in agent_seed.chunks_mut(8) {
+            chunk.copy_from_slice(&desk.rng.next_u64().to_le_bytes());
+        }
+        Self {
+            agent: UserAgent::new(config(&settings), agent_seed),
+            desk,
+            roster: Roster::new(&domain),
+            domain,
+            attendance: Attendance::new(Instant::ZERO, &settings.limits),
+            settings,
+            subscriptions: Subscriptions::default(),
+            referrals: Referrals::default(),
+            refers: RateLimit::new(REFERS),
+            outputs: VecDeque::new(),
+            agent_deadline: None,
+            is_ready: false,
+            is_over: false,
+        }
+    }
+
+    /// Connects and registers.
+    pub fn start(&mut self, now: Instant) {
+        self.attendance = Attendance::new(now, &self.settings.limits);
+        self.agent.start(now);
+        self.settle(now);
+    }
+
+    /// Ends the conference; it [is over](Self::is_over) soon after.
+    pub fn stop(&mut self, now: Instant) {
+        self.attendance = Attendance::Over;
+        self.settle(now);
+    }
+
+    /// Whether callers can be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready && self.attendance != Attendance::Over
+    }
+
+    /// Whether nothing is left to be done.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Takes in what has happened. Never fails.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Received { connection, message } => {
+                if self.is_taken(now, &message) {
+                    self.settle(now);
+                    return;
+                }
+                self.agent
+                    .handle_input(now, Input::Received { connection, message });
+            }
+            Input::Connected { connection } => {
+                self.desk.connected(connection);
+                self.agent.handle_input(now, input);
+            }
+            Input::Disconnected { connection, .. } => {
+                let lost = self.desk.disconnected(connection);
+                self.agent.handle_input(now, input);
+                self.answered(lost);
+            }
+            Input::Wake => {
+                let outcomes = self.desk.wake(now);
+                self.agent.handle_input(now, input);
+                self.answered(outcomes);
+            }
+            Input::MediaDone { .. } | Input::Media { .. } | Input::Environment(_) => {
+                self.agent.handle_input(now, input);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do. Call until it is [`Output::Idle`].
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs
+            .pop_front()
+            .unwrap_or_else(|| Output::Idle(self.deadline()))
+    }
+
+    // --- messages --------------------------------------------------------------------------------------------
+
+    /// Whether a message is not for the agent.
+    fn is_taken(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let Ok(message) = Message::parse(bytes) else {
+            return false;
+        };
+        if message.validate().is_err() {
+            return false;
+        }
+        if message.is_response() {
+            return match self.desk.response(now, message) {
+                Ok(outcome) => {
+                    self.answered(outcome.into_iter().collect());
+                    true
+                }
+                Err(_) => false,
+            };
+        }
+        let is_in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
+        match message.method() {
+            Method::Invite if !is_in_dialog => self.turns_away(&message),
+            Method::Refer => {
+                if let Err(status) = self.refer(now, &message, is_in_dialog) {
+                    self.desk.refuse(&message, status);
+                }
+                true
+            }
+            Method::Subscribe => self.subscribe(now, &message, is_in_dialog),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Register
+            | Method::Options
+            | Method::Info
+            | Method::Prack
+            | Method::Update
+            | Method::Notify
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => false,
+        }
+    }
+
+    /// Only users of this platform take part, as it vouches for them.
+    fn turns_away(&mut self, invite: &Message) -> bool {
+        let status = match sender(invite, &self.domain) {
+            _ if self.attendance == Attendance::Over => 404,
+            None => 403,
+            Some(user) => {
+                if invite.header(HeaderName::Replaces).is_some() {
+                    self.roster.expect_successor(user);
+                }
+                return false;
+            }
+        };
+        self.desk.refuse(invite, status);
+        true
+    }
+
+    fn subscribe(&mut self, now: Instant, request: &Message, is_in_dialog: bool) -> bool {
+        let conference = self.settings.conference.clone();
+        let about = about(&conference, &self.settings, &self.roster);
+        if is_in_dialog {
+            return self.subscriptions.renew(now, &mut self.desk, &about, request);
+        }
+        let user = sender(request, &self.domain).filter(|user| self.roster.has(user));
+        let result = match user {
+            _ if self.attendance == Attendance::Over => Err(404),
+            None => Err(403),
+            Some(user) => self
+                .subscriptions
+                .begin(now, &mut self.desk, &about, user, request),
+        };
+        if let Err(status) = result {
+            let refusal = self.desk.answer(request, status);
+            let refusal = match status {
+                423 => refusal.header(HeaderName::MinExpires, 30),
+                489 => refusal.header(HeaderName::AllowEvents, clearline_core::conference_info::PACKAGE),
+                _ => refusal,
+            };
+            self.desk.respond(refusal.build());
+        }
+        true
+    }
+
+    /// RFC 4579 sections 5.5 and 5.11.
+    fn refer(&mut self, now: Instant, refer: &Message, is_in_dialog: bool) -> Result<(), u16> {
+        let (user, way) = self.referrer(refer, is_in_dialog)?;
+        let wish = Wish::read(refer, &self.domain)?;
+        let is_own_leave = matches!(&wish, Wish::Remove { entity } if *entity == user);
+        if !self.may_control(&user) && !is_own_leave {
+            return Err(403);
+        }
+        if self.referrals.is_full() || !self.refers.allows(now) {
+            return Err(503);
+        }
+        let (call, goal) = self.fulfil(now, &user, wish)?;
+        let notifier = ReferNotifier::new(refer);
+        let accepted = self.desk.answer(refer, 202);
+        let accepted = match &way {
+            Way::Call(_) => accepted,
+            Way::Own(dialog) => accepted.to_tag(dialog.local_tag()).record_routes_from(refer),
+        };
+        let accepted = accepted.header(HeaderName::Contact, self.contact());
+        let accepted = match notifier.is_wanted() {
+            true => accepted,
+            // RFC 4488 section 4.
+            false => accepted.header(HeaderName::ReferSub, "false"),
+        };
+        self.desk.respond(accepted.build());
+        self.referrals.begin(notifier, way, call, goal);
+        Ok(())
+    }
+
+    /// Who asks: a participant in the own call, or a user for whom the platform vouches.
+    fn referrer(&mut self, refer: &Message, is_in_dialog: bool) -> Result<(String, Way), u16> {
+        if is_in_dialog {
+            let call = self.agent.take_request(refer)?;
+            let user = self.roster.user_of(call).ok_or(403_u16)?;
+            return Ok((user.to_owned(), Way::Call(call)));
+        }
+        let user = sender(refer, &self.domain).ok_or(403_u16)?;
+        let dialog = Dialog::from_request(refer, &self.desk.rng.token(6)).map_err(|_| 400_u16)?;
+        Ok((user, Way::Own(Box::new(dialog))))
+    }
+
+    fn may_control(&self, user: &str) -> bool {
+        let creator = self.settings.creator.as_str();
+        let is_led = self.settings.controllers == Controllers::Creator && self.roster.has_present(creator);
+        user == creator || !is_led && self.roster.has_present(user)
+    }
+
+    /// Begins what is wished; the call that is about, and what is to become of it.
+    fn fulfil(&mut self, now: Instant, user: &str, wish: Wish) -> Result<(CallId, Goal), u16> {
+        if self.attendance == Attendance::Over {
+            return Err(404);
+        }
+        if let Wish::Remove { entity } = &wish {
+            let calls = self.roster.calls_of(entity);
+            for call in &calls {
+                if let Ok(mut handle) = self.agent.call_handle(now, *call) {
+                    // One that is ending already ends.
+                    let _ = handle.hang_up();
+                }
+            }
+            return calls.last().map(|call| (*call, Goal::End)).ok_or(404);
+        }
+        if self.roster.len() >= self.settings.limits.parties {
+            return Err(486);
+        }
+        let name = self.roster.name_of(user);
+        let call = CallId(self.desk.rng.next_u64());
+        let invitation = wish.invitation(user, &name).ok_or(400_u16)?;
+        match self.agent.invite_for(now, call, invitation) {
+            Ok(()) => Ok((call, Goal::Answer)),
+            Err(_) => Err(480),
+        }
+    }
+
+    fn answered(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            self.subscriptions.answered(outcome);
+            self.referrals.answered(outcome);
+        }
+    }
+
+    // --- after every step ------------------------------------------------------------------------------------
+
+    fn settle(&mut self, now: Instant) {
+        self.drain(now);
+        self.agent.mix_all(now, MIX);
+        self.end_silent(now);
+        self.drain(now);
+        let count = self.roster.count();
+        self.attendance = self.attendance.counted(now, &self.settings.limits, count);
+        let contact = self.contact();
+        let Self { agent, desk, .. } = self;
+        self.referrals
+            .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
+        self.tell(now);
+        if self.attendance == Attendance::Over && !self.is_over {
+            self.outputs.extend(self.desk.take_outputs());
+            self.agent.stop(now);
+            self.drain(now);
+        }
+        self.outputs.extend(self.desk.take_outputs());
+    }
+
+    fn tell(&mut self, now: Instant) {
+        let conference = self.settings.conference.clone();
+        let about = about(&conference, &self.settings, &self.roster);
+        if self.attendance == Attendance::Over {
+            return self.subscriptions.end_all(now, &mut self.desk, &about);
+        }
+        let users = self.roster.users();
+        let may_know = |user: &str| self.roster.has(user);
+        self.subscriptions
+            .advance(now, &mut self.desk, &about, &users, may_know);
+    }
+
+    /// Takes over what the agent wants done.
+    fn drain(&mut self, now: Instant) {
+        self.outputs.extend(self.desk.take_outputs());
+        loop {
+            match self.agent.poll_output() {
+                Output::Idle(deadline) => {
+                    self.agent_deadline = deadline;
+                    return;
+                }
+                Output::Event(event) => self.event(now, &event),
+                output @ (Output::Connect { .. }
+                | Output::Transmit { .. }
+                | Output::Disconnect { .. }
+                | Output::Media { .. }) => self.outputs.push_back(output),
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::Call(info) => self.call_changed(now, info),
+            Event::Registration(state) => {
+                self.is_ready = matches!(state, RegistrationState::Registered { .. });
+            }
+            Event::Stopped => self.is_over = true,
+            Event::Connection(_)
+            | Event::DtmfReceived { .. }
+            | Event::TransferRequested { .. }
+            | Event::Subscription { .. }
+            | Event::Notification(_)
+            | Event::RemoteCalls(_)
+            | Event::OperationDone { .. }
+            | Event::TokenWanted { .. }
+            | Event::Dropped { .. } => {}
+        }
+    }
+
+    fn call_changed(&mut self, now: Instant, info: &CallInfo) {
+        self.roster.update(now, info);
+        self.referrals.update(info);
+    }
+
+    /// Who has no audio path any more only takes up room.
+    fn end_silent(&mut self, now: Instant) {
+        let since = now.saturating_sub(self.settings.limits.silent);
+        if now < Instant::ZERO + self.settings.limits.silent {
+            return;
+        }
+        for call in self.roster.silent_since(since) {
+            if let Ok(mut handle) = self.agent.call_handle(now, call) {
+                let _ = handle.hang_up();
+            }
+        }
+    }
+
+    fn contact(&self) -> String {
+        contact(&about(&self.settings.conference, &self.settings, &self.roster))
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let own = [
+            (self.desk.deadline(), Timer::Transaction),
+            (
+                self.subscriptions.deadline(&self.roster.users()),
+                Timer::Subscription,
+            ),
+            (self.attendance.deadline(), Timer::Call),
+            (
+                self.roster
+                    .first_silent()
+                    .map(|at| at + self.settings.limits.silent),
+                Timer::Call,
+            ),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(at, timer)| Some(Deadline { at: at?, timer }));
+        let own = own.filter(|_| self.attendance != Attendance::Over);
+        own.chain(self.agent_deadline).min_by_key(|deadline| deadline.at)
+    }
+}
+
+fn about<'a>(conference: &'a UriBuf, settings: &'a Settings, roster: &Roster) -> About<'a> {
+    About {
+        entity: conference.as_str(),
+        name: &settings.name,
+        most: settings.limits.parties,
+        present: roster.count().present,
+    }
+}
+
+fn config(settings: &Settings) -> Config {
+    let mut config = Config::new(
+        settings.conference.clone(),
+        "ws://in-process/sip",
+        settings.instance_id.clone(),
+    );
+    config.display_name.clone_from(&settings.name);
+    config.password = settings.password.clone();
+    config.auto_answer = true;
+    config.is_focus = true;
+    config.max_calls = settings.limits.parties;
+    config.transfer_policy = TransferPolicy::Never;
+    config
+}

@@ -1,0 +1,227 @@
+//! What participants ask the focus to do (REFER, RFC 4579 sections 5.5 to 5.11), and what they are told of it.
+//!
+//! ```text
+//! REFER --202--> under way --NOTIFY 100, 180--> answered, refused, gone --NOTIFY with the status--> over
+//! ```
+
+use clearline_core::dialog::Dialog;
+use clearline_core::sip::{HeaderName, Message, Method, NameAddr, ReferTo, RequestBuilder, UriBuf, quote};
+use clearline_core::transaction::TransactionId;
+use clearline_core::{CallId, CallInfo, CallState, EndCause, Instant, Invitation, ReferNotifier};
+
+use crate::address::{record, shown};
+use crate::desk::{Desk, Outcome};
+use crate::settings::CONFERENCE_PREFIX;
+
+/// Under way at once.
+const MAX_REFERRALS: usize = 32;
+/// Bytes of a Refer-To; one with a device and a Replaces is a fifth of it.
+const LONGEST: usize = 2_048;
+
+/// What a REFER asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Somebody is to be called (section 5.5), perhaps in place of another call (section 5.6).
+    Invite {
+        target: UriBuf,
+        display_name: String,
+        replaces: Option<String>,
+    },
+    /// Somebody is to go (section 5.11): a user, or one device as the documents name it.
+    Remove { entity: String },
+}
+
+impl Wish {
+    /// Reads a REFER.
+    ///
+    /// # Errors
+    /// The status to refuse it with: only users of `domain` are called, and nothing but calls is made for anybody.
+    pub(crate) fn read(refer: &Message, domain: &str) -> Result<Self, u16> {
+        let mut values = refer.header_all(HeaderName::ReferTo);
+        // RFC 3515 section 2.4.2: exactly one.
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(400);
+        };
+        if value.len() > LONGEST {
+            return Err(400);
+        }
+        if let Some(entity) = removed(value, domain) {
+            return Ok(Self::Remove { entity });
+        }
+        let refer_to = ReferTo::parse(value).map_err(|error| error.status())?;
+        let uri = refer_to.target.as_uri();
+        let user = uri.user_decoded();
+        // As with transfers, a code for the platform is not somebody; nor is a conference.
+        let is_person = !user.contains(['*', '#']) && !user.starts_with(CONFERENCE_PREFIX);
+        if record(&uri, domain).is_none() || !is_person {
+            return Err(403);
+        }
+        Ok(Self::Invite {
+            display_name: shown(&refer_to.display_name),
+            replaces: refer_to.replaces,
+            target: refer_to.target,
+        })
+    }
+
+    /// The call that it asks for, on behalf of `user`.
+    pub(crate) fn invitation(self, user: &str, name: &str) -> Option<Invitation> {
+        let Self::Invite {
+            target,
+            display_name,
+            replaces,
+        } = self
+        else {
+            return None;
+        };
+        let referred_by = match name {
+            "" => format!("<{user}>"),
+            name => format!("{} <{user}>", quote(name)),
+        };
+        Some(Invitation {
+            target,
+            display_name,
+            replaces,
+            referred_by: Some(referred_by),
+        })
+    }
+}
+
+/// Whom a Refer-To with `method=BYE` names.
+fn removed(refer_to: &str, domain: &str) -> Option<String> {
+    let uri = NameAddr::parse(refer_to).ok()?.uri;
+    let method = uri.params().value("method")?;
+    let user = record(&uri, domain).filter(|_| method.eq_ignore_ascii_case("BYE"))?;
+    Some(match uri.params().value("party") {
+        Some(number) => format!("{user};party={number}"),
+        None => user,
+    })
+}
+
+/// Everything that is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Referrals {
+    all: Vec<Referral>,
+}
+
+#[derive(Debug)]
+struct Referral {
+    notifier: ReferNotifier,
+    way: Way,
+    call: CallId,
+    goal: Goal,
+    status: u16,
+    /// The NOTIFY that has not been answered.
+    transaction: Option<TransactionId>,
+}
+
+/// In which dialog the participant is told.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// In that of his call.
+    Call(CallId),
+    /// In one that the REFER has made.
+    Own(Box<Dialog>),
+}
+
+/// What is to become of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    Answer,
+    End,
+}
+
+impl Referrals {
+    pub(crate) fn is_full(&self) -> bool {
+        self.all.len() >= MAX_REFERRALS
+    }
+
+    pub(crate) fn begin(&mut self, notifier: ReferNotifier, way: Way, call: CallId, goal: Goal) {
+        self.all.push(Referral {
+            notifier,
+            way,
+            call,
+            goal,
+            status: 100,
+            transaction: None,
+        });
+    }
+
+    /// A call has changed.
+    pub(crate) fn update(&mut self, info: &CallInfo) {
+        for referral in self
+            .all
+            .iter_mut()
+            .filter(|it| it.call == info.id && it.status < 200)
+        {
+            if let Some(status) = referral.goal.status(info) {
+                referral.status = status;
+            }
+        }
+    }
+
+    /// Tells what is not told yet. `in_call` begins a request in a participant's call, if that is still there.
+    pub(crate) fn advance(
+        &mut self,
+        now: Instant,
+        desk: &mut Desk,
+        contact: &str,
+        mut in_call: impl FnMut(CallId) -> Option<RequestBuilder>,
+    ) {
+        self.all.retain_mut(|it| {
+            if it.transaction.is_some() || !it.notifier.owes(it.status) {
+                return it.transaction.is_some() || it.status < 200 && it.notifier.is_wanted();
+            }
+            let request = match &mut it.way {
+                Way::Call(call) => in_call(*call),
+                Way::Own(dialog) => {
+                    let request = dialog.request(Method::Notify);
+                    Some(request.header(HeaderName::Contact, contact))
+                }
+            };
+            let Some(request) = request else { return false };
+            let notify = it.notifier.notify(request, it.status, false);
+            it.transaction = desk.send(now, notify);
+            it.transaction.is_some()
+        });
+    }
+
+    /// A NOTIFY was answered, or not: who refuses it does not want to know.
+    pub(crate) fn answered(&mut self, outcome: Outcome) {
+        let asked = self
+            .all
+            .iter_mut()
+            .find(|it| it.transaction == Some(outcome.transaction));
+        if let Some(referral) = asked {
+            referral.transaction = None;
+            if !matches!(outcome.status, Some(200..=299)) {
+                referral.notifier.give_up();
+            }
+        }
+    }
+}
+
+impl Goal {
+    /// How it stands, as a SIP status.
+    fn status(self, info: &CallInfo) -> Option<u16> {
+        match (self, info.state) {
+            (Self::End, CallState::Ended) => Some(200),
+            (Self::End, _) => None,
+            (Self::Answer, CallState::Preparing | CallState::Calling) => Some(100),
+            (Self::Answer, CallState::Ringing) => Some(180),
+            (Self::Answer, CallState::Active) => Some(200),
+            (Self::Answer, CallState::Ended) => Some(refusal(info)),
+            (Self::Answer, CallState::Incoming | CallState::Answering | CallState::Ending) => None,
+        }
+    }
+}
+
+/// Why a call has not come about.
+fn refusal(info: &CallInfo) -> u16 {
+    let end = info.end.as_ref();
+    let status = end.and_then(|end| end.sip_status).filter(|status| *status >= 300);
+    status.unwrap_or(match end.map(|end| end.cause) {
+        Some(EndCause::LocalHangUp | EndCause::Cancelled) => 487,
+        Some(EndCause::NoAnswer) => 408,
+        Some(_) | None => 480,
+    })
+}

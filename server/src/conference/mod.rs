@@ -1,0 +1,233 @@
+//! Conferences: whoever calls `sip:conference@DOMAIN` gets one of their own (RFC 4579), mixed in this process.
+//!
+//! The factory and each conference are agents of [`clearline_focus`], each with a connection of its own to the platform and a
+//! task of its own, so that no conference is in another one's way.
+
+mod runner;
+
+use std::collections::BTreeMap;
+
+use clearline_core::sip::{UriBuf, UriError};
+use clearline_core::{Config, Secret};
+use clearline_focus::{CONFERENCE_PREFIX, Factory, Focus, Settings, Wanted};
+use clearline_pbx::User;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinSet};
+
+use crate::accounts::ha1;
+use crate::options::ConferenceOptions;
+use crate::random;
+use crate::sip::Switch;
+use runner::Runner;
+
+/// The user id of the factory.
+pub const USER: &str = "conference";
+/// What participants see.
+pub const DISPLAY_NAME: &str = "Conference";
+
+/// Conferences that are ready and have not been told so; more cannot begin at once.
+const READY_QUEUE: usize = 64;
+
+/// The running service.
+pub(crate) struct Conferences {
+    stop: watch::Sender<bool>,
+    /// One; dropping it ends the conferences without a word.
+    task: JoinSet<()>,
+}
+
+impl Conferences {
+    /// Makes the factory a user of the platform and starts it; it registers by itself.
+    pub(crate) async fn start(
+        switch: &Switch,
+        domain: &str,
+        options: ConferenceOptions,
+    ) -> Result<Self, UriError> {
+        let password = add_service(switch, domain, USER).await;
+        let address = UriBuf::sip(USER, domain)?;
+        let mut config = Config::new(address, runner::URL, random::uuid_urn());
+        config.display_name = DISPLAY_NAME.into();
+        config.password = password;
+        let factory = Runner::new(Factory::new(config, random::bytes()), switch.clone(), 0);
+        let (stop, stopping) = watch::channel(false);
+        let (ready, is_ready) = mpsc::channel(READY_QUEUE);
+        let service = Service {
+            switch: switch.clone(),
+            domain: domain.to_owned(),
+            options,
+            ready,
+            stopping,
+            running: JoinSet::new(),
+            held: BTreeMap::new(),
+        };
+        let mut task = JoinSet::new();
+        task.spawn(service.run(factory, is_ready));
+        Ok(Self { stop, task })
+    }
+
+    /// Ends all conferences.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(Err(error)) = self.task.join_next().await {
+            tracing::error!(%error, "the conferences did not stop properly");
+        }
+    }
+}
+
+/// The address of the factory.
+pub(crate) fn factory(domain: &str) -> String {
+    format!("sip:{USER}@{domain}")
+}
+
+/// Makes a service known to the platform; returns what it registers with.
+async fn add_service(switch: &Switch, domain: &str, name: &str) -> Secret {
+    let password = Secret::new(random::token::<24>());
+    let user = User::new(name).with_display_name(DISPLAY_NAME).as_service();
+    switch.add_user(user).await;
+    switch
+        .add_credential(name.to_owned(), name.to_owned(), ha1(name, domain, &password))
+        .await;
+    password
+}
+
+/// A conference can be called, for the caller with this ticket.
+struct Ready {
+    ticket: u64,
+    conference: UriBuf,
+}
+
+/// One conference, while it lasts.
+struct Held {
+    creator: String,
+    /// The caller who waits for it.
+    ticket: u64,
+}
+
+struct Service {
+    switch: Switch,
+    domain: String,
+    options: ConferenceOptions,
+    ready: mpsc::Sender<Ready>,
+    stopping: watch::Receiver<bool>,
+    running: JoinSet<()>,
+    held: BTreeMap<Id, Held>,
+}
+
+impl Service {
+    async fn run(mut self, mut factory: Runner<Factory>, mut ready: mpsc::Receiver<Ready>) {
+        factory.start();
+        let mut stopping = self.stopping.clone();
+        loop {
+            let deadline = factory.drain().await;
+            if factory.agent.is_over() {
+                break;
+            }
+            while let Some(wanted) = factory.agent.take_wanted() {
+                if let Err(status) = self.hold(&wanted) {
+                    factory.agent.refuse(wanted.ticket, status);
+                }
+            }
+            let is_stopping = *stopping.borrow();
+            tokio::select! {
+                input = factory.next_input(deadline) => factory.input(input),
+                Some(Ready { ticket, conference }) = ready.recv() => factory.agent.redirect(ticket, &conference),
+                Some(ended) = self.running.join_next_with_id() => {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    if let Some(held) = self.held.remove(&id) {
+                        // Nothing happens if its caller has been sent there.
+                        factory.agent.refuse(held.ticket, 480);
+                    }
+                }
+                _ = stopping.wait_for(|stop| *stop), if !is_stopping => factory.stop(),
+            }
+        }
+        while self.running.join_next().await.is_some() {}
+    }
+
+    /// Begins a conference, or says with which status there is none.
+    fn hold(&mut self, wanted: &Wanted) -> Result<(), u16> {
+        let own = self.held.values().filter(|held| held.creator == wanted.creator);
+        if own.count() >= self.options.per_user {
+            return Err(486);
+        }
+        if self.held.len() >= self.options.at_once || *self.stopping.borrow() {
+            return Err(480);
+        }
+        let name = format!("{CONFERENCE_PREFIX}{}", random::token::<16>());
+        let conference = UriBuf::sip(&name, &self.domain).map_err(|_| 500_u16)?;
+        let conference = Conference {
+            switch: self.switch.clone(),
+            name,
+            conference,
+            wanted: wanted.clone(),
+            options: self.options,
+            ready: self.ready.clone(),
+            stopping: self.stopping.clone(),
+        };
+        let task = self.running.spawn(conference.run());
+        let held = Held {
+            creator: wanted.creator.clone(),
+            ticket: wanted.ticket,
+        };
+        self.held.insert(task.id(), held);
+        Ok(())
+    }
+}
+
+/// One conference.
+struct Conference {
+    switch: Switch,
+    name: String,
+    conference: UriBuf,
+    wanted: Wanted,
+    options: ConferenceOptions,
+    ready: mpsc::Sender<Ready>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Conference {
+    async fn run(self) {
+        let domain = self.conference.as_uri().host().unwrap_or_default().to_owned();
+        let password = add_service(&self.switch, &domain, &self.name).await;
+        let settings = Settings {
+            conference: self.conference.clone(),
+            name: DISPLAY_NAME.into(),
+            creator: self.wanted.creator.clone(),
+            password,
+            instance_id: random::uuid_urn(),
+            controllers: self.options.controllers,
+            limits: self.options.limits,
+        };
+        let (switch, name) = (self.switch.clone(), self.name.clone());
+        let parties = settings.limits.parties;
+        let focus = Focus::new(settings, random::bytes());
+        self.last(Runner::new(focus, switch.clone(), parties)).await;
+        switch.remove_user(name).await;
+    }
+
+    /// As long as anybody is there.
+    async fn last(self, mut focus: Runner<Focus>) {
+        let mut stopping = self.stopping.clone();
+        let mut ready = Some(Ready {
+            ticket: self.wanted.ticket,
+            conference: self.conference,
+        });
+        focus.start();
+        loop {
+            let deadline = focus.drain().await;
+            if focus.agent.is_over() {
+                return;
+            }
+            if focus.agent.is_ready()
+                && let Some(ready) = ready.take()
+            {
+                // The factory has gone if this fails, and the conference will.
+                drop(self.ready.send(ready).await);
+            }
+            let is_stopping = *stopping.borrow();
+            tokio::select! {
+                input = focus.next_input(deadline) => focus.input(input),
+                _ = stopping.wait_for(|stop| *stop), if !is_stopping => focus.stop(),
+            }
+        }
+    }
+}
