@@ -108,8 +108,9 @@ impl Person {
             .iter()
             .map(|(name, status)| (entity(name), *status))
             .collect();
-        let is_right = || attendance(&told(&self.tap.notifications(subscription))) == expected;
-        self.tap.wait_for(|_| is_right()).await;
+        self.tap
+            .is_told(subscription, |documents| attendance(&told(documents)) == expected)
+            .await;
     }
 
     /// Asks the focus for something; the final answer to the REFER.
@@ -121,13 +122,8 @@ impl Person {
     /// Waits until the focus has said what became of it.
     async fn learns(&self, referral: &str, status: u16) {
         let line = format!("SIP/2.0 {status} ");
-        let said = || {
-            self.tap
-                .notifications(referral)
-                .last()
-                .is_some_and(|body| body.starts_with(&line))
-        };
-        self.tap.wait_for(|_| said()).await;
+        let is_said = |told: &[String]| told.last().is_some_and(|body| body.starts_with(&line));
+        self.tap.is_told(referral, is_said).await;
     }
 }
 

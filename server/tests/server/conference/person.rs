@@ -223,34 +223,28 @@ impl Tap {
     /// Asks and waits for the final answer.
     pub(crate) async fn ask(&self, user: &str, method: &str, target: &str, headers: &str) -> (String, u16) {
         let call_id = self.send(user, method, target, headers).await;
-        let answer = self
-            .wait_for(|it| {
-                it.is_response()
-                    && it.call_id() == Ok(&call_id)
-                    && it.status().is_some_and(|status| status >= 200)
-            })
+        let status = |it: &Message| {
+            it.status()
+                .filter(|status| *status >= 200 && it.call_id() == Ok(&call_id))
+        };
+        let received = self
+            .wait_until(|all| all.iter().any(|it| status(it).is_some()))
             .await;
-        (call_id, answer.status().unwrap())
+        let status = received.iter().find_map(status).unwrap();
+        (call_id, status)
     }
 
-    /// The first message that has come for the tap and is meant.
-    pub(crate) async fn wait_for(&self, is_meant: impl Fn(&Message) -> bool) -> Message {
+    /// Waits until what a REFER or SUBSCRIBE has been told is right.
+    pub(crate) async fn is_told(&self, call_id: &str, is_right: impl Fn(&[String]) -> bool) {
+        self.wait_until(|all| is_right(&notifications(all, call_id)))
+            .await;
+    }
+
+    /// Waits until what has come for the tap is right; all of it.
+    async fn wait_until(&self, is_right: impl Fn(&[Message]) -> bool) -> Vec<Message> {
         let mut received = self.0.received.subscribe();
-        let found = |all: &Vec<Message>| all.iter().find(|it| is_meant(it)).cloned();
-        let all = timeout(PATIENCE, received.wait_for(|all| found(all).is_some())).await;
-        let all = all.expect("it does not come").unwrap();
-        found(&all).unwrap()
-    }
-
-    /// What a REFER or SUBSCRIBE has been told so far.
-    pub(crate) fn notifications(&self, call_id: &str) -> Vec<String> {
-        let received = self.0.received.borrow();
-        let notifications = received
-            .iter()
-            .filter(|it| it.is_request() && it.call_id() == Ok(call_id));
-        notifications
-            .map(|it| String::from_utf8_lossy(it.body()).into_owned())
-            .collect()
+        let all = timeout(PATIENCE, received.wait_for(|all| is_right(all))).await;
+        all.expect("it does not come").unwrap().clone()
     }
 
     /// Whether a message is the tap's; NOTIFYs are answered.
@@ -275,6 +269,15 @@ impl Tap {
         self.0.received.send_modify(|received| received.push(message));
         true
     }
+}
+
+fn notifications(all: &[Message], call_id: &str) -> Vec<String> {
+    let notifications = all
+        .iter()
+        .filter(|it| it.is_request() && it.call_id() == Ok(call_id));
+    notifications
+        .map(|it| String::from_utf8_lossy(it.body()).into_owned())
+        .collect()
 }
 
 #[async_trait::async_trait]
