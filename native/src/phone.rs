@@ -538,8 +538,9 @@ impl Call {
         self.operate(AgentCommand::DeclineTransfer).await
     }
 
-    /// Lets the far end and that of the call `other` hear each other, mixed on this device. A third one joins by being
-    /// merged with one of them. If that fails everything is as before.
+    /// Lets the far end and that of the call `other` hear each other: in a conference of the platform, if the configuration
+    /// names one ([`Config::conference_factory`](clearline_core::Config::conference_factory)), to which a new call leads then;
+    /// else mixed on this device. A third one joins by being merged with one of them. If that fails everything is as before.
     ///
     /// # Errors
     /// When one of the calls is not answered, somebody cannot be taken off hold, or another conference is going on.
@@ -553,6 +554,27 @@ impl Call {
     /// When the call is not part of a conference, or somebody cannot be put on hold.
     pub async fn split(&self) -> Result<(), PhoneError> {
         self.operate(AgentCommand::Split).await
+    }
+
+    /// Has somebody brought into the platform's conference that this call leads to ([`CallInfo::focus`]). Done when they have
+    /// answered.
+    ///
+    /// # Errors
+    /// When this call leads to none, the platform refuses, or `target` does not answer.
+    pub async fn add_participant(&self, target: &str) -> Result<(), PhoneError> {
+        let target = target.to_owned();
+        self.operate(|call| AgentCommand::AddParticipant(call, target))
+            .await
+    }
+
+    /// Has somebody sent away from it, by the URI in [`CallInfo::participants`].
+    ///
+    /// # Errors
+    /// When nobody with this URI takes part, or the platform refuses.
+    pub async fn remove_participant(&self, uri: &str) -> Result<(), PhoneError> {
+        let uri = uri.to_owned();
+        self.operate(|call| AgentCommand::RemoveParticipant(call, uri))
+            .await
     }
 
     async fn operate(&self, command: impl FnOnce(CallId) -> AgentCommand) -> Result<(), PhoneError> {

@@ -268,6 +268,8 @@ struct Console {
 impl Console {
     fn start(url: &str, wav: &Path) -> Self {
         let mut command = clearline(&["phone", "--json", "--play", path(wav)], url, "alice");
+        // There is none: conferences are mixed by the program all the same.
+        command.env("CLEARLINE_CONFERENCE_FACTORY", "conference");
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
@@ -339,6 +341,11 @@ async fn several_calls_are_ordered_about_and_connected_with_each_other() {
     alice.order("merge").await;
     alice.done("merge").await;
     assert!(!at_carol.info().unwrap().remote_hold && !at_bob.info().unwrap().remote_hold);
+    for order in ["participants", "add 101", "remove bob"] {
+        alice.order(order).await;
+        let refused = alice.until("an answer", |event| event["order"] == order).await;
+        assert_eq!(refused["done"], false, "{refused}");
+    }
     alice.order("mute").await;
     let is_muted = |event: &Value| event["call"]["muted"] == true;
     let one = alice.until("one muted", is_muted).await;

@@ -30,8 +30,22 @@ pub(crate) async fn sign_in(
     lines: usize,
     interrupt: &mut watch::Receiver<bool>,
 ) -> Result<Line, Failure> {
+    sign_in_with(arguments, audio, lines, None, interrupt).await
+}
+
+/// The same on a platform that makes conferences at `conference_factory`, a name or an address.
+pub(crate) async fn sign_in_with(
+    arguments: &AccountArguments,
+    audio: CallAudio,
+    lines: usize,
+    conference_factory: Option<&str>,
+    interrupt: &mut watch::Receiver<bool>,
+) -> Result<Line, Failure> {
     let transport = transport(arguments)?;
-    let config = config(arguments, lines)?;
+    let mut config = config(arguments, lines)?;
+    config.conference_factory = conference_factory
+        .map(|text| factory(text, &arguments.domain))
+        .transpose()?;
     let servers = arguments.stun.iter().map(|url| IceServer {
         urls: vec![url.clone()],
         ..Default::default()
@@ -90,6 +104,15 @@ fn config(arguments: &AccountArguments, lines: usize) -> Result<Config, Failure>
     Ok(config)
 }
 
+fn factory(text: &str, domain: &str) -> Result<UriBuf, Failure> {
+    let address = match text {
+        uri if uri.starts_with("sip") && uri.contains(':') => uri.to_owned(),
+        address if address.contains('@') => format!("sip:{address}"),
+        name => format!("sip:{name}@{domain}"),
+    };
+    UriBuf::parse(address).map_err(|_| Failure::usage("--conference-factory is not an address"))
+}
+
 fn password(arguments: &AccountArguments) -> Result<Secret, Failure> {
     if let Some(file) = &arguments.password_file {
         let text = std::fs::read_to_string(file)
@@ -139,4 +162,23 @@ fn instance_id() -> Result<String, Failure> {
 
 fn not_registered(error: &RegistrationError) -> Failure {
     Failure::new(Exit::NotRegistered, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factory_is_named_or_has_an_address() {
+        for (text, uri) in [
+            ("conference", "sip:conference@example.com"),
+            ("rooms@other.org", "sip:rooms@other.org"),
+            ("sip:rooms@other.org", "sip:rooms@other.org"),
+            ("sipfactory", "sip:sipfactory@example.com"),
+        ] {
+            let factory = factory(text, "example.com").ok();
+            assert_eq!(factory.as_ref().map(UriBuf::as_str), Some(uri));
+        }
+        assert!(factory("no such thing", "example.com").is_err());
+    }
 }

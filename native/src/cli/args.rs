@@ -80,6 +80,9 @@ pub(crate) struct PhoneArguments {
     pub(crate) account: AccountArguments,
     #[command(flatten)]
     pub(crate) audio: AudioArguments,
+    /// Where the platform makes conferences, a name or an address, for example `conference`. Without it they are mixed here.
+    #[arg(long, value_name = "ADDRESS", env = "CLEARLINE_CONFERENCE_FACTORY")]
+    pub(crate) conference_factory: Option<String>,
 }
 
 /// Who calls, and through which platform.

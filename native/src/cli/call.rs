@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clearline_core::{CallId, CallInfo, CallState, Event};
+use clearline_core::{CallId, CallInfo, CallState, Event, Participant};
 use clearline_native::media::StatisticsReader;
 use clearline_native::{Call, Phone};
 use serde_json::json;
@@ -188,10 +188,18 @@ impl Conversation<'_> {
 #[derive(Default)]
 pub(super) struct Shown {
     state: Option<CallState>,
+    participants: Vec<Participant>,
     held: (bool, bool),
 }
 
 impl Shown {
+    /// Who is in the conference, if that has changed.
+    pub(super) fn gathering<'a>(&mut self, info: &'a CallInfo) -> Option<&'a [Participant]> {
+        let has_changed = self.participants != info.participants;
+        self.participants.clone_from(&info.participants);
+        (has_changed && !info.participants.is_empty()).then_some(&info.participants)
+    }
+
     /// A sentence for a step that is new.
     pub(super) fn step(&mut self, info: &CallInfo) -> Option<String> {
         let held = (info.local_hold, info.remote_hold);

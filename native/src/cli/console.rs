@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use clearline_core::{CallId, CallInfo, CallState, Event, RejectReason, TransferState};
+use clearline_core::{CallId, CallInfo, CallState, Event, Identity, RejectReason, TransferState};
 use clearline_native::{Call, Phone};
 use serde_json::json;
 use tokio::io::BufReader;
 use tokio::task::JoinSet;
 
-use super::account::{Line, sign_in};
+use super::account::{Line, sign_in_with};
 use super::args::PhoneArguments;
 use super::audio::CallAudio;
 use super::call::{Shown, next, party};
@@ -25,7 +25,9 @@ const LINES: usize = 8;
 pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Exit, Failure> {
     let mut interrupt = interrupt::watch();
     let audio = CallAudio::new(&arguments.audio)?;
-    let Line { phone, figures } = sign_in(&arguments.account, audio, LINES, &mut interrupt).await?;
+    let factory = arguments.conference_factory.as_deref();
+    let Line { phone, figures } =
+        sign_in_with(&arguments.account, audio, LINES, factory, &mut interrupt).await?;
     output.event("registered", "registered", json!({}));
     let mut events = phone.subscribe();
     let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
@@ -59,7 +61,8 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                     Ok(Order::Quit) => break Exit::Done,
                     Ok(order) => {
                         let phone = phone.clone();
-                        orders.spawn(async move { (line, obey(&phone, order).await) });
+                        let output = *output;
+                        orders.spawn(async move { (line, obey(&phone, order, &output).await) });
                     }
                     Err(error) => report(output, &line, Err(error)),
                 },
@@ -75,8 +78,12 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
 
 /// A step of a call, with the name of whom it is with: there are several.
 fn show(output: &Output, shown: &mut BTreeMap<CallId, Shown>, info: &CallInfo) {
-    let step = shown.entry(info.id).or_default().step(info);
+    let shown = shown.entry(info.id).or_default();
+    let step = shown.step(info);
     output.call(info, step.map(|step| format!("{}: {step}", party(info))));
+    if let Some(participants) = shown.gathering(info) {
+        output.participants(participants);
+    }
 }
 
 fn report(output: &Output, line: &str, result: Result<(), String>) {
@@ -88,7 +95,7 @@ fn report(output: &Output, line: &str, result: Result<(), String>) {
     output.event("order", &sentence, details);
 }
 
-async fn obey(phone: &Phone, order: Order) -> Result<(), String> {
+async fn obey(phone: &Phone, order: Order, output: &Output) -> Result<(), String> {
     let calls = Calls::of(phone);
     let result = match order {
         Order::Call(_) if calls.is_calling() => return Err("a call is on its way already".to_owned()),
@@ -101,7 +108,20 @@ async fn obey(phone: &Phone, order: Order) -> Result<(), String> {
         Order::Resume | Order::Swap => calls.held()?.swap_to().await,
         Order::Merge => calls.held()?.merge(calls.talking()?.id()).await,
         Order::Split => calls.talking()?.split().await,
-        Order::Leave => phone.leave_conference().await,
+        Order::Leave => match calls.room() {
+            Ok(room) => room.hang_up().await,
+            Err(_) => phone.leave_conference().await,
+        },
+        Order::Participants => {
+            let info = calls.room()?.info();
+            output.participants(&info.map(|info| info.participants).unwrap_or_default());
+            return Ok(());
+        }
+        Order::Add(target) => calls.room()?.add_participant(&target).await,
+        Order::Remove(name) => {
+            let (room, uri) = calls.participant(&name)?;
+            room.remove_participant(&uri).await
+        }
         Order::Mute(muted) => return mute(&calls, muted).await,
         Order::Tones(tones) => calls.meant()?.send_dtmf(&tones).await,
         Order::End => calls.meant()?.hang_up().await,
@@ -202,6 +222,30 @@ impl<'a> Calls<'a> {
             .iter()
             .filter(|info| info.conference == Some(conference));
         members.map(|info| self.phone.call_handle(info.id)).collect()
+    }
+
+    /// The call that leads to a conference of the platform.
+    fn room(&self) -> Result<Call, String> {
+        let found = self.newest(|info| info.state == CallState::Active && info.focus);
+        found.ok_or("you are in no conference of the platform".to_owned())
+    }
+
+    /// Somebody else there, by name, number or address.
+    fn participant(&self, name: &str) -> Result<(Call, String), String> {
+        let room = self.room()?;
+        let participants = room.info().map(|info| info.participants).unwrap_or_default();
+        let others = participants
+            .into_iter()
+            .filter(|it| !it.is_self)
+            .map(|it| it.identity);
+        let is_meant =
+            |it: &Identity| it.uri == name || it.user == name || it.display_name.eq_ignore_ascii_case(name);
+        let mut meant = others.filter(is_meant);
+        match (meant.next(), meant.next()) {
+            (Some(one), None) => Ok((room, one.uri)),
+            (Some(_), Some(_)) => Err(format!("several are called {name:?}: give the address")),
+            (None, _) => Err(format!("{name:?} is not in the conference")),
+        }
     }
 
     fn is_calling(&self) -> bool {

@@ -19,8 +19,14 @@ pub(crate) enum Order {
     Merge,
     /// The conference ends with a talk to its newest party; the others are held.
     Split,
-    /// The two others of a conference go on without this phone.
+    /// The others of a conference go on without this phone.
     Leave,
+    /// Who is in the conference.
+    Participants,
+    /// Somebody is brought into it.
+    Add(String),
+    /// Somebody is sent away from it.
+    Remove(String),
     Mute(bool),
     Tones(String),
     End,
@@ -58,7 +64,10 @@ pub(crate) const ORDERS: &str = "\
   swap              the two change places
   merge             whoever is on hold joins in: a conference
   split             talk to its newest party alone, the others are held
-  leave             connect the two others with each other
+  leave             the others go on without you
+  participants      who is in a conference of the platform
+  add TARGET        bring somebody into it
+  remove NAME       send somebody away from it
   mute, unmute      the microphone
   tones TONES       0-9 * # A-D, comma and semicolon for pauses
   transfer TARGET   send the far end to somebody
@@ -93,6 +102,9 @@ impl FromStr for Order {
             "merge" => alone(Self::Merge),
             "split" => alone(Self::Split),
             "leave" => alone(Self::Leave),
+            "participants" => alone(Self::Participants),
+            "add" => needed(Self::Add, "a number, a name or an address"),
+            "remove" => needed(Self::Remove, "a name, a number or an address"),
             "mute" => alone(Self::Mute(true)),
             "unmute" => alone(Self::Mute(false)),
             "tones" => needed(Self::Tones, "tones"),
@@ -143,7 +155,18 @@ mod tests {
         ]
         .into_iter()
         .chain([
-            "transfer", "consult", "complete", "cancel", "accept", "stay", "take", "move", "quit",
+            "participants",
+            "add",
+            "remove",
+            "transfer",
+            "consult",
+            "complete",
+            "cancel",
+            "accept",
+            "stay",
+            "take",
+            "move",
+            "quit",
         ]) {
             assert!(words.contains(&verb), "{verb}");
             let error = verb.parse::<Order>().err().unwrap_or_default();

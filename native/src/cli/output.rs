@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use clearline_core::{
-    CallEnd, CallId, CallInfo, EndCause, Identity, RemoteCall, TransferRequest, TransferState,
+    CallEnd, CallId, CallInfo, EndCause, Identity, Participant, ParticipantState, RemoteCall,
+    TransferRequest, TransferState,
 };
 use clearline_native::media::MediaStatistics;
 use serde_json::{Value, json};
@@ -73,6 +74,13 @@ impl Output {
         };
         let details: Vec<_> = calls.iter().map(remote_call).collect();
         self.event("remote-calls", &sentence, json!({ "calls": details }));
+    }
+
+    /// Who is in a conference of the platform.
+    pub(crate) fn participants(&self, participants: &[Participant]) {
+        let all: Vec<_> = participants.iter().map(participant).collect();
+        let sentence = format!("in the conference: {}", all.join(", "));
+        self.event("participants", &sentence, json!({ "participants": participants }));
     }
 
     /// The call is over.
@@ -145,6 +153,30 @@ fn cause(cause: EndCause) -> &'static str {
         EndCause::MovedToConference => "moved into the conference",
         _ => "ended",
     }
+}
+
+fn participant(participant: &Participant) -> String {
+    let Participant {
+        identity,
+        is_self,
+        state,
+    } = participant;
+    let name = [&identity.display_name, &identity.user, &identity.uri];
+    let name = name.into_iter().find(|text| !text.is_empty());
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the core's list of states may grow"
+    )]
+    let state = match state {
+        ParticipantState::Connected if *is_self => " (you)",
+        ParticipantState::Joining => " (joining)",
+        ParticipantState::Ringing => " (ringing)",
+        ParticipantState::OnHold => " (on hold)",
+        ParticipantState::Muted => " (muted)",
+        ParticipantState::Leaving => " (leaving)",
+        _ => "",
+    };
+    format!("{}{state}", name.map_or("", |name| name))
 }
 
 fn remote_call(call: &RemoteCall) -> Value {
