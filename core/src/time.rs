@@ -45,10 +45,7 @@ impl Instant {
 
     /// The moment `span` before this one, but not before the origin.
     pub fn saturating_sub(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(micros(span)))
     }
 
     /// Time since `earlier`, zero if `earlier` is later.
@@ -61,8 +58,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, rhs: Duration) -> Self {
-        let micros = u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(micros))
+        Self(self.0.saturating_add(micros(rhs)))
     }
 }
 
@@ -84,6 +80,13 @@ impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
     }
+}
+
+/// Whole microseconds, without the 128 bits of [`Duration::as_micros`].
+pub(crate) const fn micros(span: Duration) -> u64 {
+    span.as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(span.subsec_micros() as u64)
 }
 
 /// The earlier of two deadlines, where `None` means "nothing pending".

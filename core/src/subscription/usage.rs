@@ -18,7 +18,7 @@ use crate::endpoint::{Endpoint, Purpose, SUPPORTED};
 use crate::event::{Event, Notification, SubscriptionState, TerminationReason};
 use crate::id::SubscriptionId;
 use crate::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 use crate::transaction::{TRANSACTION_TIMEOUT, TransactionId};
 
 /// The lifetime that is asked for, in seconds.
@@ -117,7 +117,7 @@ struct Allowance {
 
 impl Allowance {
     fn take(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_since(self.counted_at).as_micros() / NOTIFY_INTERVAL.as_micros();
+        let gained = micros(now.saturating_since(self.counted_at)) / micros(NOTIFY_INTERVAL);
         let gained = u32::try_from(gained).unwrap_or(u32::MAX);
         if gained > 0 {
             self.left = self.left.saturating_add(gained).min(NOTIFY_BURST);
