@@ -12,7 +12,8 @@ use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 
 /// How long a tone sounds. Receivers may ask for 40 ms, but what a browser plays of 100 ms was measured to be half of it.
-const TONE: Duration = Duration::from_millis(160);
+const TONE_MS: u32 = 160;
+const TONE: Duration = Duration::from_millis(TONE_MS as u64);
 /// The silence between two tones.
 const GAP: Duration = Duration::from_millis(70);
 /// What `,` and `;` stand for.
@@ -163,13 +164,13 @@ impl Call {
         if by_rtp {
             let action = MediaAction::SendDtmf {
                 tones,
-                duration_ms: TONE.as_millis() as u32,
+                duration_ms: TONE_MS,
             };
             let request = self.request_media(endpoint, action);
             self.dtmf.waiting_for = Some(Waiting::Media(request));
             return;
         }
-        let body = format!("Signal={tones}\r\nDuration={}\r\n", TONE.as_millis());
+        let body = format!("Signal={tones}\r\nDuration={TONE_MS}\r\n");
         let info = established
             .dialog
             .request(Method::Info)

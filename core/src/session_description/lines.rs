@@ -14,7 +14,7 @@ impl<'a> Lines<'a> {
         let start = if self.text.starts_with("m=") {
             0
         } else {
-            memchr::memmem::find(self.text.as_bytes(), b"\nm=").map_or(self.text.len(), |at| at + 1)
+            self.text.find("\nm=").map_or(self.text.len(), |at| at + 1)
         };
         let (before, from) = self.text.split_at(start);
         (Self::new(before), Self::new(from))

@@ -105,12 +105,15 @@ fn split<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<BodyPart<'a>>, Malfor
     let delimiter = format!("--{boundary}");
     let mut parts = Vec::new();
     let mut start = None;
-    for at in memchr::memmem::find_iter(body, delimiter.as_bytes()) {
-        let is_at_line_start = at == 0 || body.get(at - 1) == Some(&b'\n');
-        let behind = body.get(at + delimiter.len()..).unwrap_or_default();
+    let mut next = 0;
+    while let Some(rest) = body.get(next..).filter(|rest| !rest.is_empty()) {
+        let at = next;
+        next += end_of_line(rest);
+        let Some(behind) = rest.strip_prefix(delimiter.as_bytes()) else {
+            continue;
+        };
         let is_last = behind.starts_with(b"--");
-        let line = end_of_line(behind);
-        if !is_at_line_start || !(is_last || is_padding(behind, line)) {
+        if !(is_last || is_padding(behind, end_of_line(behind))) {
             continue;
         }
         if let Some(start) = start {
@@ -122,7 +125,7 @@ fn split<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<BodyPart<'a>>, Malfor
         if is_last {
             return start.map(|_| parts).ok_or(Malformed);
         }
-        start = Some(at + delimiter.len() + line);
+        start = Some(next);
     }
     // A last part without its closing line is complete all the same: Content-Length says where the body ends.
     match start {

@@ -1,19 +1,18 @@
 //! Who takes part in the platform's conferences this user is in: each is subscribed to while there is a call with its focus
 //! (RFC 4575; RFC 4579 section 5.1).
 
-use std::collections::BTreeMap;
-
 use super::UserAgent;
 use crate::call::{Call, is_same_party, named};
 use crate::event::{Participant, ParticipantState, SubscriptionState};
 use crate::id::{CallId, SubscriptionId};
 use crate::sip::UriBuf;
+use crate::sorted_map::SortedMap;
 use crate::subscription::conference_info::{
     Conference, ConferenceInfo, EndpointStatus, MEDIA_TYPE, PACKAGE, Taken, User,
 };
 
 /// By the call with the focus.
-pub(super) type Rosters = BTreeMap<CallId, Roster>;
+pub(super) type Rosters = SortedMap<CallId, Roster>;
 
 /// What the focus of one call tells of its conference.
 #[derive(Clone, Debug)]
