@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::conference_focus::{CONFERENCE, with_factory};
 use crate::far_end::FarEnd;
 use crate::ladder::{Ladder, config, secs};
 use crate::media::{sdp, sdp_without_tones};
@@ -76,6 +77,8 @@ enum Command {
     Merge(Index),
     Split,
     LeaveConference,
+    AddParticipant,
+    RemoveParticipant,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -130,6 +133,8 @@ fn step() -> impl Strategy<Value = Step> {
         Command::DeclineTransfer,
         Command::Split,
         Command::LeaveConference,
+        Command::AddParticipant,
+        Command::RemoveParticipant,
     ]);
     let command = prop_oneof![
         9 => command,
@@ -173,7 +178,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::MediaFails),
         2 => transport.prop_map(Step::Transport),
         1 => any::<bool>().prop_map(Step::Microphone),
-        16 => (any::<Index>(), status, 0_u8..3, direction())
+        16 => (any::<Index>(), status, 0_u8..4, direction())
             .prop_map(|(which, status, fork, sdp)| Step::Respond { which, status, fork, sdp }),
         2 => (any::<Index>(), select(vec![401, 407])).prop_map(|(which, status)| Step::Challenge(which, status)),
         8 => (any::<Index>(), method, direction())
@@ -368,6 +373,12 @@ impl World {
             Command::Merge(_) => ladder.agent.merge(ladder.now, id, other),
             Command::Split => ladder.agent.split(ladder.now, id),
             Command::LeaveConference => ladder.agent.leave_conference(ladder.now),
+            Command::AddParticipant => ladder.agent.add_participant(ladder.now, id, "carol"),
+            Command::RemoveParticipant => {
+                ladder
+                    .agent
+                    .remove_participant(ladder.now, id, "sip:bob@example.com")
+            }
         }
         .map(|operation| ladder.accepted(operation));
         ladder.drain();
@@ -391,7 +402,9 @@ impl World {
                 Some(tag) => FarEnd::called(&request, tag),
                 None => FarEnd::called(&request, &format!("fork{fork}")),
             };
-            if fork != 0 {
+            if fork == 3 {
+                (far.features, far.uri) = (";isfocus", Some(CONFERENCE));
+            } else if fork != 0 {
                 far.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
             }
             let response = match status {
@@ -569,6 +582,15 @@ proptest! {
     }
 
     #[test]
+    fn whatever_happens_where_conferences_are_made_everything_ends(steps in vec(step(), 1..120)) {
+        let mut world = World::with(with_factory());
+        for step in steps {
+            world.take(step);
+        }
+        world.finish();
+    }
+
+    #[test]
     fn whatever_happens_to_two_flows_everything_ends(steps in vec(step(), 1..120)) {
         let mut config = config();
         config.servers = Server::in_order(["wss://one/sip", "wss://two/sip", "ws://three/sip"]);
@@ -582,7 +604,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_can_be_taken_at_any_time(steps in vec(step(), 1..60)) {
-        let mut world = World::new();
+        let mut world = World::with(with_factory());
         for step in steps {
             world.take(step);
         }
@@ -590,7 +612,7 @@ proptest! {
         let stored = serde_json::to_string(&ladder.agent.snapshot(ladder.now)).unwrap();
         let snapshot = serde_json::from_str(&stored).unwrap();
         let agent = clearline_core::UserAgent::restore(
-            config(), snapshot, [3; 32], ladder.now, std::time::Duration::from_secs(1),
+            with_factory(), snapshot, [3; 32], ladder.now, std::time::Duration::from_secs(1),
         );
         let mut restored = Ladder::of(agent, ladder.now);
         restored.start();

@@ -1,5 +1,6 @@
 //! A conference of a device: whoever is part of it hears everybody else, and nobody himself.
 
+use clearline_core::sip::UriBuf;
 use clearline_core::{MediaErrorKind, OperationError, OperationId};
 use clearline_scenarios::{
     ask_hold, ladders, millis, seconds, set_hold, silent, talking, until_ended, until_registered,
@@ -19,6 +20,8 @@ ladders! { 6:
     the_mix_outlives_a_restart,
     moved_media_stay_mixed,
     a_mix_that_cannot_be_had_leaves_the_call_held,
+    a_platform_without_a_focus_is_done_without,
+    a_factory_that_cannot_be_called_is_done_without,
 }
 
 /// Alice mixes: her calls to Bob, and to Carol, and theirs.
@@ -35,7 +38,20 @@ struct Three {
 impl Three {
     /// Bob is held, Carol talks.
     fn new(world: &mut World) -> Self {
-        let (alice, bob, carol) = (world.phone("alice"), world.phone("bob"), world.phone("carol"));
+        let alice = world.phone("alice");
+        Self::with(world, alice)
+    }
+
+    /// The same on a platform that is said to make conferences, and does not.
+    fn with_factory(world: &mut World) -> Self {
+        let alice = world.phone_with("alice", |config| {
+            config.conference_factory = UriBuf::parse("sip:conference@clearline.localhost").ok();
+        });
+        Self::with(world, alice)
+    }
+
+    fn with(world: &mut World, alice: DeviceId) -> Self {
+        let (bob, carol) = (world.phone("bob"), world.phone("carol"));
         let (to_bob, at_bob) = world.connect(alice, bob, "102");
         set_hold(world, alice, to_bob, true);
         let to_carol = world.call(alice, "103");
@@ -211,4 +227,22 @@ fn a_mix_that_cannot_be_had_leaves_the_call_held(world: &mut World) {
     assert!(world.info(it.alice, it.to_bob).local_hold);
     assert_eq!(world.state(it.bob, it.at_bob), CallState::Active);
     talking(world, it.alice, it.carol);
+}
+
+fn a_platform_without_a_focus_is_done_without(world: &mut World) {
+    let it = Three::with_factory(world);
+    it.merge(world);
+    it.all_hear(world);
+    world.perform(it.alice, |agent, now| agent.split(now, it.to_bob));
+    talking(world, it.alice, it.bob);
+    silent(world, it.alice, it.carol);
+    it.merge(world);
+    it.all_hear(world);
+}
+
+fn a_factory_that_cannot_be_called_is_done_without(world: &mut World) {
+    let it = Three::with_factory(world);
+    world.fail_media(it.alice, MediaErrorKind::Failed);
+    it.merge(world);
+    it.all_hear(world);
 }

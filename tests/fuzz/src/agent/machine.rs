@@ -303,7 +303,7 @@ impl Machine {
             .get(usize::from(which) % ids.len().max(1))
             .copied()
             .unwrap_or(CallId(u64::from(which)));
-        let command = match what % 24 {
+        let command = match what % 26 {
             0 => {
                 self.calls_made += 1;
                 Command::Call {
@@ -353,6 +353,8 @@ impl Machine {
                     .copied()
                     .unwrap_or(CallId(u64::from(more))),
             ),
+            23 => Command::AddParticipant(id, TARGETS[usize::from(more) % TARGETS.len()].to_owned()),
+            24 => Command::RemoveParticipant(id, "sip:bob@example.com".to_owned()),
             _ => Command::Start,
         };
         self.apply(command);
@@ -483,6 +485,9 @@ fn config(setup: u8) -> Config {
     }
     if setup & 8 != 0 {
         config.servers.push("ws://second.example.com/sip".into());
+    }
+    if setup & 16 != 0 {
+        config.conference_factory = UriBuf::parse("sip:conference@example.com").ok();
     }
     config
 }
