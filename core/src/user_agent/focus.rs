@@ -69,7 +69,7 @@ impl UserAgent {
         self.ask_focus(conference, &format!("<{}>", target.uri.as_str()))
     }
 
-    /// Has a participant sent away from the conference, by the URI that is told of them (RFC 4579 section 5.10). Done when
+    /// Has a participant sent away from the conference, by the URI that is told of them (RFC 4579 section 5.11). Done when
     /// they are gone; the focus decides who may do so.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl UserAgent {
         !is_waiting
     }
 
-    /// The focus takes this side's place in the calls (RFC 4579 section 5.9).
+    /// The focus takes this side's place in the calls (RFC 3891).
     fn fetch_all(&mut self, gathering: &Gathering) {
         for id in &gathering.joining {
             let refer_to = self.calls.get(id).filter(|call| call.is_answered());

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { EmbeddedPhone } from "../lib/embed.mjs";
-import { ABSENT, HEARD, assertDoesNotHear, assertHears, assertMelody, match } from "../lib/listen.mjs";
+import { ABSENT, assertDoesNotHear, assertHearsOnly, assertMelody, match } from "../lib/listen.mjs";
 import { scenario } from "../lib/scenario.mjs";
 import { voice } from "../lib/speech.mjs";
 import { eventually } from "../lib/wait.mjs";
@@ -13,19 +13,6 @@ const [aliceVoice, bobVoice, carolVoice] = [voice("alice").sound, voice("bob").s
 const command = (phone, which, method) => phone.page.evaluate(([at, name]) => window.phone.callById(window.phone.state.calls[at].id)[name](), [which, method]);
 const merge = (phone) => phone.page.evaluate(() => window.phone.merge(window.phone.state.calls[1].id, window.phone.state.calls[0].id));
 const conferences = async (phone) => (await phone.state()).calls.map(({ conference }) => conference);
-
-/**
- * A busy machine stutters now and then when it mixes and records with three browsers: the voice has to be recognised in one
- * of three recordings, and nobody else may be in any of them.
- */
-async function assertHearsOnly(phone, sound, absent, what) {
-  for (let attempt = 1; ; attempt += 1) {
-    const heard = await phone.hear(4);
-    for (const other of absent) assertDoesNotHear(heard, other, what);
-    if (attempt === 3) assertHears(heard, sound, { what });
-    if (match(heard, sound).score >= HEARD) return;
-  }
-}
 
 /** Waits until all calls of a phone are up and their audio flows. */
 function allActive(phone, count) {

@@ -40,7 +40,7 @@ scenario("somebody is called as well while the first waits; a second call that i
   await assertWaits(bob, [alice, carol]);
 });
 
-scenario("merging two calls: the two hear each other, also when bob is muted and when he has left", async ({ user }) => {
+const merging = async ({ user }) => {
   const [alice, bob, carol] = await everybody(user);
   await connect(alice, bob);
   await carol.dial("bob");
@@ -48,11 +48,32 @@ scenario("merging two calls: the two hear each other, also when bob is muted and
   await bob.press("holdAndAnswer");
   await bob.held("alice", true);
   await bob.press("merge");
-  await bob.page.getByTestId("conference").waitFor();
+  return [alice, bob, carol];
+};
+
+scenario(
+  "merging two calls here: the two hear each other, also when bob is muted and when he has left",
+  async (stage) => {
+    const [alice, bob, carol] = await merging(stage);
+    await bob.page.getByTestId("conference").waitFor();
+    await bob.press("mute");
+    await assertTalk(alice, carol, [bob]);
+    await bob.press("leave");
+    await bob.idle();
+    await Promise.all([alice.settled(), carol.settled()]);
+    await assertTalk(alice, carol, [bob]);
+  },
+  { serverFlags: ["--no-conferences"] },
+);
+
+scenario("merging two calls on the platform: everybody is shown; bob sends carol away and leaves", async (stage) => {
+  const [alice, bob, carol] = await merging(stage);
+  for (const { page } of [alice, bob, carol]) await page.getByTestId("participants").getByRole("listitem").nth(2).waitFor();
   await bob.press("mute");
   await assertTalk(alice, carol, [bob]);
+  await bob.page.getByTestId("participants").getByRole("button", { name: /remove carol/i }).click();
+  await carol.idle();
+  await bob.page.getByTestId("participants").getByRole("listitem").nth(2).waitFor({ state: "detached" });
   await bob.press("leave");
   await bob.idle();
-  await Promise.all([alice.settled(), carol.settled()]);
-  await assertTalk(alice, carol, [bob]);
 });

@@ -84,7 +84,8 @@ export class CallCard extends Component {
     const open = this.compact ? null : this.desk.panelOf(call.id);
     const short = this.compact || (held && open === null);
     const panel = short ? null : open;
-    const small = short || panel !== null || this.tight;
+    const isRoom = call.participants.length > 0;
+    const small = short || panel !== null || this.tight || isRoom;
     const way = short || panel ? null : this.#way();
     const chosen = this.desk.state.value.line === call.id;
     return html`<section
@@ -124,11 +125,12 @@ export class CallCard extends Component {
   #body(panel: CallPanel['kind'] | null): unknown {
     const { call } = this;
     const open = panel !== null;
+    const isRoom = call.participants.length > 0;
     return html`
-      ${open || this.tight ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
+      ${open || this.tight || isRoom ? nothing : html`<div class="status-row">${this.#status()}${this.#qualityMark()}</div>`}
       ${this.detail === 'quality' ? this.#qualityNumbers() : nothing}
-      ${this.#problems() ?? (call.state === 'active' && !open && !this.tight ? this.#voices() : nothing)}
-      ${call.participants.length > 0 && !open ? html`<cl-participants .desk=${this.desk} .call=${call}></cl-participants>` : nothing}
+      ${this.#problems() ?? (call.state === 'active' && !open && !this.tight && !isRoom ? this.#voices() : nothing)}
+      ${isRoom && !open ? html`<cl-participants .desk=${this.desk} .call=${call}></cl-participants>` : nothing}
       ${panel === 'keypad' ? this.#keypad() : nothing}
       ${panel === 'add' || panel === 'transfer' ? html`<cl-call-picker .desk=${this.desk} .call=${call} kind=${panel}></cl-call-picker>` : nothing}
       ${this.detail === 'audio' ? this.#audio() : nothing}
@@ -223,7 +225,7 @@ export class CallCard extends Component {
       ${active ? this.#control('action.hold', 'pause', 'hold', false) : nothing}
       ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', panel === 'keypad', panel === 'keypad') : nothing}
       ${active && call.transferable && !ACTIONS.cancelTransfer.enabled(this.desk, call) ? this.#control('action.transfer', 'transfer', 'transfer', panel === 'transfer', panel === 'transfer') : nothing}
-      ${active ? this.#control('action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
+      ${active ? this.#control(call.focus ? 'conference.add' : 'action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
       <button type="button" class="control ${this.detail === 'audio' ? 'on' : ''}" aria-expanded=${this.detail === 'audio'} @click=${() => this.#toggle('audio')}>
         ${icon('speaker')}<span>${t('action.audio')}</span>
       </button>

@@ -5,7 +5,7 @@ import type { CallState, Participant } from '@clearline/phone';
 import { t, type MessageKey } from '../i18n/i18n.js';
 import type { Desk } from '../model/desk.js';
 import { base, buttons } from '../styles/shared.js';
-import { cards } from '../styles/cards.js';
+import { callCard } from '../styles/call-card.js';
 import { Component } from './component.js';
 import { focusLost } from './focus.js';
 import { icon } from './icons.js';
@@ -30,12 +30,12 @@ export class Participants extends Component {
   static override styles = [
     base,
     buttons,
-    cards,
+    callCard,
     css`
       ul {
         display: grid;
-        gap: var(--space-2);
-        max-block-size: 40vh;
+        grid-template-columns: minmax(0, 1fr);
+        max-block-size: 30vh;
         overflow-y: auto;
       }
       li {
@@ -46,6 +46,7 @@ export class Participants extends Component {
       }
       .names {
         flex: 1;
+        min-inline-size: 0;
       }
       .names span {
         display: block;
