@@ -9,11 +9,13 @@ mod key;
 mod machine;
 mod non_invite_client;
 mod non_invite_server;
+mod records;
 #[cfg(test)]
 mod tests;
 mod timer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use invite_client::InviteClient;
 use invite_server::InviteServer;
@@ -21,6 +23,7 @@ use key::{Key, client_key, server_key};
 use machine::{Expiry, Machine, ServerStep};
 use non_invite_client::NonInviteClient;
 use non_invite_server::NonInviteServer;
+use records::{FEW, Record, Records};
 pub use timer::{T1, T2, T4, TRANSACTION_TIMEOUT};
 
 use crate::id::ConnectionId;
@@ -112,17 +115,10 @@ pub enum TransactionEvent {
 #[derive(Clone, Debug, Default)]
 pub struct Transactions {
     last_id: u64,
-    records: BTreeMap<TransactionId, Record>,
+    records: Records,
     by_key: BTreeMap<Key, TransactionId>,
-    deadlines: BTreeSet<(Instant, TransactionId)>,
-}
-
-/// One live transaction, and where the indexes have it.
-#[derive(Clone, Debug)]
-struct Record {
-    machine: Machine,
-    key: Key,
-    deadline: Option<Instant>,
+    /// The earliest first. Others may be outdated: of a transaction that is gone or has another deadline by now.
+    deadlines: BinaryHeap<Reverse<(Instant, TransactionId)>>,
 }
 
 impl Transactions {
@@ -203,24 +199,24 @@ impl Transactions {
     /// Server transactions of the lost connection `from` send their responses on `to` from now on
     /// (RFC 3261 section 18.2.2: a response whose connection is gone goes to the same element by another).
     pub fn move_flow(&mut self, from: ConnectionId, to: Flow) {
-        for machine in self.records.values_mut().map(|record| &mut record.machine) {
-            machine.move_flow(from, to);
+        for record in self.records.iter_mut() {
+            record.machine.move_flow(from, to);
         }
     }
 
     /// When [`Self::handle_timeout`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Retransmits and gives up what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) -> Vec<TransactionEvent> {
         let mut events = Vec::new();
-        while let Some(&(at, id)) = self.deadlines.first() {
+        while let Some(&Reverse((at, id))) = self.deadlines.peek() {
             if at > now {
                 break;
             }
-            self.deadlines.remove(&(at, id));
+            self.deadlines.pop();
             self.expire(now, id, out, &mut events);
         }
         events
@@ -274,7 +270,7 @@ impl Transactions {
 
     /// Whether none is live.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.len() == 0
     }
 
     fn receive_request(
@@ -381,13 +377,11 @@ impl Transactions {
         out: &mut Outbox,
         events: &mut Vec<TransactionEvent>,
     ) {
-        let Some(Record {
-            machine, deadline, ..
-        }) = self.records.get_mut(&id)
-        else {
+        let Some(record) = self.records.get_mut(id) else {
             return;
         };
-        *deadline = None;
+        record.deadline = None;
+        let machine = &mut record.machine;
         let connection = machine.flow().connection;
         match machine.expire(now) {
             Expiry::None | Expiry::Terminated => {}
@@ -410,54 +404,63 @@ impl Transactions {
             key,
             deadline: None,
         };
-        self.records.insert(id, record);
+        self.records.push(id, record);
         self.settle(id);
         id
     }
 
-    /// Brings the deadline index up to date with a machine that may have changed, and forgets it when it has ended.
+    /// Brings the deadlines up to date with a machine that may have changed, and forgets it when it has ended.
     fn settle(&mut self, id: TransactionId) {
-        let Some(record) = self.records.get_mut(&id) else {
+        let Some(record) = self.records.get_mut(id) else {
             return;
         };
         if record.machine.is_terminated() {
             return self.remove(id);
         }
         let deadline = record.machine.deadline();
-        let before = std::mem::replace(&mut record.deadline, deadline);
-        if before == deadline {
-            return;
+        if record.deadline != deadline {
+            record.deadline = deadline;
+            self.deadlines.extend(deadline.map(|at| Reverse((at, id))));
         }
-        if let Some(at) = before {
-            self.deadlines.remove(&(at, id));
-        }
-        if let Some(at) = deadline {
-            self.deadlines.insert((at, id));
-        }
+        self.forget_outdated();
     }
 
     fn remove(&mut self, id: TransactionId) {
-        let Some(record) = self.records.remove(&id) else {
+        let Some(record) = self.records.remove(id) else {
             return;
         };
         // A later transaction may have taken the same key (a sender that repeats branches).
         if self.by_key.get(&record.key) == Some(&id) {
             self.by_key.remove(&record.key);
         }
-        if let Some(at) = record.deadline {
-            self.deadlines.remove(&(at, id));
+        self.forget_outdated();
+    }
+
+    /// Keeps the first deadline true, and their number within twice that of the transactions.
+    fn forget_outdated(&mut self) {
+        let records = &self.records;
+        let counts = |Reverse((at, id)): &Reverse<(Instant, TransactionId)>| {
+            records
+                .get(*id)
+                .is_some_and(|record| record.deadline == Some(*at))
+        };
+        while self.deadlines.peek().is_some_and(|first| !counts(first)) {
+            self.deadlines.pop();
+        }
+        if self.deadlines.len() > 2 * records.len() + FEW {
+            self.deadlines.retain(counts);
         }
     }
 
     fn machines(&self) -> impl Iterator<Item = (TransactionId, &Machine)> {
-        self.records.iter().map(|(id, record)| (*id, &record.machine))
+        self.records.iter().map(|(id, record)| (id, &record.machine))
     }
 
     fn machine(&self, id: TransactionId) -> Option<&Machine> {
-        self.records.get(&id).map(|record| &record.machine)
+        self.records.get(id).map(|record| &record.machine)
     }
 
     fn machine_mut(&mut self, id: TransactionId) -> Option<&mut Machine> {
-        self.records.get_mut(&id).map(|record| &mut record.machine)
+        self.records.get_mut(id).map(|record| &mut record.machine)
     }
 }

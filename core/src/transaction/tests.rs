@@ -890,3 +890,40 @@ fn deadlines_handled_late_are_all_handled() {
     assert_eq!(events.len(), 20, "a time-out and an end of each");
     assert!(ladder.layer.is_empty());
 }
+
+/// A call that rings for a minute meanwhile must not keep the traces of all that has come and gone.
+#[test]
+fn what_has_ended_leaves_no_trace_behind_one_that_goes_on() {
+    let mut ladder = Ladder::unreliable();
+    let long = ladder.open(&request(Method::Invite));
+    for number in 0..1_000 {
+        let via = format!("SIP/2.0/UDP alice.invalid;branch=z9hG4bKn{number}");
+        let id = ladder.open(&request_via(Method::Options, &via));
+        let options = ladder.layer.request(id).unwrap().clone();
+        ladder.respond(id, &response(&options, 200));
+        ladder.until(ladder.now + 1_000);
+        let Transactions {
+            records,
+            by_key,
+            deadlines,
+            ..
+        } = &ladder.layer;
+        assert!(records.len() <= 34 && by_key.len() == records.len());
+        assert!(deadlines.len() <= 2 * records.len() + FEW);
+    }
+    assert!(ladder.layer.flow(long).is_some());
+}
+
+#[test]
+fn the_deadline_is_that_of_a_live_transaction() {
+    let mut ladder = Ladder::unreliable();
+    let first = ladder.send(&request(Method::Options));
+    ladder.now = 100;
+    let via = "SIP/2.0/UDP alice.invalid;branch=z9hG4bKtwo";
+    let second = ladder.send(&request_via(Method::Options, via));
+    assert_eq!(ladder.layer.deadline(), Some(Instant::from_millis(500)));
+    ladder.layer.abandon(first);
+    assert_eq!(ladder.layer.deadline(), Some(Instant::from_millis(600)));
+    ladder.layer.abandon(second);
+    assert_eq!(ladder.layer.deadline(), None);
+}
