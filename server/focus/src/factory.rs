@@ -32,6 +32,8 @@ pub struct Factory {
     wanted: VecDeque<Wanted>,
     last_ticket: u64,
     outputs: VecDeque<Output>,
+    /// When the agent wants to be woken.
+    deadline: Option<Deadline>,
     is_ready: bool,
     is_over: bool,
 }
@@ -59,6 +61,7 @@ impl Factory {
             wanted: VecDeque::new(),
             last_ticket: 0,
             outputs: VecDeque::new(),
+            deadline: None,
             is_ready: false,
             is_over: false,
         }
@@ -108,18 +111,8 @@ impl Factory {
 
     /// The next thing to do. Call until it is [`Output::Idle`].
     pub fn poll_output(&mut self) -> Output {
-        let deadline = |agent: &mut UserAgent| match agent.poll_output() {
-            Output::Idle(deadline) => deadline,
-            Output::Connect { .. }
-            | Output::Transmit { .. }
-            | Output::Disconnect { .. }
-            | Output::Media { .. }
-            | Output::Event(_) => None::<Deadline>,
-        };
-        match self.outputs.pop_front() {
-            Some(output) => output,
-            None => Output::Idle(deadline(&mut self.agent)),
-        }
+        let idle = Output::Idle(self.deadline);
+        self.outputs.pop_front().unwrap_or(idle)
     }
 
     /// The next caller who wants a conference. Each is [sent there](Self::redirect) or [refused](Self::refuse).
@@ -176,7 +169,10 @@ impl Factory {
         self.outputs.extend(self.desk.take_outputs());
         loop {
             match self.agent.poll_output() {
-                Output::Idle(_) => return,
+                Output::Idle(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
                 Output::Event(Event::Registration(state)) => {
                     self.is_ready = matches!(state, RegistrationState::Registered { .. });
                 }

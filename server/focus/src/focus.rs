@@ -41,8 +41,24 @@ pub struct Focus {
     /// When the agent wants to be woken.
     agent_deadline: Option<Deadline>,
     is_ready: bool,
-    is_over: bool,
+    leave: Leave,
 }
+
+/// How the focus goes: a call whose ACK is still on its way gets its BYE after it, for which its user must be known.
+///
+/// ```text
+/// Staying --the conference is over: hangs up--> HangingUp --no call is left, too late: stops--> Stopping --> Gone
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    Staying,
+    HangingUp { until: Instant },
+    Stopping,
+    Gone,
+}
+
+/// How long those who are hung up on have to agree.
+const HANG_UP_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Focus {
     /// A conference that nobody has come to. `seed` determines all its identifiers.
@@ -66,7 +82,7 @@ impl Focus {
             outputs: VecDeque::new(),
             agent_deadline: None,
             is_ready: false,
-            is_over: false,
+            leave: Leave::Staying,
         }
     }
 
@@ -90,7 +106,7 @@ impl Focus {
 
     /// Whether nothing is left to be done.
     pub fn is_over(&self) -> bool {
-        self.is_over
+        self.leave == Leave::Gone
     }
 
     /// Takes in what has happened. Never fails.
@@ -274,10 +290,7 @@ impl Focus {
         if let Wish::Remove { entity } = &wish {
             let calls = self.roster.calls_of(entity);
             for call in &calls {
-                if let Ok(mut handle) = self.agent.call_handle(now, *call) {
-                    // One that is ending already ends.
-                    let _ = handle.hang_up();
-                }
+                self.hang_up(now, *call);
             }
             return calls.last().map(|call| (*call, Goal::End)).ok_or(404);
         }
@@ -314,12 +327,34 @@ impl Focus {
         self.referrals
             .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
         self.tell(now);
-        if self.attendance == Attendance::Over && !self.is_over {
-            self.outputs.extend(self.desk.take_outputs());
+        self.take_leave(now);
+        self.outputs.extend(self.desk.take_outputs());
+    }
+
+    fn take_leave(&mut self, now: Instant) {
+        if self.attendance == Attendance::Over && self.leave == Leave::Staying {
+            self.leave = Leave::HangingUp {
+                until: now + HANG_UP_TIME,
+            };
+            for call in self.roster.calls() {
+                self.hang_up(now, call);
+            }
+            self.drain(now);
+        }
+        if let Leave::HangingUp { until } = self.leave
+            && (self.roster.len() == 0 || until <= now)
+        {
+            self.leave = Leave::Stopping;
             self.agent.stop(now);
             self.drain(now);
         }
-        self.outputs.extend(self.desk.take_outputs());
+    }
+
+    fn hang_up(&mut self, now: Instant, call: CallId) {
+        if let Ok(mut handle) = self.agent.call_handle(now, call) {
+            // One that is ending already ends.
+            let _ = handle.hang_up();
+        }
     }
 
     fn tell(&mut self, now: Instant) {
@@ -358,7 +393,7 @@ impl Focus {
             Event::Registration(state) => {
                 self.is_ready = matches!(state, RegistrationState::Registered { .. });
             }
-            Event::Stopped => self.is_over = true,
+            Event::Stopped => self.leave = Leave::Gone,
             Event::Connection(_)
             | Event::DtmfReceived { .. }
             | Event::TransferRequested { .. }
@@ -383,9 +418,7 @@ impl Focus {
             return;
         }
         for call in self.roster.silent_since(since) {
-            if let Ok(mut handle) = self.agent.call_handle(now, call) {
-                let _ = handle.hang_up();
-            }
+            self.hang_up(now, call);
         }
     }
 
@@ -412,6 +445,14 @@ impl Focus {
             .into_iter()
             .filter_map(|(at, timer)| Some(Deadline { at: at?, timer }));
         let own = own.filter(|_| self.attendance != Attendance::Over);
+        let leave = match self.leave {
+            Leave::HangingUp { until } => Some(Deadline {
+                at: until,
+                timer: Timer::Stop,
+            }),
+            Leave::Staying | Leave::Stopping | Leave::Gone => None,
+        };
+        let own = own.chain(leave);
         own.chain(self.agent_deadline).min_by_key(|deadline| deadline.at)
     }
 }

@@ -107,6 +107,10 @@ impl Roster {
         self.parties.len()
     }
 
+    pub(crate) fn calls(&self) -> Vec<CallId> {
+        self.parties.keys().copied().collect()
+    }
+
     /// The user of a call.
     pub(crate) fn user_of(&self, call: CallId) -> Option<&str> {
         let party = self.parties.get(&call)?;

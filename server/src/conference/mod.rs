@@ -115,7 +115,7 @@ struct Service {
 impl Service {
     async fn run(mut self, mut factory: Runner<Factory>, mut ready: mpsc::Receiver<Ready>) {
         factory.start();
-        let mut stopping = self.stopping.clone();
+        let (mut stopping, mut is_stopping) = (self.stopping.clone(), false);
         loop {
             let deadline = factory.drain().await;
             if factory.agent.is_over() {
@@ -126,7 +126,6 @@ impl Service {
                     factory.agent.refuse(wanted.ticket, status);
                 }
             }
-            let is_stopping = *stopping.borrow();
             tokio::select! {
                 input = factory.next_input(deadline) => factory.input(input),
                 Some(Ready { ticket, conference }) = ready.recv() => factory.agent.redirect(ticket, &conference),
@@ -137,7 +136,10 @@ impl Service {
                         factory.agent.refuse(held.ticket, 480);
                     }
                 }
-                _ = stopping.wait_for(|stop| *stop), if !is_stopping => factory.stop(),
+                _ = stopping.wait_for(|stop| *stop), if !is_stopping => {
+                    is_stopping = true;
+                    factory.stop();
+                }
             }
         }
         while self.running.join_next().await.is_some() {}
@@ -206,7 +208,7 @@ impl Conference {
 
     /// As long as anybody is there.
     async fn last(self, mut focus: Runner<Focus>) {
-        let mut stopping = self.stopping.clone();
+        let (mut stopping, mut is_stopping) = (self.stopping.clone(), false);
         let mut ready = Some(Ready {
             ticket: self.wanted.ticket,
             conference: self.conference,
@@ -223,10 +225,12 @@ impl Conference {
                 // The factory has gone if this fails, and the conference will.
                 drop(self.ready.send(ready).await);
             }
-            let is_stopping = *stopping.borrow();
             tokio::select! {
                 input = focus.next_input(deadline) => focus.input(input),
-                _ = stopping.wait_for(|stop| *stop), if !is_stopping => focus.stop(),
+                _ = stopping.wait_for(|stop| *stop), if !is_stopping => {
+                    is_stopping = true;
+                    focus.stop();
+                }
             }
         }
     }

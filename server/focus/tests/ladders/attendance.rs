@@ -96,3 +96,27 @@ fn only_users_of_the_platform_dial_in() {
     }
     room.nothing();
 }
+
+#[test]
+fn who_has_just_been_answered_is_hung_up_on_all_the_same() {
+    let mut room = Room::new();
+    let mut alice = room.answered("alice");
+    room.focus.stop(room.now);
+    room.secs(1);
+    // Until the ACK has come there is nothing that a BYE could end (RFC 3261 section 15).
+    assert!(!room.summary().iter().any(|line| line.starts_with("BYE")));
+    alice.sends(&mut room, "ACK", "", "");
+    alice.is_hung_up(&mut room);
+    room.secs(2);
+    assert!(room.focus.is_over());
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_that() {
+    let mut room = Room::new();
+    let _alice = room.joins("alice");
+    room.focus.stop(room.now);
+    room.request("BYE");
+    room.secs(5);
+    assert!(room.focus.is_over());
+}

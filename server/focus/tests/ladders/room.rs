@@ -297,6 +297,19 @@ impl Room {
 
     #[track_caller]
     pub(crate) fn joins_as(&mut self, name: &str, from: &str) -> Guest {
+        let mut guest = self.answered_as(name, from);
+        guest.sends(self, "ACK", "", "");
+        guest
+    }
+
+    /// The ACK is still on its way.
+    #[track_caller]
+    pub(crate) fn answered(&mut self, name: &str) -> Guest {
+        self.answered_as(name, &format!("<{}>", user(name)))
+    }
+
+    #[track_caller]
+    fn answered_as(&mut self, name: &str, from: &str) -> Guest {
         let call_id = self.invite(from);
         let answer = self.response(&call_id, "INVITE", 200);
         assert_eq!(
@@ -304,15 +317,13 @@ impl Room {
             Some(format!("<{CONFERENCE}>;isfocus").as_str())
         );
         self.sent.retain(|it| it.call_id() != Ok(&call_id));
-        let mut guest = Guest {
+        Guest {
             name: name.to_owned(),
             call_id,
             local: answer.header(HeaderName::From).unwrap().to_owned(),
             remote: answer.header(HeaderName::To).unwrap().to_owned(),
             cseq: 0,
-        };
-        guest.sends(self, "ACK", "", "");
-        guest
+        }
     }
 
     /// The INVITE by which the focus calls somebody; it rings.

@@ -2,11 +2,16 @@
 
 mod person;
 
+use std::time::Duration;
+
 use clearline_core::conference_info::{Conference, ConferenceInfo, Endpoint, EndpointStatus, Taken};
+use clearline_core::{CallInfo, EndCause, ParticipantState};
 use clearline_server::{ConferenceOptions, Options, Server};
 
-use crate::support::{Folder, cookie, demo, device, options};
-use person::Person;
+use tokio::time::{Instant, timeout};
+
+use crate::support::{Folder, PATIENCE, cookie, demo, device, options};
+use person::{Person, within};
 
 async fn start(folder: &Folder) -> Server {
     start_with(folder, ConferenceOptions::default()).await
@@ -42,7 +47,7 @@ async fn the_phone_is_told_where_conferences_come_from() {
         let cookie = cookie(server.address(), "alice").await;
         let device = device(server.address(), "alice", &cookie, "urn:uuid:one").await;
         assert_eq!(device.json()["conferenceFactory"], factory);
-        server.stop().await;
+        within("the server stops", server.stop()).await;
     }
 }
 
@@ -60,11 +65,11 @@ async fn three_who_dial_in_hear_each_other() {
     bob.hears(&[&alice, &carol], &all).await;
     carol.hears(&[&alice, &bob], &all).await;
 
-    bobs.hang_up().await.unwrap();
+    within("hang up", bobs.hang_up()).await.unwrap();
     alice.hears(&[&carol], &all).await;
-    call.hang_up().await.unwrap();
+    within("hang up", call.hang_up()).await.unwrap();
     carol.hears(&[], &all).await;
-    server.stop().await;
+    within("the server stops", server.stop()).await;
 }
 
 /// What a subscription adds up to.
@@ -154,7 +159,7 @@ async fn others_are_invited_told_of_and_removed() {
     bob.is_told(&of_bob, &everybody).await;
 
     let bobs = bob.incoming().await;
-    bobs.hold().await.unwrap();
+    within("hold", bobs.hold()).await.unwrap();
     let held = [
         connected("alice"),
         ("bob", EndpointStatus::OnHold),
@@ -163,7 +168,7 @@ async fn others_are_invited_told_of_and_removed() {
     alice.is_told(&subscription, &held).await;
     // Neither bob nor the music he plays.
     alice.hears(&[&carol], &all).await;
-    bobs.resume().await.unwrap();
+    within("resume", bobs.resume()).await.unwrap();
     carol.hears(&[&alice, &bob], &all).await;
 
     let (referral, status) = alice
@@ -175,5 +180,149 @@ async fn others_are_invited_told_of_and_removed() {
         .is_told(&subscription, &["alice", "bob"].map(connected))
         .await;
     alice.hears(&[&bob], &all).await;
-    server.stop().await;
+    within("the server stops", server.stop()).await;
+}
+
+/// Who takes part, as the telephone has it.
+fn participants(call: &CallInfo) -> Vec<(String, ParticipantState)> {
+    let all = call.participants.iter();
+    all.map(|it| (it.identity.user.clone(), it.state)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_calls_are_merged_and_their_owner_leaves() {
+    let folder = Folder::new();
+    let mut options = ConferenceOptions::default();
+    options.limits.alone = Duration::from_secs(1);
+    let server = start_with(&folder, options).await;
+    let [alice, bob, carol] = people(&server).await;
+    let all = [&alice, &bob, &carol];
+    let with_bob = alice.call("bob").await;
+    within("hold", with_bob.hold()).await.unwrap();
+    let with_carol = alice.call("carol").await;
+    let merged = timeout(PATIENCE, with_bob.merge(with_carol.id())).await;
+    assert_eq!(merged, Ok(Ok(())), "{:#?}", alice.phone.state());
+    for ended in [with_bob, with_carol] {
+        let info = timeout(PATIENCE, ended.ended()).await.unwrap().unwrap();
+        assert_eq!(info.end.unwrap().cause, EndCause::MovedToConference);
+    }
+    alice.hears(&[&bob, &carol], &all).await;
+    bob.hears(&[&alice, &carol], &all).await;
+    carol.hears(&[&alice, &bob], &all).await;
+
+    let conference = alice.incoming().await;
+    let everybody = ["alice", "bob", "carol"].map(|name| (name.to_owned(), ParticipantState::Connected));
+    let is_complete = |info: &CallInfo| {
+        let mut there = participants(info);
+        there.sort();
+        there == everybody
+    };
+    let info = timeout(PATIENCE, conference.when(is_complete)).await;
+    assert!(is_complete(&info.expect("not told of all").unwrap()));
+
+    // Who has made it leaves; it goes on.
+    within("hang up", conference.hang_up()).await.unwrap();
+    bob.hears(&[&carol], &all).await;
+    carol.hears(&[&bob], &all).await;
+    // The last one is not left alone.
+    bob.incoming().await.hang_up().await.unwrap();
+    let last = carol.incoming().await;
+    let end = timeout(PATIENCE, last.ended())
+        .await
+        .expect("it goes on")
+        .unwrap()
+        .end;
+    assert_eq!(end.unwrap().cause, EndCause::RemoteHangUp);
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conference_that_is_over_is_nowhere() {
+    let folder = Folder::new();
+    let server = start(&folder).await;
+    let [alice, bob, _carol] = people(&server).await;
+    let (call, conference) = alice.confer().await;
+    within("hang up", call.hang_up()).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let call = bob.phone.call(&conference).await.unwrap();
+        let end = timeout(PATIENCE, call.ended())
+            .await
+            .unwrap()
+            .unwrap()
+            .end
+            .unwrap();
+        // The focus takes its leave first.
+        if end.sip_status == Some(404) && end.cause == EndCause::NotFound {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{end:?}");
+    }
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_learn_and_change_nothing() {
+    let folder = Folder::new();
+    let server = start(&folder).await;
+    let [alice, bob, carol] = people(&server).await;
+    let (_call, conference) = alice.confer().await;
+    assert_eq!(bob.tap.ask("bob", "SUBSCRIBE", &conference, EVENT).await.1, 403);
+    assert_eq!(bob.refer(&conference, &entity("carol")).await.1, 403);
+    bob.call(&conference).await;
+    // In it, but not whose it is.
+    assert_eq!(bob.refer(&conference, &entity("carol")).await.1, 403);
+    let removal = format!("{};method=BYE", entity("alice"));
+    assert_eq!(bob.refer(&conference, &removal).await.1, 403);
+    // Nobody can speak for another.
+    let headers = format!("Refer-To: <{}>\r\n", entity("carol"));
+    let (_, status) = bob.tap.ask("alice", "REFER", &conference, &headers).await;
+    assert!(matches!(status, 403 | 407), "{status}");
+    assert!(carol.phone.state().calls.is_empty());
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_has_so_many() {
+    let folder = Folder::new();
+    let limits = ConferenceOptions {
+        per_user: 1,
+        at_once: 2,
+        ..ConferenceOptions::default()
+    };
+    let server = start_with(&folder, limits).await;
+    let [alice, bob, carol] = people(&server).await;
+    let (_first, _) = alice.confer().await;
+    let (_second, _) = bob.confer().await;
+    for (person, status) in [(&alice, 486), (&carol, 480)] {
+        let call = person
+            .phone
+            .call("sip:conference@clearline.localhost")
+            .await
+            .unwrap();
+        let end = timeout(PATIENCE, call.ended())
+            .await
+            .unwrap()
+            .unwrap()
+            .end
+            .unwrap();
+        assert_eq!(end.sip_status, Some(status), "{}", person.name);
+    }
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_conferences_properly() {
+    let folder = Folder::new();
+    let server = start(&folder).await;
+    let [alice, _bob, _carol] = people(&server).await;
+    let (call, _) = alice.confer().await;
+    within("the server stops", server.stop()).await;
+    let end = timeout(PATIENCE, call.ended())
+        .await
+        .unwrap()
+        .unwrap()
+        .end
+        .unwrap();
+    assert_eq!(end.cause, EndCause::RemoteHangUp);
 }

@@ -25,6 +25,13 @@ const THERE: f64 = 1_500.0;
 /// Begins the Call-ID of what the tap sends.
 const TAP: &str = "tap-";
 
+/// Waits, but not for ever.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: it takes too long"))
+}
+
 pub(crate) struct Person {
     pub(crate) name: &'static str,
     pub(crate) phone: Phone,
@@ -40,6 +47,7 @@ impl Person {
         let mut config = Config::new(address, format!("ws://{at}/sip"), instance);
         config.password = Secret::new("demo");
         config.auto_answer = true;
+        config.conference_factory = UriBuf::parse(format!("sip:conference@{DOMAIN}")).ok();
         let (tap, voice) = (Tap::default(), Voice::new(hertz));
         let phone = Phone::builder(config)
             .transport(tap.clone())
@@ -57,7 +65,7 @@ impl Person {
 
     /// Calls somebody who answers.
     pub(crate) async fn call(&self, target: &str) -> Call {
-        let call = self.phone.call(target).await.unwrap();
+        let call = within("call", self.phone.call(target)).await.unwrap();
         timeout(PATIENCE, call.answered())
             .await
             .unwrap()
