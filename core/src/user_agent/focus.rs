@@ -18,7 +18,11 @@ use crate::error::{CommandError, OperationError};
 use crate::event::{CallState, EndCause};
 use crate::id::{CallId, OperationId};
 use crate::sip::{Scheme, Uri, UriBuf};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// A factory that has not answered by then never will, and parties that have not moved: nobody has to pick up for either.
+/// The user cannot turn to another call before.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Calls that are on their way into a conference of the platform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +43,9 @@ pub(super) struct Gathering {
     is_moving: bool,
     /// One of them has arrived there.
     has_arrived: bool,
+    /// Until when the present step is waited for; after a restart anew.
+    #[serde(skip)]
+    until: Option<Instant>,
 }
 
 impl Gathering {
@@ -132,6 +139,7 @@ impl UserAgent {
             held,
             is_moving: false,
             has_arrived: false,
+            until: Some(self.endpoint.now + PATIENCE),
         });
         true
     }
@@ -160,6 +168,7 @@ impl UserAgent {
             Some(CallState::Active) => {
                 self.fetch_all(&gathering);
                 gathering.is_moving = true;
+                gathering.until = Some(self.endpoint.now + PATIENCE);
                 self.gathering = Some(gathering);
                 return true;
             }
@@ -169,12 +178,18 @@ impl UserAgent {
             Some(CallState::Incoming | CallState::Answering | CallState::Ending | CallState::Ended)
             | None => false,
         };
+        let is_waiting = is_waiting && gathering.until.is_none_or(|at| at > self.endpoint.now);
         if is_waiting {
             self.gathering = Some(gathering);
         } else {
             self.conclude_gathering(gathering);
         }
         !is_waiting
+    }
+
+    /// When [`Self::advance_gathering`] waits no longer.
+    pub(super) fn gathering_deadline(&self) -> Option<Instant> {
+        self.gathering.as_ref()?.until
     }
 
     /// The focus takes this side's place in the calls (RFC 3891).
@@ -276,7 +291,8 @@ impl UserAgent {
         for (id, focus) in fetched.collect::<Vec<_>>() {
             self.with_call(id, |call, _| call.offer_for(focus, EndCause::MovedToConference));
         }
-        self.gathering = gathering;
+        let until = Some(self.endpoint.now + PATIENCE);
+        self.gathering = gathering.map(|it| Gathering { until, ..it });
     }
 }
 

@@ -555,6 +555,10 @@ impl UserAgent {
             at,
             timer: Timer::Call,
         });
+        let gathering = self.gathering_deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Call,
+        });
         let orphan = self.endpoint.orphan_deadline().map(|at| Deadline {
             at,
             timer: Timer::Call,
@@ -567,6 +571,7 @@ impl UserAgent {
             call,
             stop,
             orphan,
+            gathering,
             farewell,
             token,
         ];

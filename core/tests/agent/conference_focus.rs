@@ -336,7 +336,7 @@ fn a_platform_that_refuses_is_done_without() {
 #[test]
 fn a_factory_that_says_nothing_is_done_without() {
     let (mut hall, _invite) = calling();
-    hall.ladder.pass(40.0);
+    hall.ladder.pass(11.0);
     let sent = hall.ladder.take_sent();
     let reinvite = sent
         .into_iter()
@@ -404,7 +404,7 @@ fn a_focus_that_fetches_nobody_is_left() {
             }
         }
         if how >= 2 {
-            hall.ladder.pass(40.0);
+            hall.ladder.pass(11.0);
         }
         let sent = hall.ladder.take_sent();
         let to = |far: &FarEnd, method| {
@@ -557,6 +557,28 @@ fn without_a_factory_everything_is_mixed_here() {
     let operation = merge(&mut ladder, CALL, SECOND);
     assert!(ladder.succeeded(operation));
     ladder.expect_silence();
+}
+
+#[test]
+fn a_party_that_moves_when_it_was_given_up_has_moved_all_the_same() {
+    let (mut hall, mut focus, [first, second]) = moving();
+    moves(&mut hall, Hall::carol, &mut focus, &second);
+    accept(&mut hall.ladder, &focus, &first);
+    hall.ladder.pass(11.0);
+    offers(&mut hall.ladder, &hall.bob, Direction::SendRecv);
+    assert!(hall.ladder.succeeded(hall.merge));
+    assert_eq!(
+        hall.ladder.media.mixed().len(),
+        2,
+        "bob is mixed with the conference"
+    );
+    hall.ladder.forget();
+    tell(&mut hall.ladder, &mut focus, &first, "200 OK");
+    let bye = hall.ladder.expect_for(&hall.bob, Method::Bye);
+    hall.ladder.receive(&hall.bob.response(&bye, 200).build());
+    assert_eq!(hall.ladder.cause(CALL), EndCause::MovedToConference);
+    assert_eq!(hall.ladder.info(hall.focus).conference, None);
+    assert_eq!(hall.ladder.media.mixed(), []);
 }
 
 // --- restart ---------------------------------------------------------------------------------------------------------
