@@ -274,6 +274,11 @@ impl Call {
             return self.close_media(endpoint);
         }
         let dialog = established.dialog.clone();
+        // A far end that is lost when somebody is to take this call's place has gone there.
+        let cause = match (cause, self.offered_cause()) {
+            (EndCause::NetworkFailed, Some(moved)) => moved,
+            (cause, _) => cause,
+        };
         self.leave(endpoint, dialog, cause);
     }
 

@@ -301,8 +301,9 @@ impl Call {
     /// somebody (RFC 5589 section 6.1, RFC 3891 section 3).
     pub(super) fn left_for_another(&mut self, endpoint: &mut Endpoint) -> Option<EndCause> {
         let Some(mut transfer) = self.transfer.take_if(|it| it.agreed) else {
-            let offered = self.offered_for.map(|offered| offered.cause);
-            return offered.or(self.has_gone_on().then_some(EndCause::Transferred));
+            return self
+                .offered_cause()
+                .or(self.has_gone_on().then_some(EndCause::Transferred));
         };
         // Whether it has arrived there is not known: if so, the other call ends by itself.
         transfer.with = None;
@@ -365,6 +366,11 @@ impl Call {
         self.offered_for.map(|offered| offered.call)
     }
 
+    /// What it means for this call if somebody takes its place, if somebody is to.
+    pub(super) fn offered_cause(&self) -> Option<EndCause> {
+        self.offered_for.map(|offered| offered.cause)
+    }
+
     /// The far end of `call` is sent to take this call's place, which ends this one for `cause`.
     pub(crate) fn offer_for(&mut self, call: CallId, cause: EndCause) {
         self.offered_for = Some(Offered { call, cause });
@@ -382,8 +388,8 @@ impl Call {
 
     /// Somebody has taken this call's place.
     pub(crate) fn leave_transferred(&mut self, endpoint: &mut Endpoint) {
-        let offered = self.offered_for.map(|offered| offered.cause);
-        self.hang_up_because(endpoint, offered.unwrap_or(EndCause::Transferred));
+        let cause = self.offered_cause().unwrap_or(EndCause::Transferred);
+        self.hang_up_because(endpoint, cause);
     }
 
     // --- outcomes --------------------------------------------------------------------------------------------

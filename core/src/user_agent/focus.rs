@@ -231,8 +231,14 @@ impl UserAgent {
             .copied()
             .filter(|id| self.is_there(*id))
             .collect();
-        let is_used = gathering.is_known || gathering.has_arrived;
-        if gathering.has_arrived && left.is_empty() && self.is_there(focus) {
+        // Of one that is gone and not told of nobody knows where: there perhaps.
+        let is_lost = |id: &CallId| {
+            let focus = self.calls.get(&focus);
+            !left.contains(id) && focus.is_some_and(|call| call.is_fetching(*id))
+        };
+        let has_moved = gathering.has_arrived || gathering.joining.iter().any(is_lost);
+        let is_used = gathering.is_known || has_moved;
+        if has_moved && left.is_empty() && self.is_there(focus) {
             return self.end_with_resume(operation, focus);
         }
         let mut members = left.clone();

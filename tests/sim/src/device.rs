@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clearline_core::{
-    CallId, CallInfo, Config, Event, Instant, MediaSessionId, OperationError, OperationId, UserAgent,
+    CallId, CallInfo, Config, Event, Input, Instant, MediaSessionId, OperationError, OperationId, Output,
+    UserAgent,
 };
 
 use crate::link::Link;
 use crate::media::Media;
+use crate::service::Service;
 use crate::world::Delivery;
 
 /// Names a device of a world.
@@ -19,6 +21,8 @@ pub(crate) struct Device {
     pub(crate) name: String,
     pub(crate) config: Config,
     pub(crate) agent: UserAgent,
+    /// What runs here instead of the agent.
+    pub(crate) service: Option<Service>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) link: Link,
     pub(crate) media: Media,
@@ -47,6 +51,7 @@ impl Device {
         Self {
             name,
             agent: UserAgent::new(config.clone(), seed),
+            service: None,
             config,
             deadline: None,
             link: Link::office(),
@@ -61,6 +66,20 @@ impl Device {
             redirects_to: None,
             is_asleep: false,
             postponed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn handle_input(&mut self, now: Instant, input: Input) {
+        match &mut self.service {
+            Some(service) => service.handle_input(now, input),
+            None => self.agent.handle_input(now, input),
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Output {
+        match &mut self.service {
+            Some(service) => service.poll_output(),
+            None => self.agent.poll_output(),
         }
     }
 

@@ -26,6 +26,7 @@ mod device;
 mod link;
 mod media;
 mod platform;
+mod service;
 mod world;
 
 pub use clearline_core::{

@@ -110,13 +110,19 @@ fn proxy(config: &clearline_pbx::Config, seed: [u8; 32]) -> clearline_pbx::Platf
     let mut platform = clearline_pbx::Platform::new(config.clone(), seed);
     for (id, number, name) in USERS {
         let user = User::new(id).with_number(number).with_display_name(name);
-        assert_eq!(platform.set_user(user), Ok(()), "the names of the users differ");
-        for algorithm in Algorithm::ALL {
-            let ha1 = Ha1::new(algorithm, id, &config.realm, &Secret::new(PASSWORD));
-            platform.add_credential(&UserId::new(id), id, ha1);
-        }
+        add_user(&mut platform, user);
     }
     platform
+}
+
+/// Makes a user known, with the password of all.
+pub(crate) fn add_user(platform: &mut clearline_pbx::Platform, user: User) {
+    let id = user.id.clone();
+    assert_eq!(platform.set_user(user), Ok(()), "the names of the users differ");
+    for algorithm in Algorithm::ALL {
+        let ha1 = Ha1::new(algorithm, id.as_str(), DOMAIN, &Secret::new(PASSWORD));
+        platform.add_credential(&id, id.as_str(), ha1);
+    }
 }
 
 /// A running platform. Both kinds take and give the same.

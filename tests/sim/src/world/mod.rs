@@ -1,6 +1,7 @@
 //! The world: who is in it, what is on its way, and what time it is.
 
 mod audio;
+mod conferences;
 mod delivery;
 mod environment;
 mod finish;
@@ -158,6 +159,7 @@ impl World {
         } else if let Some((_, device)) = device {
             self.wake(device);
         }
+        self.tend_conferences();
         true
     }
 

@@ -47,14 +47,14 @@ impl World {
     }
 
     pub(super) fn tell_device(&mut self, device: DeviceId, input: Input) {
-        self.devices[device.0].agent.handle_input(self.now, input);
+        self.devices[device.0].handle_input(self.now, input);
         self.drain_device(device);
     }
 
     pub(super) fn drain_device(&mut self, id: DeviceId) {
         for _ in 0..MOST_OUTPUTS {
             let device = &mut self.devices[id.0];
-            match device.agent.poll_output() {
+            match device.poll_output() {
                 Output::Connect { connection, .. } => self.connect_wire(id, connection),
                 Output::Transmit { connection, message } => {
                     self.note(id, "->", &message);

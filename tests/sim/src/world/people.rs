@@ -28,10 +28,7 @@ impl World {
     pub fn unregistered_phone(&mut self, user: &str, adjust: impl FnOnce(&mut Config)) -> DeviceId {
         let id = DeviceId(self.devices.len());
         let number = u8::try_from(id.0 + 1).unwrap_or(u8::MAX);
-        let aor = UriBuf::sip(user, DOMAIN).unwrap_or_else(|error| panic!("{user}: {error}"));
-        let instance = format!("urn:uuid:00000000-0000-1000-8000-{:012}", id.0);
-        let mut config = Config::new(aor, format!("ws://{DOMAIN}/sip"), instance);
-        config.password = Secret::new(PASSWORD);
+        let mut config = self.config_of(user, id);
         adjust(&mut config);
         let seed = [self.seed.wrapping_add(number); 32];
         let media = Media::new(id.0, [self.seed.wrapping_sub(number); 32]);
@@ -39,6 +36,14 @@ impl World {
         self.devices.push(Device::new(name, config, seed, media));
         self.command(id, UserAgent::start);
         id
+    }
+
+    pub(super) fn config_of(&self, user: &str, device: DeviceId) -> Config {
+        let aor = UriBuf::sip(user, DOMAIN).unwrap_or_else(|error| panic!("{user}: {error}"));
+        let instance = format!("urn:uuid:00000000-0000-1000-8000-{:012}", device.0);
+        let mut config = Config::new(aor, format!("ws://{DOMAIN}/sip"), instance);
+        config.password = Secret::new(PASSWORD);
+        config
     }
 
     /// Calls a target and returns at once.

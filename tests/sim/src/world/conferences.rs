@@ -1,0 +1,114 @@
+//! Conferences of our platform: the factory and each focus are devices whose users are services.
+
+use clearline_core::Config;
+use clearline_core::sip::UriBuf;
+use clearline_focus::{CONFERENCE_PREFIX, Controllers, Factory, Focus, Limits, Settings, Wanted};
+
+use super::World;
+use crate::device::{Device, DeviceId};
+use crate::media::Media;
+use crate::platform::Platform;
+use crate::service::Service;
+
+impl World {
+    /// The platform makes conferences from now on, at the address that is returned. Ours only.
+    pub fn offer_conferences(&mut self) -> UriBuf {
+        let (device, config) = self.service_device("conference");
+        let address = config.address_of_record.clone();
+        let seed = self.service_seed(device);
+        self.start_service(device, Service::Factory(Box::new(Factory::new(config, seed))));
+        self.until("conferences can be made", |world| {
+            let service = &world.devices[device.0].service;
+            service.as_ref().is_some_and(Service::is_ready)
+        });
+        address
+    }
+
+    /// The devices of the conferences that have been made.
+    pub fn conferences(&self) -> Vec<DeviceId> {
+        let devices = self.devices.iter().enumerate();
+        let focuses = devices.filter(|(_, device)| matches!(device.service, Some(Service::Focus { .. })));
+        focuses.map(|(at, _)| DeviceId(at)).collect()
+    }
+
+    /// After every step: who wants a conference is sent to one as soon as it can be called.
+    pub(super) fn tend_conferences(&mut self) {
+        for device in self.devices() {
+            match &mut self.devices[device.0].service {
+                Some(Service::Factory(factory)) => {
+                    if let Some(wanted) = factory.take_wanted() {
+                        self.hold_conference(wanted);
+                    }
+                }
+                Some(Service::Focus {
+                    focus,
+                    ticket,
+                    conference,
+                }) if focus.is_ready() => {
+                    if let Some(ticket) = ticket.take() {
+                        let conference = conference.clone();
+                        self.send_caller(ticket, &conference);
+                    }
+                }
+                Some(Service::Focus { .. }) | None => {}
+            }
+        }
+    }
+
+    fn hold_conference(&mut self, wanted: Wanted) {
+        let name = format!("{CONFERENCE_PREFIX}{}", self.devices.len());
+        let (device, config) = self.service_device(&name);
+        let conference = config.address_of_record.clone();
+        let settings = Settings {
+            conference: conference.clone(),
+            name: "Conference".to_owned(),
+            creator: wanted.creator,
+            password: config.password,
+            instance_id: config.instance_id,
+            controllers: Controllers::Creator,
+            limits: Limits::default(),
+        };
+        let focus = Box::new(Focus::new(settings, self.service_seed(device)));
+        let service = Service::Focus {
+            focus,
+            ticket: Some(wanted.ticket),
+            conference,
+        };
+        self.start_service(device, service);
+    }
+
+    fn send_caller(&mut self, ticket: u64, conference: &UriBuf) {
+        let is_factory = |device: &Device| matches!(device.service, Some(Service::Factory(_)));
+        let Some(at) = self.devices.iter().position(is_factory) else {
+            return;
+        };
+        if let Some(Service::Factory(factory)) = &mut self.devices[at].service {
+            factory.redirect(ticket, conference);
+        }
+        self.drain_device(DeviceId(at));
+    }
+
+    fn service_device(&mut self, name: &str) -> (DeviceId, Config) {
+        let Some(Platform::Proxy(platform)) = &mut self.platform else {
+            self.fail("the platform is ours");
+        };
+        crate::platform::add_user(platform, clearline_pbx::User::new(name).as_service());
+        let id = DeviceId(self.devices.len());
+        let config = self.config_of(name, id);
+        let media = Media::new(id.0, self.service_seed(id));
+        let device = Device::new(name.to_owned(), config.clone(), self.service_seed(id), media);
+        self.devices.push(device);
+        (id, config)
+    }
+
+    fn service_seed(&self, device: DeviceId) -> [u8; 32] {
+        let number = u8::try_from(device.0 + 101).unwrap_or(u8::MAX);
+        [self.seed.wrapping_add(number); 32]
+    }
+
+    fn start_service(&mut self, device: DeviceId, mut service: Service) {
+        service.start(self.now);
+        self.devices[device.0].service = Some(service);
+        self.drain_device(device);
+    }
+}
