@@ -21,28 +21,41 @@ const PROGRAMS: [(&str, &[&str]); 4] = [
 /// What is measured does not wander between processors.
 const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
 
-/// `cargo xtask bench [calls|survival|messages|agent|server|sockets]`; all without a name. What follows `calls` or `survival` is
+/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets]`; all without a name. What follows `calls` or `survival` is
 /// passed on.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((which, rest)) = arguments.split_first() else {
         for program in &PROGRAMS {
             in_process(workspace, program)?;
         }
+        focus(workspace)?;
         end_to_end::survival(workspace, arguments)?;
         return end_to_end::bench(workspace, arguments);
     };
     match which.as_str() {
         "calls" => return end_to_end::bench(workspace, rest),
+        "focus" => return focus(workspace),
         "survival" => return end_to_end::survival(workspace, rest),
         _ => {}
     }
     let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
         return Err(format!(
-            "there is no bench `{which}`, only calls, survival, messages, agent, server and sockets"
+            "there is no bench `{which}`, only calls, survival, focus, messages, agent, server and sockets"
         )
         .into());
     };
     in_process(workspace, program)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A conference of eight on the server's program.
+fn focus(workspace: &Workspace) -> Result<ExitCode> {
+    needs::satisfy(&[Purpose::Bench])?;
+    let mut command = workspace.cargo("bench");
+    command
+        .args(["--quiet", "--package", "clearline-server", "--bench", "focus"])
+        .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
+    step("bench focus", || run(&mut command, "read the error above"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,7 +2,7 @@
 
 use clearline_core::sip::HeaderName;
 
-use crate::room::{CONFERENCE, Room, user};
+use crate::room::{CONFERENCE, Room, View, user};
 
 fn refer_to(name: &str) -> String {
     format!("<{}>", user(name))
@@ -242,4 +242,46 @@ fn the_numbers_of_what_the_focus_sends_in_a_call_rise() {
     let bye = byes.iter().find(|bye| bye.call_id() == notify.call_id()).unwrap();
     numbers.push(bye.cseq().unwrap().number);
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
+#[test]
+fn who_takes_a_participants_place_is_who_the_platform_says() {
+    for (name, after) in [
+        ("bob", ["alice Connected", "bob Connected"]),
+        ("carol", ["alice Connected", "carol Connected"]),
+    ] {
+        let mut room = Room::new();
+        let (_alice, bob) = (room.joins("alice"), room.joins("bob"));
+        let subscription = room.subscribes("alice");
+        let mut view = View::default();
+        view.takes(&room.notified(&subscription));
+        room.secs(2);
+        let call_id = room.invite_replacing(&format!("<{}>", user(name)), &bob);
+        room.response(&call_id, "INVITE", 200);
+        bob.is_hung_up(&mut room);
+        room.secs(2);
+        if name != "bob" {
+            view.takes(&room.notified(&subscription));
+        }
+        assert_eq!(view.shows(), after);
+        assert_eq!(room.mixed(), [true, true]);
+    }
+}
+
+#[test]
+fn nobody_from_outside_takes_a_participants_place() {
+    let mut room = Room::new();
+    let (_alice, bob) = (room.joins("alice"), room.joins("bob"));
+    for from in ["", "<sip:eve@elsewhere.example>"] {
+        let call_id = room.invite_replacing(from, &bob);
+        room.response(&call_id, "INVITE", 403);
+    }
+    let call_id = room.ask(
+        &format!("<{}>", user("carol")),
+        "INVITE",
+        "Replaces: guess;to-tag=a;from-tag=b\r\n",
+        "",
+    );
+    room.response(&call_id, "INVITE", 481);
+    room.nothing();
 }

@@ -284,6 +284,12 @@ impl Room {
         call_id
     }
 
+    /// Somebody takes the place of a guest; the Call-ID.
+    pub(crate) fn invite_replacing(&mut self, from: &str, guest: &Guest) -> String {
+        let headers = format!("{OFFER}Require: replaces\r\n{}", guest.as_replaces());
+        self.ask(from, "INVITE", &headers, &description("sendrecv"))
+    }
+
     /// An INVITE by somebody; its Call-ID.
     pub(crate) fn invite(&mut self, from: &str) -> String {
         self.ask(from, "INVITE", OFFER, &description("sendrecv"))
@@ -483,6 +489,17 @@ impl Guest {
             local: format!("{name_addr};tag={tag}"),
             ..self.clone()
         }
+    }
+
+    /// A Replaces header that names its call, from the focus's view (RFC 3891).
+    pub(crate) fn as_replaces(&self) -> String {
+        let tag = |name_addr: &str| name_addr.split(";tag=").nth(1).unwrap_or_default().to_owned();
+        format!(
+            "Replaces: {};to-tag={};from-tag={}\r\n",
+            self.call_id,
+            tag(&self.remote),
+            tag(&self.local)
+        )
     }
 
     /// The focus hangs up.
