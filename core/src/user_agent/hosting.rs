@@ -2,7 +2,7 @@
 //! behalf of others and lets all who are there hear each other. Only programs that are a focus call this.
 
 use super::UserAgent;
-use crate::call::{Call, Errand};
+use crate::call::{Call, Errand, Replaces};
 use crate::error::CommandError;
 use crate::event::CallState;
 use crate::id::{CallId, ConferenceId};
@@ -77,6 +77,13 @@ impl UserAgent {
             return Err(481);
         }
         call.takes_number(request).then_some(id).ok_or(500)
+    }
+
+    /// The call whose place an INVITE is to take (RFC 3891), if it names one.
+    pub fn replaced_call(&self, invite: &Message) -> Option<CallId> {
+        let replaces = Replaces::of(invite).ok().flatten()?;
+        let named = self.calls.values().find(|call| call.is_named_by(&replaces));
+        named.map(Call::id)
     }
 
     /// The next request in the dialog of an answered call, for the application to send by itself: without Via.

@@ -1,6 +1,7 @@
 //! One conference: an agent that answers whoever may come, and what it does besides calls.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use clearline_core::dialog::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
@@ -19,9 +20,11 @@ use crate::subscription::{Subscriptions, contact};
 
 /// What participants have the focus do: as fast as a whole board is invited, and not as a storm.
 const REFERS: Rate = Rate {
-    interval: std::time::Duration::from_secs(2),
+    interval: Duration::from_secs(2),
     burst: 16,
 };
+/// How long whoever takes a participant's place needs for it.
+const SUCCESSION_TIME: Duration = Duration::from_secs(32);
 /// An agent mixes one conference only.
 const MIX: ConferenceId = ConferenceId(1);
 
@@ -58,7 +61,7 @@ enum Leave {
 }
 
 /// How long those who are hung up on have to agree.
-const HANG_UP_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+const HANG_UP_TIME: Duration = Duration::from_secs(2);
 
 impl Focus {
     /// A conference that nobody has come to. `seed` determines all its identifiers.
@@ -169,7 +172,7 @@ impl Focus {
         }
         let is_in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
         match message.method() {
-            Method::Invite if !is_in_dialog => self.turns_away(&message),
+            Method::Invite if !is_in_dialog => self.turns_away(now, &message),
             Method::Refer => {
                 if let Err(status) = self.refer(now, &message, is_in_dialog) {
                     self.desk.refuse(&message, status);
@@ -194,13 +197,13 @@ impl Focus {
     }
 
     /// Only users of this platform take part, as it vouches for them.
-    fn turns_away(&mut self, invite: &Message) -> bool {
+    fn turns_away(&mut self, now: Instant, invite: &Message) -> bool {
         let status = match sender(invite, &self.domain) {
             _ if self.attendance == Attendance::Over => 404,
             None => 403,
             Some(user) => {
-                if invite.header(HeaderName::Replaces).is_some() {
-                    self.roster.expect_successor(user);
+                if let Some(call) = self.agent.replaced_call(invite) {
+                    self.roster.expect_successor(call, user, now + SUCCESSION_TIME);
                 }
                 return false;
             }

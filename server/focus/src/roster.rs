@@ -5,7 +5,7 @@
 //! calls:   dialing-in ----------------> connected <--> on-hold     all of them --> disconnecting --> (not told any more)
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clearline_core::conference_info::{
     ConferenceInfo, ConferenceState, Description, Endpoint, EndpointStatus, Media, Scope, User,
@@ -14,17 +14,12 @@ use clearline_core::{CallDirection, CallId, CallInfo, CallState, Instant, MediaT
 
 use crate::address::{record_of, shown};
 
-/// Identities that callers who take another's place have shown, and that are remembered until they have.
-const MAX_SUCCESSORS: usize = 16;
-
 /// All parties.
 #[derive(Debug)]
 pub(crate) struct Roster {
     domain: String,
     parties: BTreeMap<CallId, Party>,
     last_number: u64,
-    /// Who may take the place of a party: the platform vouches for them.
-    successors: BTreeSet<String>,
 }
 
 /// One device of one user.
@@ -39,6 +34,8 @@ struct Party {
     is_answered: bool,
     /// Since when it has been without audio path.
     silent_since: Option<Instant>,
+    /// Who may have taken its place by then.
+    successor: Option<(String, Instant)>,
 }
 
 /// How many there are.
@@ -56,14 +53,13 @@ impl Roster {
             domain: domain.to_owned(),
             parties: BTreeMap::new(),
             last_number: 0,
-            successors: BTreeSet::new(),
         }
     }
 
-    /// Whoever the platform has vouched for as `user` may take a party's place.
-    pub(crate) fn expect_successor(&mut self, user: String) {
-        if self.successors.len() < MAX_SUCCESSORS {
-            self.successors.insert(user);
+    /// Somebody for whom the platform vouches as `user` asks for the place of a party.
+    pub(crate) fn expect_successor(&mut self, call: CallId, user: String, until: Instant) {
+        if let Some(party) = self.parties.get_mut(&call) {
+            party.successor = Some((user, until));
         }
     }
 
@@ -83,13 +79,18 @@ impl Roster {
                 status: EndpointStatus::Pending,
                 is_answered: false,
                 silent_since: None,
+                successor: None,
             }
         });
         // What a party says of itself later (RFC 4916) nobody vouches for.
-        let is_vouched = |user: &String| !party.is_answered || self.successors.remove(user);
+        let is_vouched = |user: &String| {
+            let mut successor = party.successor.iter();
+            !party.is_answered || successor.any(|(it, until)| it == user && now < *until)
+        };
         if let Some(user) = told.filter(is_vouched) {
             party.name = shown(&info.remote.display_name);
             party.user = user;
+            party.successor = None;
         }
         party.is_answered |= info.state == CallState::Active;
         party.status = status(info);

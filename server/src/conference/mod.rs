@@ -200,9 +200,10 @@ impl Conference {
             limits: self.options.limits,
         };
         let (switch, name) = (self.switch.clone(), self.name.clone());
-        let parties = settings.limits.parties;
+        // A party whose audio moves has a fresh session before it leaves the old one.
+        let seats = settings.limits.parties * 2;
         let focus = Focus::new(settings, random::bytes());
-        self.last(Runner::new(focus, switch.clone(), parties)).await;
+        self.last(Runner::new(focus, switch.clone(), seats)).await;
         switch.remove_user(name).await;
     }
 

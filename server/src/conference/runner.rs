@@ -35,7 +35,7 @@ pub(super) struct Runner<A> {
 }
 
 impl<A: Agent> Runner<A> {
-    pub(super) fn new(agent: A, switch: Switch, parties: usize) -> Self {
+    pub(super) fn new(agent: A, switch: Switch, seats: usize) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
         Self {
             agent,
@@ -43,7 +43,7 @@ impl<A: Agent> Runner<A> {
             switch,
             line: None,
             // The focus itself neither speaks nor listens.
-            media: WebRtcMedia::builder(Silence).conference_seats(parties).build(),
+            media: WebRtcMedia::builder(Silence).conference_seats(seats).build(),
             reports,
             reported,
         }

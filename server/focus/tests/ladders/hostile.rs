@@ -70,6 +70,23 @@ fn who_says_to_be_somebody_else_in_the_call_is_not() {
 }
 
 #[test]
+fn who_could_not_take_a_place_lends_nobody_the_name() {
+    let mut room = Room::new();
+    let (_alice, mut bob, carol) = (room.joins("alice"), room.joins("bob"), room.joins("carol"));
+    // Alice asks for carol's place, and for one that there is not.
+    let call_id = room.invite_replacing("<sip:alice@clearline.localhost>", &carol);
+    room.response(&call_id, "INVITE", 200);
+    let nowhere = "Replaces: guess;to-tag=a;from-tag=b\r\n";
+    let call_id = room.ask("<sip:alice@clearline.localhost>", "INVITE", nowhere, "");
+    room.response(&call_id, "INVITE", 481);
+    let mut liar = bob.renamed("<sip:alice@clearline.localhost>");
+    let call_id = liar.sends(&mut room, "UPDATE", "", "");
+    room.response(&call_id, "UPDATE", 200);
+    bob.cseq = liar.cseq;
+    bob.refers(&mut room, &format!("<{}>", user("dave")), 403);
+}
+
+#[test]
 fn names_are_bounded_and_clean() {
     let mut room = Room::new();
     let name = format!("\"Eve\u{202e}\u{200b} <b>{}\"", "x".repeat(10_000));
