@@ -30,11 +30,13 @@ const WASM_FEATURES: &[&str] = &[
 /// What is downloaded counts, compressed, and that is another aim than the shortest module. One body in another or one
 /// value computed once make the code shorter but each place of it unlike the others: inlining what has one caller costs
 /// 17 kB of 215, common subexpressions 1 kB. Cutting the data at its zeros costs half a kilobyte more than the zeros do.
+/// By name the instances of one generic function stand side by side, which saves more than a kilobyte.
 const WASM_OPTIMISATION: &[&str] = &[
     "-Oz",
     "--one-caller-inline-max-function-size=10",
     "--skip-pass=local-cse",
     "--skip-pass=memory-packing",
+    "--reorder-functions-by-name",
 ];
 
 /// How the server is compiled. `Quick` is the default: every dependency is optimised (`profile.dev.package`), so
