@@ -50,7 +50,7 @@ impl RequestBuilder {
 
     /// Adds a header line. Content-Length is left out: it is written by [`RequestBuilder::build`].
     pub fn header(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.lines.header(name, value);
+        self.lines.header(name, &value);
         self
     }
 
@@ -62,7 +62,7 @@ impl RequestBuilder {
 
     /// Sets the body and adds its Content-Type.
     pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
-        self.lines.header(HeaderName::ContentType, content_type);
+        self.lines.header(HeaderName::ContentType, &content_type);
         self.body = body.to_vec();
         self
     }
@@ -125,13 +125,13 @@ impl ResponseBuilder {
 
     /// Adds a header line. Content-Length is left out: it is written by [`ResponseBuilder::build`].
     pub fn header(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.headers.header(name, value);
+        self.headers.header(name, &value);
         self
     }
 
     /// Sets the body and adds its Content-Type.
     pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
-        self.headers.header(HeaderName::ContentType, content_type);
+        self.headers.header(HeaderName::ContentType, &content_type);
         self.body = body.to_vec();
         self
     }
@@ -226,8 +226,8 @@ impl Lines {
 
     pub(super) fn status_line(&mut self, status: u16, reason: &str) -> StartLine {
         let version = self.span(|bytes| bytes.extend_from_slice(b"SIP/2.0"));
-        push_clean(&mut self.bytes, format_args!(" {status:03} "));
-        let reason = self.span(|bytes| push_clean(bytes, reason));
+        push_clean(&mut self.bytes, &format_args!(" {status:03} "));
+        let reason = self.span(|bytes| push_clean(bytes, &reason));
         self.bytes.extend_from_slice(b"\r\n");
         StartLine::Response {
             version,
@@ -237,7 +237,7 @@ impl Lines {
     }
 
     /// A header with a cleaned value; Content-Length is left to [`Lines::finish`].
-    pub(super) fn header(&mut self, name: HeaderName<'_>, value: impl fmt::Display) {
+    pub(super) fn header(&mut self, name: HeaderName<'_>, value: &dyn fmt::Display) {
         if name != HeaderName::ContentLength {
             self.line(name, |bytes| push_clean(bytes, value));
         }
@@ -295,7 +295,7 @@ impl Lines {
     }
 
     pub(super) fn finish(mut self, start: StartLine, body: &[u8]) -> Message {
-        self.line(HeaderName::ContentLength, |bytes| push_clean(bytes, body.len()));
+        self.line(HeaderName::ContentLength, |bytes| push_clean(bytes, &body.len()));
         self.bytes.extend_from_slice(b"\r\n");
         let body_start = self.bytes.len();
         self.bytes.extend_from_slice(body);
@@ -336,7 +336,7 @@ pub(super) fn push_line(
 }
 
 /// Writes a value whose control characters become spaces.
-pub(super) fn push_clean(bytes: &mut Vec<u8>, value: impl fmt::Display) {
+pub(super) fn push_clean(bytes: &mut Vec<u8>, value: &dyn fmt::Display) {
     let start = bytes.len();
     // Writing to a vector cannot fail, and a Display that gives up half-way has still written text.
     let _ = write!(bytes, "{value}");

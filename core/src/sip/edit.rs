@@ -61,14 +61,14 @@ impl MessageEditor {
     /// Adds a line before the first of that name, or before all others.
     pub fn prepend(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
         let at = self.position(name).unwrap_or(0);
-        let line = self.add(name, value);
+        let line = self.add(name, &value);
         self.lines.insert(at, line);
         self
     }
 
     /// Adds a line at the end.
     pub fn append(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        let line = self.add(name, value);
+        let line = self.add(name, &value);
         self.lines.push(line);
         self
     }
@@ -77,7 +77,7 @@ impl MessageEditor {
     pub fn set(mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
         let at = self.position(name).unwrap_or(self.lines.len());
         self = self.remove(name);
-        let line = self.add(name, value);
+        let line = self.add(name, &value);
         self.lines.insert(at, line);
         self
     }
@@ -97,12 +97,12 @@ impl MessageEditor {
     /// Removes the first comma-separated element of that name, and its line if it was the only one: pops the top Via
     /// or Route.
     pub fn remove_first_element(self, name: HeaderName<'_>) -> Self {
-        self.change_first_element(name, None::<&str>)
+        self.change_first_element(name, None)
     }
 
     /// Replaces the first comma-separated element of that name; nothing happens if there is none.
     pub fn replace_first_element(self, name: HeaderName<'_>, value: impl fmt::Display) -> Self {
-        self.change_first_element(name, Some(value))
+        self.change_first_element(name, Some(&value))
     }
 
     /// Replaces the body and its Content-Type.
@@ -144,14 +144,14 @@ impl MessageEditor {
         lines.finish(start, body)
     }
 
-    fn add(&mut self, name: HeaderName<'_>, value: impl fmt::Display) -> Line {
+    fn add(&mut self, name: HeaderName<'_>, value: &dyn fmt::Display) -> Line {
         Line {
             source: Source::Added,
             line: push_line(&mut self.added, name, |bytes| push_clean(bytes, value)),
         }
     }
 
-    fn change_first_element(mut self, name: HeaderName<'_>, value: Option<impl fmt::Display>) -> Self {
+    fn change_first_element(mut self, name: HeaderName<'_>, value: Option<&dyn fmt::Display>) -> Self {
         let Some((at, rest)) = self.first_element(name) else {
             return self;
         };
