@@ -378,6 +378,8 @@ pub struct Participant {
     pub identity: Identity,
     /// It is this user, on this device or another.
     pub is_self: bool,
+    /// They may have others brought in and sent away. Where that is said of nobody, the conference does not tell.
+    pub is_moderator: bool,
     /// Where they stand.
     pub state: ParticipantState,
 }

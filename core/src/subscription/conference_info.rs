@@ -12,6 +12,8 @@ pub const PACKAGE: &str = "conference";
 pub const MEDIA_TYPE: &str = "application/conference-info+xml";
 
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:conference-info";
+/// The role of those who may have others brought in and sent away; the RFC leaves the words to the conference (section 5.6.3).
+pub const MODERATOR: &str = "moderator";
 /// Users that are kept of one conference, and read of one document.
 const MAX_USERS: usize = 256;
 /// Endpoints of one user, media of one endpoint.

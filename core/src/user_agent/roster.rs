@@ -8,7 +8,7 @@ use crate::id::{CallId, SubscriptionId};
 use crate::sip::UriBuf;
 use crate::sorted_map::SortedMap;
 use crate::subscription::conference_info::{
-    Conference, ConferenceInfo, EndpointStatus, MEDIA_TYPE, PACKAGE, Taken, User,
+    Conference, ConferenceInfo, EndpointStatus, MEDIA_TYPE, MODERATOR, PACKAGE, Taken, User,
 };
 
 /// By the call with the focus.
@@ -107,6 +107,7 @@ fn participant(user: &User, own: &str) -> Option<Participant> {
     Some(Participant {
         state: states.max()?,
         is_self: is_same_party(&user.entity, own),
+        is_moderator: user.roles.iter().flatten().any(|role| role == MODERATOR),
         identity: named(user.display_text.as_deref().unwrap_or_default(), &user.entity),
     })
 }

@@ -148,6 +148,22 @@ fn who_is_on_a_second_device_stands_where_the_first_does() {
 }
 
 #[test]
+fn who_may_send_others_away_is_told() {
+    let mut room = Room::new();
+    assert!(room.participants().iter().all(|it| !it.is_moderator));
+    let with_role = |role| {
+        user("bob", "connected").replace(
+            "<endpoint",
+            &format!("<roles><entry>{role}</entry></roles><endpoint"),
+        )
+    };
+    room.tell_document(&document("partial", 2, &with_role("moderator")), 200);
+    assert!(room.participants()[1].is_moderator);
+    room.tell_document(&document("partial", 3, &with_role("participant")), 200);
+    assert!(!room.participants()[1].is_moderator);
+}
+
+#[test]
 fn a_gap_and_what_cannot_be_read_are_asked_for_again() {
     for (document, is_bad) in [
         (document("partial", 3, &user("carol", "connected")), true),

@@ -160,6 +160,7 @@ fn participant(participant: &Participant) -> String {
         identity,
         is_self,
         state,
+        ..
     } = participant;
     let name = [&identity.display_name, &identity.user, &identity.uri];
     let name = name.into_iter().find(|text| !text.is_empty());

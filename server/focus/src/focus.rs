@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use clearline_core::conference_info::{MODERATOR, User};
 use clearline_core::dialog::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
 use clearline_core::{
@@ -279,6 +280,19 @@ impl Focus {
         Ok((user, Way::Own(Box::new(dialog))))
     }
 
+    /// Who is there, and who of them may have others invited and removed.
+    fn users(&self) -> Vec<User> {
+        let mut users = self.roster.users();
+        for user in &mut users {
+            let role = match self.may_control(&user.entity) {
+                true => MODERATOR,
+                false => "participant",
+            };
+            user.roles = Some(vec![role.to_owned()]);
+        }
+        users
+    }
+
     fn may_control(&self, user: &str) -> bool {
         let creator = self.settings.creator.as_str();
         let is_led = self.settings.controllers == Controllers::Creator && self.roster.has_present(creator);
@@ -366,7 +380,7 @@ impl Focus {
         if self.attendance == Attendance::Over {
             return self.subscriptions.end_all(now, &mut self.desk, &about);
         }
-        let users = self.roster.users();
+        let users = self.users();
         let may_know = |user: &str| self.roster.has(user);
         self.subscriptions
             .advance(now, &mut self.desk, &about, &users, may_know);
@@ -432,10 +446,7 @@ impl Focus {
     fn deadline(&self) -> Option<Deadline> {
         let own = [
             (self.desk.deadline(), Timer::Transaction),
-            (
-                self.subscriptions.deadline(&self.roster.users()),
-                Timer::Subscription,
-            ),
+            (self.subscriptions.deadline(&self.users()), Timer::Subscription),
             (self.attendance.deadline(), Timer::Call),
             (
                 self.roster

@@ -153,6 +153,11 @@ fn who_has_made_it_leaves_and_the_others_go_on() {
         talking(world, it.bob, it.carol);
         silent(world, it.alice, it.bob);
         until_shown(world, it.bob, &["bob", "carol"]);
+        // Somebody has to be able to.
+        world.until("everybody may send others away", |world| {
+            let participants = &world.info(it.bob, it.at_bob).participants;
+            participants.iter().all(|who| who.is_moderator)
+        });
     });
 }
 
@@ -195,6 +200,12 @@ fn a_party_that_may_not_is_refused() {
     run(0, 5, |world| {
         let (it, _) = Three::meeting(world);
         until_shown(world, it.bob, &["alice", "bob", "carol"]);
+        let participants = &world.info(it.bob, it.at_bob).participants;
+        assert!(
+            participants
+                .iter()
+                .all(|who| who.is_moderator == (who.identity.user == "alice"))
+        );
         let result = world.attempt(it.bob, |agent, now| {
             agent.remove_participant(now, it.at_bob, "sip:carol@clearline.localhost")
         });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { CallState, EndCause } from '@clearline/phone';
-import { audioIsLost, endText, endedBadly, stateText } from '../src/model/call-text.js';
+import { audioIsLost, controlsRoom, endText, endedBadly, stateText } from '../src/model/call-text.js';
 
 const outgoing = (cause: EndCause, answeredAt: number | null = null) => ({ direction: 'outgoing', answeredAt, end: { cause } }) as const;
 const incoming = (cause: EndCause, answeredAt: number | null = null) => ({ direction: 'incoming', answeredAt, end: { cause } }) as const;
@@ -37,4 +37,17 @@ test.each([
   const call: CallState = { ...active, ...change };
   expect(stateText(call)).toBe(text);
   expect(audioIsLost(call)).toBe(lost);
+});
+
+test.each([
+  ['of whom nothing is told', [false, false], true],
+  ['who may', [true, false], true],
+  ['with another who may', [false, true], false],
+  ['with another who may too', [true, true], true],
+] as const)('people are brought in and sent away by one %s', (_what, [self, other], may) => {
+  const identity = { displayName: '', user: '', uri: '' };
+  const participant = (isSelf: boolean, isModerator: boolean) => ({ identity, isSelf, isModerator, state: 'connected' as const });
+  const call: CallState = { ...active, focus: true, participants: [participant(true, self), participant(false, other)] };
+  expect(controlsRoom(call)).toBe(may);
+  expect(controlsRoom({ ...call, focus: false })).toBe(false);
 });

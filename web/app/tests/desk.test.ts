@@ -119,7 +119,7 @@ test('who comes into a conference and who goes is announced once', () => {
   const announcer = new Announcer(store.state, contacts);
   const said: string[] = [];
   announcer.state.subscribe(() => said.push(announcer.state.value!.text));
-  const someone = (user: string, state: 'ringing' | 'connected', isSelf = false) => ({ identity: { displayName: user, user, uri: `sip:${user}@example.test` }, isSelf, state });
+  const someone = (user: string, state: 'ringing' | 'connected', isSelf = false) => ({ identity: { displayName: user, user, uri: `sip:${user}@example.test` }, isSelf, isModerator: false, state });
   const [me, dora, emil] = [someone('101', 'connected', true), someone('dora', 'connected'), someone('emil', 'connected')];
   const room = phone.add({ focus: true, remote: { displayName: '', user: 'conf-7', uri: 'sip:conf-7@example.test' } });
   phone.change(room.id, { participants: [me] });

@@ -3,7 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { CallState, TransferRequest, TransferState } from '@clearline/phone';
 import { amount, decimal, percent, t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform, type ActionId } from '../model/actions.js';
-import { audioIsLost, stateText } from '../model/call-text.js';
+import { audioIsLost, controlsRoom, stateText } from '../model/call-text.js';
 import { divertedText, redirectedText } from '../model/diversion-text.js';
 import type { CallPanel, Desk } from '../model/desk.js';
 import { microphoneText } from '../model/microphone.js';
@@ -225,7 +225,7 @@ export class CallCard extends Component {
       ${active ? this.#control('action.hold', 'pause', 'hold', false) : nothing}
       ${active || call.earlyMedia ? this.#control('action.keypad', 'keypad', 'keypad', panel === 'keypad', panel === 'keypad') : nothing}
       ${active && call.transferable && !ACTIONS.cancelTransfer.enabled(this.desk, call) ? this.#control('action.transfer', 'transfer', 'transfer', panel === 'transfer', panel === 'transfer') : nothing}
-      ${active ? this.#control(call.focus ? 'conference.add' : 'action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
+      ${active ? this.#control(controlsRoom(call) ? 'conference.add' : 'action.add', 'add', 'add', panel === 'add', panel === 'add') : nothing}
       <button type="button" class="control ${this.detail === 'audio' ? 'on' : ''}" aria-expanded=${this.detail === 'audio'} @click=${() => this.#toggle('audio')}>
         ${icon('speaker')}<span>${t('action.audio')}</span>
       </button>

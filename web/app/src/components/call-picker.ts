@@ -3,6 +3,7 @@ import { customElement, property, query } from 'lit/decorators.js';
 import type { CallState } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
 import { ACTIONS, perform } from '../model/actions.js';
+import { controlsRoom } from '../model/call-text.js';
 import type { Desk } from '../model/desk.js';
 import { sameNumber } from '../model/number.js';
 import type { PartySearch } from '../model/party-search.js';
@@ -75,7 +76,7 @@ export class CallPicker extends Component {
   override render(): unknown {
     const transfer = this.kind === 'transfer';
     const { name } = this.desk.contacts.person(this.call.remote);
-    const label = this.call.focus ? t('conference.addLabel') : t('add.label');
+    const label = controlsRoom(this.call) ? t('conference.addLabel') : t('add.label');
     return html`
       <cl-party-field
         framed
@@ -87,7 +88,7 @@ export class CallPicker extends Component {
         @take=${({ detail }: CustomEvent<Taken>) => this.#take(detail.second)}
         @leave=${() => this.desk.closePanel()}
       ></cl-party-field>
-      ${transfer ? [this.#ways(), this.#push()] : this.call.focus ? nothing : html`<p>${t('add.hint', { name })}</p>`}
+      ${transfer ? [this.#ways(), this.#push()] : controlsRoom(this.call) ? nothing : html`<p>${t('add.hint', { name })}</p>`}
     `;
   }
 
@@ -120,7 +121,7 @@ export class CallPicker extends Component {
       if (this.#search?.state.value.text) desk.notices.show({ id: 'call', tone: 'warning', text: 'dial.nothingFound' });
       return;
     }
-    if (this.kind === 'add' && call.focus) {
+    if (this.kind === 'add' && controlsRoom(call)) {
       desk.closePanel();
       void desk.switchboard.invite(call.id, party);
       return;

@@ -3,6 +3,7 @@ import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { CallState, Participant } from '@clearline/phone';
 import { t, type MessageKey } from '../i18n/i18n.js';
+import { controlsRoom } from '../model/call-text.js';
 import type { Desk } from '../model/desk.js';
 import { base, buttons } from '../styles/shared.js';
 import { callCard } from '../styles/call-card.js';
@@ -89,7 +90,7 @@ export class Participants extends Component {
         <span class="truncate">${participant.isSelf ? t('conference.you', { name }) : name}</span>
         ${state ? html`<span class="state">${t(state)}</span>` : nothing}
       </div>
-      ${participant.isSelf
+      ${participant.isSelf || !controlsRoom(this.call)
         ? nothing
         : html`<button type="button" class="round" aria-label=${remove} title=${remove} ?disabled=${participant.state === 'leaving'} @click=${() => void this.desk.switchboard.sendAway(this.call.id, participant)}>
             ${icon('close')}

@@ -66,6 +66,11 @@ export function isOwnConference(call: CallState): boolean {
   return call.focus && call.succeeds !== null;
 }
 
+/** Whether this user may bring people into the conference a call leads to, and send them away: nobody says otherwise. */
+export function controlsRoom({ focus, participants }: CallState): boolean {
+  return focus && participants.some(({ isModerator, isSelf }) => isModerator && isSelf) === participants.some(({ isModerator }) => isModerator);
+}
+
 /** The state of a live call in one or two words. */
 export function stateText(call: CallState): MessageKey {
   switch (call.state) {

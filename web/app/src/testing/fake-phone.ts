@@ -290,7 +290,7 @@ export class FakeCall implements Call {
   addParticipant(target: string): Promise<void> {
     return this.#do(`addParticipant ${this.id} ${target}`, () => {
       const identity = { displayName: '', user: target, uri: `sip:${target}@example.test` };
-      this.phone.change(this.id, { participants: [...this.state.participants, { identity, isSelf: false, state: 'ringing' }] });
+      this.phone.change(this.id, { participants: [...this.state.participants, { identity, isSelf: false, isModerator: false, state: 'ringing' }] });
     });
   }
 

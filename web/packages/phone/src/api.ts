@@ -130,6 +130,8 @@ export interface Participant {
   readonly identity: Identity;
   /** This user, here or on another device. */
   readonly isSelf: boolean;
+  /** They may have others brought in and sent away. Where that is said of nobody, the platform does not tell. */
+  readonly isModerator: boolean;
   readonly state: 'joining' | 'ringing' | 'connected' | 'on-hold' | 'muted' | 'leaving';
 }
 

@@ -348,7 +348,7 @@ describe('placing a call', () => {
   test('people are brought into a conference of the platform and sent away', async () => {
     const phone = await newPhone();
     const identity = { displayName: 'Bob', user: 'bob', uri: 'sip:bob@example.com' };
-    const participants = [{ identity, isSelf: false, state: 'connected' }] as const;
+    const participants = [{ identity, isSelf: false, isModerator: false, state: 'connected' }] as const;
     await host.says({ type: 'call', state: callState({ state: 'active', answeredAt: 5, focus: true, participants }) });
     const room = phone.callById(CALL)!;
     expect(room.state.participants).toEqual(participants);
