@@ -45,6 +45,7 @@ async fn main() {
     for number in 0..PARTIES {
         people.push(Person::new(&server, number).await);
     }
+    let direct = direct_delays(&people[..2]).await;
     let calls = confer(&people).await;
     sleep(Duration::from_secs(2)).await;
 
@@ -72,12 +73,11 @@ async fn main() {
             delays.extend(word(speaker, &people).await);
         }
     }
-    delays.sort_unstable();
-    let at = |share: usize| delays[(delays.len() - 1) * share / 100].as_millis();
     row(
-        "mouth to ear, ms: half of all words; 95 of 100; all",
-        format!("{}; {}; {}", at(50), at(95), at(100)),
+        "mouth to ear in the conference, ms: half of all words; 95 of 100; all",
+        spread(&mut delays),
     );
+    row("mouth to ear in a call of two, the same", direct);
     row(
         "words heard of those said to somebody",
         format!("{} of {}", delays.len(), WORDS * PARTIES * (PARTIES - 1)),
@@ -89,6 +89,31 @@ async fn main() {
     if let Some(folder) = std::env::var_os("CLEARLINE_BENCH_TABLES") {
         std::fs::write(PathBuf::from(folder).join("focus.md"), &table).unwrap();
     }
+}
+
+fn spread(delays: &mut [Duration]) -> String {
+    delays.sort_unstable();
+    let at = |share: usize| delays[(delays.len() - 1) * share / 100].as_millis();
+    format!("{}; {}; {}", at(50), at(95), at(100))
+}
+
+/// How late two hear each other who call each other, without the server between them.
+async fn direct_delays(pair: &[Person]) -> String {
+    let call = pair[0].phone.call(&pair[1].name).await.unwrap();
+    let connected = call.when(|info| info.media == MediaTransport::Connected);
+    timeout(PATIENCE, connected).await.unwrap().unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let mut delays = Vec::new();
+    for _ in 0..WORDS * 2 {
+        for speaker in pair {
+            delays.extend(word(speaker, pair).await);
+        }
+    }
+    call.hang_up().await.unwrap();
+    let mut state = pair[1].phone.watch();
+    let free = state.wait_for(|state| state.calls.is_empty());
+    drop(timeout(PATIENCE, free).await.unwrap().unwrap());
+    spread(&mut delays)
 }
 
 /// All in one conference, with audio: the first one makes it, the others are called.
@@ -275,7 +300,7 @@ impl Server {
             .arg(list)
             .arg("--data-dir")
             .arg(&folder)
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

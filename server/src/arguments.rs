@@ -96,7 +96,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=32))]
     conference_parties: u16,
 
-    /// Conferences at the same time; each party costs about a hundredth of a processor
+    /// Conferences at the same time; each party takes about a hundredth of a processor
     #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     conferences_at_once: u16,
 }
