@@ -16,6 +16,8 @@
 //! | [`xml`] | the XML of event packages | XML 1.0 |
 //! | [`media`] | the audio engine; knows nothing of signalling | RFC 3550, 6716 |
 #![forbid(unsafe_code)]
+// See the module `cut`.
+#![cfg_attr(not(test), warn(clippy::string_slice))]
 
 pub mod dialog;
 pub mod media;
@@ -30,6 +32,7 @@ pub mod xml;
 mod call;
 mod census;
 mod config;
+mod cut;
 mod endpoint;
 mod error;
 mod event;

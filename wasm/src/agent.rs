@@ -1,7 +1,7 @@
 //! The core's `UserAgent` for JavaScript.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use clearline_core::{
@@ -485,8 +485,26 @@ fn id<T: FromStr<Err: Display>>(text: &str) -> Result<T, JsValue> {
 
 /// A unit variant by the name it has in JSON.
 pub(crate) fn named<T: DeserializeOwned>(name: &str) -> Result<T, JsValue> {
-    let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    let name: StrDeserializer<'_, UnknownName> = name.into_deserializer();
     T::deserialize(name).map_err(|_| JsValue::from_str("unknown name"))
+}
+
+/// That is all there is to say: the names that there are would have to be downloaded.
+#[derive(Debug)]
+struct UnknownName;
+
+impl Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown name")
+    }
+}
+
+impl std::error::Error for UnknownName {}
+
+impl serde::de::Error for UnknownName {
+    fn custom<T: Display>(_: T) -> Self {
+        Self
+    }
 }
 
 /// `PhoneErrorCode` of the TypeScript side.

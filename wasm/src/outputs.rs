@@ -68,5 +68,5 @@ fn related(info: &CallInfo) -> Option<String> {
 
 /// JSON text: events are rare, and `JSON.parse` of a short text is cheaper than building an object across the edge.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, JsValue> {
-    serde_json::to_string(value).map_err(|error| JsValue::from_str(&error.to_string()))
+    serde_json::to_string(value).map_err(|_| JsValue::from_str("what happened cannot be written as JSON"))
 }

@@ -3,6 +3,7 @@
 
 use super::identity::bounded;
 use super::{HeaderName, Message};
+use crate::cut;
 use crate::sip::Params;
 
 /// Whether the caller wants an answer without a person.
@@ -31,7 +32,7 @@ impl AnswerMode {
 
 /// RFC 5373 section 4.
 fn answer_mode(value: &str) -> Option<AnswerMode> {
-    let (mode, params) = value.split_at(value.find(';').unwrap_or(value.len()));
+    let (mode, params) = cut::before(value, ';');
     if !mode.trim().eq_ignore_ascii_case("auto") {
         return Some(AnswerMode::Manual);
     }

@@ -507,7 +507,7 @@ fn invite(endpoint: &mut Endpoint, target: &UriBuf, contact: String, anonymous: 
 /// Without an offer a reliable provisional response would have to bring one (RFC 3262 section 5), long before the
 /// microphone is to be opened: it is not asked for.
 fn supported_without_offer() -> String {
-    let tags = SUPPORTED.split(", ").filter(|tag| *tag != "100rel");
+    let tags = SUPPORTED.split(',').map(str::trim).filter(|tag| *tag != "100rel");
     tags.collect::<Vec<_>>().join(", ")
 }
 

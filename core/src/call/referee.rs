@@ -16,6 +16,7 @@ use super::{
     Call, CallId, CallState, CommandError, EndCause, Endpoint, HeaderName, MediaAction, Message,
     OperationError, OperationId, Stage, identity,
 };
+use crate::cut;
 use crate::dialog::Dialog;
 use crate::endpoint::Purpose;
 use crate::event::{CallInfo, Event, Identity, TransferRequest};
@@ -113,7 +114,7 @@ impl Call {
 
     /// Whether the other side's Target-Dialog names this call (RFC 4538 section 3: the tags are from its view).
     pub(crate) fn is_target_dialog(&self, value: &str) -> bool {
-        let (call_id, params) = value.split_at(value.find(';').unwrap_or(value.len()));
+        let (call_id, params) = cut::before(value, ';');
         let Some(params) = Params::after_value(params) else {
             return false;
         };

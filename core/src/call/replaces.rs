@@ -29,6 +29,7 @@ use super::{
     Stage, identity, session_description,
 };
 use crate::config::ReplacesPolicy;
+use crate::cut;
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::event::Identity;
@@ -78,7 +79,7 @@ impl Replaces {
     /// Section 6.1: `to-tag` is the tag of whoever receives the header, `from-tag` that of its peer; `0` stands for the
     /// missing tag of RFC 2543.
     pub(super) fn parse(value: &str) -> Option<Self> {
-        let (call_id, params) = value.split_at(value.find(';').unwrap_or(value.len()));
+        let (call_id, params) = cut::before(value, ';');
         let params = Params::after_value(params)?;
         let tag = |name| params.value(name).map(|tag| if tag == "0" { "" } else { tag });
         let dialog = DialogId {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::pseudonyms::Pseudonyms;
 use crate::config::{Config, Token};
+use crate::cut;
 use crate::io::{Input, MediaError, MediaEvent, MediaOutcome};
 use crate::secret::Secret;
 use crate::sip::{HeaderName, SIPFRAG, UriBuf, escape_header, percent_decode, reason_phrase};
@@ -144,9 +145,7 @@ impl Redactor {
         redacted.push = None;
         for server in &mut redacted.servers {
             // What follows a question mark may be a token.
-            let (place, query) = server
-                .url
-                .split_at(server.url.find('?').unwrap_or(server.url.len()));
+            let (place, query) = cut::before(&server.url, '?');
             server.url = self.text(place) + &self.pseudonyms.word(query);
         }
         redacted
@@ -273,7 +272,7 @@ impl Redactor {
         let Some(head_end) = ends.min() else {
             return self.pseudonyms.shaped(&text);
         };
-        let (head, body) = text.split_at(head_end);
+        let (head, body) = cut::at(&text, head_end);
         let mut lines = head.split_inclusive('\n');
         let mut redacted = String::with_capacity(text.len());
         for line in lines.by_ref() {
@@ -352,7 +351,7 @@ impl Redactor {
 
     /// A name, an address and parameters.
     fn address(&mut self, element: &str) -> String {
-        let (name, rest) = element.split_at(name_end(element));
+        let (name, rest) = cut::at(element, name_end(element));
         self.pseudonyms.word(name) + &self.text(rest)
     }
 
@@ -391,7 +390,7 @@ impl Redactor {
 
     /// The status a fragment begins with; nothing else of it is read.
     fn fragment(&mut self, body: &str) -> String {
-        let (line, rest) = body.split_at(body.find(['\r', '\n']).unwrap_or(body.len()));
+        let (line, rest) = cut::at(body, body.find(['\r', '\n']).unwrap_or(body.len()));
         self.start_line(line) + &self.pseudonyms.shaped(rest)
     }
 
@@ -463,10 +462,10 @@ impl Redactor {
     }
 
     fn description_line(&mut self, line: &str) -> String {
-        let (kind, value) = line.split_at(line.find('=').map_or(0, |at| at + 1));
+        let (kind, value) = cut::at(line, line.find('=').map_or(0, |at| at + 1));
         match kind {
             "o=" => {
-                let (user, rest) = value.split_at(value.find(' ').unwrap_or(0));
+                let (user, rest) = cut::at(value, value.find(' ').unwrap_or(0));
                 kind.to_owned() + &self.pseudonyms.word(user) + &self.text(rest)
             }
             "s=" | "i=" | "u=" | "e=" | "p=" | "k=" => kind.to_owned() + &self.pseudonyms.shaped(value),
@@ -474,7 +473,7 @@ impl Redactor {
                 .iter()
                 .any(|it| value.starts_with(it)) =>
             {
-                let (name, secret) = value.split_at(value.find(':').map_or(0, |at| at + 1));
+                let (name, secret) = cut::at(value, value.find(':').map_or(0, |at| at + 1));
                 match secret.split_once("inline:") {
                     Some((suite, key)) => format!("{kind}{name}{suite}inline:{}", self.pseudonyms.word(key)),
                     None => format!("{kind}{name}{}", self.pseudonyms.word(secret)),
@@ -513,7 +512,7 @@ impl Redactor {
     /// The user part of a URI that `rest` begins with, scheme included: how long it is, and what takes its place.
     fn uri_in(&mut self, rest: &str) -> Option<(usize, String)> {
         let colon = rest.find(':').filter(|at| *at <= 6)?;
-        let (scheme, after) = rest.split_at(colon + 1);
+        let (scheme, after) = cut::at(rest, colon + 1);
         let is = |known: &str| scheme[..colon].eq_ignore_ascii_case(known);
         if is("tel") {
             let number = &after[..after.find([';', '>', '"', ' ', ',']).unwrap_or(after.len())];
@@ -542,7 +541,7 @@ impl Redactor {
 
     /// A user part, with parameters or a password behind it.
     fn user(&mut self, user: &str) -> String {
-        let (name, more) = user.split_at(user.find([';', ':']).unwrap_or(user.len()));
+        let (name, more) = cut::at(user, user.find([';', ':']).unwrap_or(user.len()));
         self.pseudonyms.word(name) + &self.pseudonyms.word(more)
     }
 
@@ -592,7 +591,7 @@ impl Redactor {
 
 /// A line without its end, and the end.
 fn split_end(line: &str) -> (&str, &str) {
-    line.split_at(line.trim_end_matches(['\r', '\n']).len())
+    cut::at(line, line.trim_end_matches(['\r', '\n']).len())
 }
 
 /// Where the display name before an address ends; 0 if there is none.

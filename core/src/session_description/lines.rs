@@ -4,6 +4,8 @@ pub(super) struct Lines<'a> {
     text: &'a str,
 }
 
+use crate::cut;
+
 impl<'a> Lines<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self { text }
@@ -11,12 +13,9 @@ impl<'a> Lines<'a> {
 
     /// The lines before the first `m=` line, and those from it on.
     pub(super) fn split_before_media(self) -> (Self, Self) {
-        let start = if self.text.starts_with("m=") {
-            0
-        } else {
-            self.text.find("\nm=").map_or(self.text.len(), |at| at + 1)
-        };
-        let (before, from) = self.text.split_at(start);
+        let mut lines = self.text.split_inclusive('\n');
+        let before = lines.by_ref().take_while(|line| !line.starts_with("m="));
+        let (before, from) = cut::at(self.text, before.map(str::len).sum());
         (Self::new(before), Self::new(from))
     }
 

@@ -9,6 +9,7 @@ use super::parse::{HeaderLine, HeaderLines, Parsed, Span, StartLine};
 use super::reason_phrase::reason_phrase;
 use super::text::{is_token, is_token_byte};
 use super::uri::Uri;
+use crate::cut;
 use crate::fingerprint::Fingerprint;
 
 /// Writes a request. Headers come out in the order of the calls, Content-Length last and always.
@@ -193,7 +194,7 @@ impl fmt::Debug for ResponseBuilder {
 
 /// Whether a To value has a tag; a malformed one is searched for it, so that no second tag is added.
 fn has_tag(to: &str) -> bool {
-    NameAddr::parse(to).map_or_else(|_| to.contains(";tag="), |to| to.params.has("tag"))
+    NameAddr::parse(to).map_or_else(|_| cut::around(to, ";tag=").is_some(), |to| to.params.has("tag"))
 }
 
 /// What most heads fit in, so that they do not have to move while they grow.

@@ -7,6 +7,7 @@ use super::header_name::HeaderName;
 use super::message::Message;
 use super::parse::{HeaderLine, Span, StartLine};
 use super::text::{find_separator, trim};
+use crate::cut;
 
 /// Changes a copy of a message and keeps all the rest: unknown headers, their order and spelling, the body.
 ///
@@ -205,14 +206,14 @@ const SPARE_BYTES: usize = 64;
 fn after_first_element(list: &str) -> Option<usize> {
     let mut from = 0;
     loop {
-        let rest = &list[from..];
+        let (_, rest) = cut::at(list, from);
         let end = find_separator(rest, b',');
-        let element = &rest[..end.unwrap_or(rest.len())];
+        let (element, _) = cut::at(rest, end.unwrap_or(rest.len()));
         let next = end.map(|end| from + end + 1);
         if !trim(element).is_empty() {
             let after = next.unwrap_or(list.len());
-            let spaces = list[after..].len() - list[after..].trim_start_matches([' ', '\t']).len();
-            return Some(after + spaces);
+            let (_, others) = cut::at(list, after);
+            return Some(list.len() - others.trim_start_matches([' ', '\t']).len());
         }
         from = next?;
     }

@@ -1,6 +1,7 @@
 use super::error::Malformed;
 use super::params::Params;
 use super::text::{is_token, trim};
+use crate::cut;
 
 /// A media type: Content-Type, or one value of Accept (RFC 3261 20.15).
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ impl<'a> MediaType<'a> {
     /// # Errors
     /// When `text` is no `type/subtype` with parameters.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let (essence, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (essence, params) = cut::before(text, ';');
         let (kind, subtype) = essence.split_once('/').ok_or(Malformed)?;
         let (kind, subtype) = (trim(kind), trim(subtype));
         if !is_token(kind) || !is_token(subtype) {

@@ -16,6 +16,7 @@ use super::session_expires::SessionExpires;
 use super::text::{number, split};
 use super::uri::Uri;
 use super::via::Via;
+use crate::cut;
 use crate::fingerprint::Fingerprint;
 
 /// A SIP request or response: the bytes as they came, and where each part is. Cloning is cheap.
@@ -281,10 +282,8 @@ impl Message {
     /// Whether a list header (Supported, Require, Allow, Accept ...) has the element `token`, whatever its case and
     /// parameters.
     pub fn lists_token(&self, name: HeaderName<'_>, token: &str) -> bool {
-        self.header_list(name).any(|element| {
-            let end = element.find(';').unwrap_or(element.len());
-            element[..end].trim().eq_ignore_ascii_case(token)
-        })
+        self.header_list(name)
+            .any(|element| cut::before(element, ';').0.trim().eq_ignore_ascii_case(token))
     }
 
     /// All values of the Reason header (RFC 3326).

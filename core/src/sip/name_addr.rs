@@ -5,6 +5,7 @@ use super::error::Malformed;
 use super::params::Params;
 use super::text::{quoted_end, trim, unquote};
 use super::uri::Uri;
+use crate::cut;
 
 /// A display name, URI and parameters: From, To, Contact, Route, Refer-To ... (RFC 3261 20.10, 25.1).
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +29,12 @@ impl<'a> NameAddr<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
         let text = trim(text);
         if text.starts_with('"') {
-            let (name, rest) = text.split_at(quoted_end(text).ok_or(Malformed)?);
+            let (name, rest) = cut::at(text, quoted_end(text).ok_or(Malformed)?);
             return Self::after_name(DisplayName::new(name), rest);
         }
         match text.bytes().position(|byte| matches!(byte, b'<' | b';' | b'"')) {
-            Some(at) if text[at..].starts_with('<') => {
-                let (name, rest) = text.split_at(at);
+            Some(at) if text.as_bytes().get(at) == Some(&b'<') => {
+                let (name, rest) = cut::at(text, at);
                 let name = trim(name);
                 if is_bare_name(name) {
                     Self::after_name(DisplayName::new(name), rest)
@@ -41,7 +42,7 @@ impl<'a> NameAddr<'a> {
                     Err(Malformed)
                 }
             }
-            end => Self::addr_spec(text.split_at(end.unwrap_or(text.len()))),
+            end => Self::addr_spec(cut::at(text, end.unwrap_or(text.len()))),
         }
     }
 
@@ -52,8 +53,7 @@ impl<'a> NameAddr<'a> {
 
     fn after_name(display_name: Option<DisplayName<'a>>, text: &'a str) -> Result<Self, Malformed> {
         let text = trim(text).strip_prefix('<').ok_or(Malformed)?;
-        let end = memchr::memchr(b'>', text.as_bytes()).ok_or(Malformed)?;
-        let (uri, params) = (&text[..end], &text[end + 1..]);
+        let (uri, params) = text.split_once('>').ok_or(Malformed)?;
         Ok(Self {
             display_name,
             uri: Uri::parse(trim(uri)).map_err(|_| Malformed)?,

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use super::text::{quoted_end, split, token_length, trim, unquote};
+use crate::cut;
 
 /// The `;name=value` parameters of a header value or URI. Names are case-insensitive.
 #[derive(Clone, Copy, Default)]
@@ -69,15 +70,15 @@ impl<'a> Params<'a> {
 
 /// The two sides of the first `=`, if there is one.
 fn name_and_value(param: &str) -> (&str, Option<&str>) {
-    match memchr::memchr(b'=', param.as_bytes()) {
-        Some(at) => (trim(&param[..at]), Some(trim(&param[at + 1..]))),
+    match param.split_once('=') {
+        Some((name, value)) => (trim(name), Some(trim(value))),
         None => (param, None),
     }
 }
 
 /// generic-param (RFC 3261 25.1), with a more liberal value: anything without white space, quotes and brackets.
 fn is_param(param: &str) -> bool {
-    let (name, rest) = param.split_at(token_length(param.as_bytes()));
+    let (name, rest) = cut::at(param, token_length(param.as_bytes()));
     if name.is_empty() {
         return false;
     }

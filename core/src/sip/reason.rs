@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use super::error::Malformed;
 use super::params::Params;
 use super::text::{is_token, number, trim};
+use crate::cut;
 
 /// One value of a Reason header (RFC 3326): why a request was sent.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ impl<'a> Reason<'a> {
     /// # Errors
     /// When `text` is no protocol with parameters.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let (protocol, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (protocol, params) = cut::before(text, ';');
         let protocol = trim(protocol);
         if !is_token(protocol) {
             return Err(Malformed);

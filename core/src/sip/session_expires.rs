@@ -1,6 +1,7 @@
 use super::error::Malformed;
 use super::params::Params;
 use super::text::{number, trim};
+use crate::cut;
 
 /// A Session-Expires value (RFC 4028 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl SessionExpires {
     /// # Errors
     /// When `text` is no number with parameters.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let (seconds, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (seconds, params) = cut::before(text, ';');
         let params = Params::after_value(params).ok_or(Malformed)?;
         let refresher = params.value("refresher");
         let refresher = refresher.and_then(|side| match side.to_ascii_lowercase().as_str() {

@@ -1,5 +1,7 @@
 //! The small grammar all headers share (RFC 3261 25.1): tokens, quoted strings, separated lists, numbers.
 
+use crate::cut;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -104,7 +106,7 @@ pub(crate) fn trim(text: &str) -> &str {
         .iter()
         .rposition(is_text)
         .map_or(start, |last| last + 1);
-    &text[start..end]
+    text.get(start..end).unwrap_or_default()
 }
 
 /// Where the quoted-string that starts `text` ends (the index after its closing quote).
@@ -163,8 +165,9 @@ impl<'a> Iterator for Split<'a> {
         let Some(end) = find_separator(rest, self.separator) else {
             return Some(trim(rest));
         };
-        self.rest = Some(&rest[end + 1..]);
-        Some(trim(&rest[..end]))
+        let (element, behind) = cut::at(rest, end);
+        self.rest = behind.get(1..);
+        Some(trim(element))
     }
 }
 
@@ -180,7 +183,7 @@ pub(crate) fn find_separator(text: &str, separator: u8) -> Option<usize> {
         match byte {
             _ if byte == separator => return Some(at),
             // An unclosed quote or bracket swallows the rest: the element is malformed, and is found to be so later.
-            b'"' => at += quoted_end(&text[at..])?,
+            b'"' => at += quoted_end(cut::at(text, at).1)?,
             b'<' => at += memchr::memchr(b'>', &bytes[at..])? + 1,
             _ => at += 1,
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::error::UriError;
 use super::params::Params;
 use super::text::{ByteSet, number, percent_decode};
+use crate::cut;
 
 mod equivalence;
 
@@ -129,7 +130,8 @@ impl<'a> Uri<'a> {
 
     /// What stands after the scheme.
     fn opaque(&self) -> &'a str {
-        &self.text[usize::from(self.parts.scheme_end) + 1..]
+        let (_, rest) = self.text.split_once(':').unwrap_or_default();
+        rest
     }
 }
 
@@ -141,7 +143,7 @@ impl fmt::Display for Uri<'_> {
 
 impl fmt::Debug for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = &self.text[..usize::from(self.parts.scheme_end)];
+        let (scheme, _) = cut::at(self.text, usize::from(self.parts.scheme_end));
         match (self.host(), self.user()) {
             (Some(host), Some(_)) => write!(f, "{scheme}:[redacted]@{host}"),
             (Some(host), None) => write!(f, "{scheme}:{host}"),
@@ -297,7 +299,8 @@ struct Span {
 
 impl Span {
     fn of(self, text: &str) -> &str {
-        &text[usize::from(self.start)..usize::from(self.end)]
+        text.get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or_default()
     }
 }
 
@@ -385,7 +388,7 @@ impl Parts {
     }
 
     fn scheme<'a>(&self, text: &'a str) -> Scheme<'a> {
-        let scheme = &text[..usize::from(self.scheme_end)];
+        let (scheme, _) = cut::at(text, usize::from(self.scheme_end));
         if scheme.eq_ignore_ascii_case("sip") {
             Scheme::Sip
         } else if scheme.eq_ignore_ascii_case("sips") {
@@ -487,10 +490,8 @@ pub fn host_ip(text: &str) -> Option<IpAddr> {
     };
     let address = inner.parse::<Ipv6Addr>().ok().or_else(|| {
         // RFC 3261's grammar allowed one colon too many before an IPv4 part (RFC 5118 4.10).
-        inner
-            .contains('.')
-            .then(|| inner.replacen(":::", "::", 1).parse().ok())
-            .flatten()
+        let (left, right) = cut::around(inner, ":::").filter(|_| inner.contains('.'))?;
+        format!("{left}::{right}").parse().ok()
     });
     address.map(IpAddr::V6)
 }

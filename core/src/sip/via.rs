@@ -2,6 +2,7 @@ use super::error::Malformed;
 use super::params::Params;
 use super::text::{is_space, number, token_length, trim};
 use super::uri::is_host;
+use crate::cut;
 
 /// One Via value: a hop the request took, and the response takes back (RFC 3261 20.42).
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +63,7 @@ impl<'a> Via<'a> {
         if !protocol.eq_ignore_ascii_case("SIP") || !rest.starts_with(is_space) {
             return None;
         }
-        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
-        let (sent_by, params) = rest.split_at(end);
+        let (sent_by, params) = cut::before(rest, ';');
         let sent_by = trim(sent_by);
         let (host, port) = split_port(sent_by)?;
         is_host(host).then_some(Self {
@@ -79,7 +79,7 @@ impl<'a> Via<'a> {
 
 fn leading_token(text: &str) -> Option<(&str, &str)> {
     let length = token_length(text.as_bytes());
-    (length > 0).then(|| text.split_at(length))
+    (length > 0).then(|| cut::at(text, length))
 }
 
 fn split_port(sent_by: &str) -> Option<(&str, Option<u16>)> {
@@ -87,8 +87,8 @@ fn split_port(sent_by: &str) -> Option<(&str, Option<u16>)> {
     let Some(colon) = memchr::memrchr(b':', bytes).filter(|_| bytes.last() != Some(&b']')) else {
         return Some((sent_by, None));
     };
-    let (host, port) = sent_by.split_at(colon);
-    Some((trim(host), Some(number(trim(&port[1..]))?)))
+    let (host, port) = cut::at(sent_by, colon);
+    Some((trim(host), Some(number(trim(port.strip_prefix(':')?))?)))
 }
 
 #[cfg(test)]

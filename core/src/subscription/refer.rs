@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::state_header::StateHeader;
+use crate::cut;
 use crate::event::TerminationReason;
 use crate::sip::{HeaderName, Message, Params, RequestBuilder, SIPFRAG, StatusLine, reason_phrase};
 use crate::time::{Duration, Instant};
@@ -145,7 +146,7 @@ impl ReferSubscriber {
 /// 489 if it is about something else.
 pub(crate) fn event_id(request: &Message) -> Result<Option<u32>, u16> {
     let event = request.header(HeaderName::Event).ok_or(489_u16)?;
-    let (package, params) = event.split_at(event.find(';').unwrap_or(event.len()));
+    let (package, params) = cut::before(event, ';');
     let params = Params::after_value(params).ok_or(400_u16)?;
     if !package.trim().eq_ignore_ascii_case(PACKAGE) {
         return Err(489);

@@ -1,5 +1,6 @@
 //! Subscription-State (RFC 6665 section 8.2.3).
 
+use crate::cut;
 use crate::event::TerminationReason;
 use crate::sip::Params;
 
@@ -26,7 +27,7 @@ pub(super) enum StateHeader {
 
 impl StateHeader {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (word, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (word, params) = cut::before(text, ';');
         let params = Params::after_value(params)?;
         let word = word.trim();
         let seconds = |name| params.value(name).and_then(|value| value.parse().ok());

@@ -13,6 +13,7 @@
 //! ```
 
 use super::state_header::StateHeader;
+use crate::cut;
 use crate::dialog::Dialog;
 use crate::endpoint::{Endpoint, Purpose, SUPPORTED};
 use crate::event::{Event, Notification, SubscriptionState, TerminationReason};
@@ -745,7 +746,7 @@ fn is_for_good(status: u16) -> bool {
 /// Section 8.2.1: the package and, byte by byte, its `id`.
 fn is_same_event(a: &str, b: &str) -> bool {
     let parts = |text: &str| -> Option<(String, Option<String>)> {
-        let (package, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let (package, params) = cut::before(text, ';');
         let params = crate::sip::Params::after_value(params)?;
         Some((
             package.trim().to_ascii_lowercase(),

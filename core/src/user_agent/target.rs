@@ -1,5 +1,6 @@
 //! What people type or paste, as a URI: numbers with all their decoration, `tel:` and `sip:` links, names.
 
+use crate::cut;
 use crate::sip::{Scheme, TelephoneNumber, Uri, UriBuf};
 
 /// A dialled target and the tones to be sent after the answer.
@@ -61,7 +62,11 @@ fn telephone(uri: Uri<'_>, domain: &str) -> Option<Target> {
         UriBuf::parse(format!("{};user=phone", uri.as_str())).ok()?
     };
     let post_dial = number.extension().map(|extension| format!(",{extension}"));
-    let is_dialable = |tones: &String| tones.chars().all(|c| c.is_ascii_digit() || ",*#".contains(c));
+    let is_dialable = |tones: &String| {
+        tones
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, ',' | '*' | '#'))
+    };
     Some(Target {
         uri,
         post_dial: post_dial.filter(is_dialable),
@@ -74,36 +79,39 @@ fn number(text: &str, domain: &str) -> Option<Target> {
         .split_once(';')
         .filter(|(_, rest)| rest.contains('='))
         .map_or(text, |(number, _)| number);
-    let (number, post_dial) = match text.find([',', ';']) {
-        Some(at) => (&text[..at], Some(&text[at..])),
-        None => (text, None),
-    };
-    let post_dial = match post_dial {
-        Some(tones) if tones.chars().all(|c| c.is_ascii_digit() || ",;*#".contains(c)) => {
-            Some(tones.to_owned())
-        }
-        Some(_) => return None,
-        None => None,
-    };
+    let (number, post_dial) = cut::at(text, text.find([',', ';']).unwrap_or(text.len()));
+    if !post_dial
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, ',' | ';' | '*' | '#'))
+    {
+        return None;
+    }
     // "+49 (0)89": the bracketed zero is for callers from inside the country only.
     let international = number.trim_start().starts_with('+');
-    let number = if international {
-        number.replace("(0)", "")
-    } else {
-        number.to_owned()
+    let number = match cut::around(number, "(0)") {
+        Some((country, rest)) if international => format!("{country}{rest}"),
+        Some(_) | None => number.to_owned(),
     };
     let digits: String = number.chars().filter(|c| !is_separator(*c)).collect();
     let plain = digits.strip_prefix('+').unwrap_or(&digits);
     let valid = !plain.is_empty() && plain.chars().all(|c| c.is_ascii_digit() || c == '*' || c == '#');
     let uri = valid.then(|| UriBuf::sip(&digits, domain).ok()).flatten()?;
+    let post_dial = Some(post_dial.to_owned()).filter(|tones| !tones.is_empty());
     Some(Target { uri, post_dial })
 }
 
 fn name(text: &str, domain: &str) -> Option<Target> {
-    let is_name = text.starts_with(char::is_alphabetic)
-        && text.chars().all(|c| c.is_alphanumeric() || "._-+~".contains(c));
+    let is_name = text.starts_with(is_letter)
+        && text
+            .chars()
+            .all(|c| is_letter(c) || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '+' | '~'));
     let uri = is_name.then(|| UriBuf::sip(text, domain).ok()).flatten()?;
     Some(Target { uri, post_dial: None })
+}
+
+/// Of any script. Who knows them all downloads 3 kB of tables, and in the end the platform knows who there is.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || (!c.is_ascii() && !c.is_control() && !is_separator(c))
 }
 
 fn is_separator(c: char) -> bool {
@@ -176,6 +184,17 @@ mod tests {
             dialled("sip:bob@other.org;transport=tcp?Route=x&Replaces=y").as_deref(),
             Some("sip:bob@other.org;transport=tcp")
         );
+    }
+
+    #[test]
+    fn names_are_of_any_script() {
+        assert_eq!(
+            dialled("m\u{fc}ller.2").as_deref(),
+            Some("sip:m%C3%BCller.2@example.com")
+        );
+        for text in ["2nd", "a\u{a0}b", "a\u{85}b", "a\u{2010}b", "a/b"] {
+            assert_eq!(dialled(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::XmlError;
 use super::scope::{Name, Scope};
 use super::text;
+use crate::cut;
 
 /// The longest document that is read.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -171,9 +172,9 @@ impl<'d> Reader<'d> {
         let Some(rest) = rest.filter(|rest| rest.bytes().next().is_some_and(text::is_space)) else {
             return Ok(());
         };
-        let (declaration, rest) = rest.split_once("?>").ok_or(XmlError::Syntax)?;
+        let (declaration, rest) = cut::around(rest, "?>").ok_or(XmlError::Syntax)?;
         self.rest = rest;
-        let Some((_, encoding)) = declaration.split_once("encoding") else {
+        let Some((_, encoding)) = cut::around(declaration, "encoding") else {
             return Ok(());
         };
         let encoding = encoding.trim_start().strip_prefix('=').ok_or(XmlError::Syntax)?;
@@ -219,7 +220,7 @@ impl<'d> Reader<'d> {
         }
         while self.skip_aside()? {}
         if let Some(rest) = self.rest.strip_prefix("<![CDATA[") {
-            let (literal, rest) = rest.split_once("]]>").ok_or(XmlError::Syntax)?;
+            let (literal, rest) = cut::around(rest, "]]>").ok_or(XmlError::Syntax)?;
             self.rest = rest;
             return Ok(Token::Literal(literal));
         }
@@ -235,10 +236,10 @@ impl<'d> Reader<'d> {
             return self.start_tag().map(Token::Start);
         }
         let end = self.rest.find('<').ok_or(XmlError::Syntax)?;
-        let (text, rest) = self.rest.split_at(end);
+        let (text, rest) = cut::at(self.rest, end);
         self.rest = rest;
         // Section 2.4.
-        if text.contains("]]>") {
+        if cut::around(text, "]]>").is_some() {
             return Err(XmlError::Syntax);
         }
         Ok(Token::Text(text))
@@ -247,14 +248,14 @@ impl<'d> Reader<'d> {
     /// A comment (section 2.5) or a processing instruction (section 2.6); `false` if there is none.
     fn skip_aside(&mut self) -> Result<bool, XmlError> {
         if let Some(rest) = self.rest.strip_prefix("<!--") {
-            let (_, rest) = rest.split_once("--").ok_or(XmlError::Syntax)?;
+            let (_, rest) = cut::around(rest, "--").ok_or(XmlError::Syntax)?;
             self.rest = rest.strip_prefix('>').ok_or(XmlError::Syntax)?;
             return Ok(true);
         }
         let Some(rest) = self.rest.strip_prefix("<?") else {
             return Ok(false);
         };
-        let (instruction, rest) = rest.split_once("?>").ok_or(XmlError::Syntax)?;
+        let (instruction, rest) = cut::around(rest, "?>").ok_or(XmlError::Syntax)?;
         let target = instruction.split(|c: char| c.is_ascii_whitespace()).next();
         if target.is_none_or(|target| !text::is_local_name(target) || target.eq_ignore_ascii_case("xml")) {
             return Err(XmlError::Syntax);
@@ -328,7 +329,7 @@ impl<'d> Reader<'d> {
     fn name(&mut self) -> Result<&'d str, XmlError> {
         let end = self.rest.bytes().position(|byte| !text::is_name_byte(byte));
         // What is not ASCII counts as part of the name, so no character is cut.
-        let (name, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let (name, rest) = cut::at(self.rest, end.unwrap_or(self.rest.len()));
         self.rest = rest;
         if name.is_empty() {
             Err(XmlError::Syntax)
