@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use clearline_core::conference_info::{MODERATOR, User};
+use clearline_core::conference_info::{MODERATOR, PACKAGE, User};
 use clearline_core::dialog::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
 use clearline_core::{
@@ -231,7 +231,7 @@ impl Focus {
             let refusal = self.desk.answer(request, status);
             let refusal = match status {
                 423 => refusal.header(HeaderName::MinExpires, 30),
-                489 => refusal.header(HeaderName::AllowEvents, clearline_core::conference_info::PACKAGE),
+                489 => refusal.header(HeaderName::AllowEvents, PACKAGE),
                 _ => refusal,
             };
             self.desk.respond(refusal.build());
@@ -396,10 +396,13 @@ impl Focus {
                     return;
                 }
                 Output::Event(event) => self.event(now, &event),
-                output @ (Output::Connect { .. }
-                | Output::Transmit { .. }
-                | Output::Disconnect { .. }
-                | Output::Media { .. }) => self.outputs.push_back(output),
+                Output::Transmit { connection, message } => {
+                    let message = with_abilities(message);
+                    self.outputs.push_back(Output::Transmit { connection, message });
+                }
+                output @ (Output::Connect { .. } | Output::Disconnect { .. } | Output::Media { .. }) => {
+                    self.outputs.push_back(output)
+                }
             }
         }
     }
@@ -469,6 +472,21 @@ impl Focus {
         let own = own.chain(leave);
         own.chain(self.agent_deadline).min_by_key(|deadline| deadline.at)
     }
+}
+
+/// What the agent says of itself is completed by what is done beside it: subscriptions (RFC 6665 section 4.4.4).
+fn with_abilities(bytes: Vec<u8>) -> Vec<u8> {
+    let Ok(message) = Message::parse(&*bytes) else {
+        return bytes;
+    };
+    let Some(allow) = message.header(HeaderName::Allow) else {
+        return bytes;
+    };
+    let complete = message
+        .edit()
+        .set(HeaderName::Allow, format!("{allow}, SUBSCRIBE"))
+        .append(HeaderName::AllowEvents, PACKAGE);
+    complete.build().as_bytes().to_vec()
 }
 
 fn about<'a>(conference: &'a UriBuf, settings: &'a Settings, roster: &Roster) -> About<'a> {

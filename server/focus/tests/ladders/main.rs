@@ -5,6 +5,7 @@
 )]
 
 mod attendance;
+mod chance;
 mod hostile;
 mod media;
 mod referral;

@@ -155,6 +155,26 @@ fn only_who_has_made_it_may_until_they_have_left() {
 }
 
 #[test]
+fn who_may_is_told() {
+    let mut room = Room::new();
+    let (mut alice, _bob, _carol) = (room.joins("alice"), room.joins("bob"), room.joins("carol"));
+    let subscription = room.subscribes("bob");
+    let mut view = View::default();
+    let roles = |view: &View| {
+        let users = view.0.users.iter();
+        users
+            .map(|user| user.roles.clone().unwrap_or_default().join(" "))
+            .collect::<Vec<_>>()
+    };
+    view.takes(&room.notified(&subscription));
+    assert_eq!(roles(&view), ["moderator", "participant", "participant"]);
+    room.secs(2);
+    alice.hangs_up(&mut room);
+    view.takes(&room.notified(&subscription));
+    assert_eq!(roles(&view), ["moderator", "moderator"]);
+}
+
+#[test]
 fn everybody_may_where_that_is_the_setting() {
     let mut room = Room::for_all();
     let (_alice, mut bob) = (room.joins("alice"), room.joins("bob"));

@@ -207,6 +207,25 @@ impl Room {
         })
     }
 
+    /// Everything that has been sent and not been looked at.
+    pub(crate) fn take_all(&mut self) -> Vec<Message> {
+        self.drain();
+        self.sent.drain(..).collect()
+    }
+
+    /// Somebody dials in, if they are let in.
+    pub(crate) fn tries_to_join(&mut self, name: &str) -> Option<Guest> {
+        let call_id = self.invite(&format!("<{}>", user(name)));
+        let is_answer = |it: &Message| it.call_id() == Ok(&call_id) && it.status() == Some(200);
+        if !self.sent.iter().any(is_answer) {
+            return None;
+        }
+        let answer = self.response(&call_id, "INVITE", 200);
+        let mut guest = Guest::of(name, &answer);
+        guest.sends(self, "ACK", "", "");
+        Some(guest)
+    }
+
     /// What has been sent and not been looked at.
     pub(crate) fn summary(&mut self) -> Vec<String> {
         self.drain();
@@ -323,13 +342,7 @@ impl Room {
             Some(format!("<{CONFERENCE}>;isfocus").as_str())
         );
         self.sent.retain(|it| it.call_id() != Ok(&call_id));
-        Guest {
-            name: name.to_owned(),
-            call_id,
-            local: answer.header(HeaderName::From).unwrap().to_owned(),
-            remote: answer.header(HeaderName::To).unwrap().to_owned(),
-            cseq: 0,
-        }
+        Guest::of(name, &answer)
     }
 
     /// The INVITE by which the focus calls somebody; it rings.
@@ -350,6 +363,18 @@ impl Room {
     /// Whom the focus calls answers.
     #[track_caller]
     pub(crate) fn picks_up(&mut self, invite: &Message, name: &str) -> Guest {
+        let response = self.accepts(invite, name);
+        self.request("ACK");
+        Guest::by(name, &response)
+    }
+
+    /// The same when it may have been cancelled meanwhile.
+    pub(crate) fn picks_up_late(&mut self, invite: &Message, name: &str) -> Guest {
+        let response = self.accepts(invite, name);
+        Guest::by(name, &response)
+    }
+
+    fn accepts(&mut self, invite: &Message, name: &str) -> Message {
         let response = ResponseBuilder::for_request(invite, 200).to_tag("guest");
         let response = vouched(name)
             .into_iter()
@@ -358,14 +383,13 @@ impl Room {
             .body("application/sdp", description("sendrecv").as_bytes())
             .build();
         self.deliver(response.as_bytes());
-        self.request("ACK");
-        Guest {
-            name: name.to_owned(),
-            call_id: response.call_id().unwrap().to_owned(),
-            local: response.header(HeaderName::To).unwrap().to_owned(),
-            remote: response.header(HeaderName::From).unwrap().to_owned(),
-            cseq: 0,
-        }
+        response
+    }
+
+    /// Somebody asks who is there, who may not know.
+    pub(crate) fn subscribes_perhaps(&mut self, name: &str) {
+        let from = format!("<{}>", user(name));
+        self.ask(&from, "SUBSCRIBE", "Event: conference\r\nExpires: 600\r\n", "");
     }
 
     /// Takes the NOTIFY of a Call-ID and answers it.
@@ -438,6 +462,32 @@ fn answer_to(offer: &str) -> &'static str {
 }
 
 impl Guest {
+    /// Who has called.
+    fn of(name: &str, answer: &Message) -> Self {
+        Self {
+            name: name.to_owned(),
+            call_id: answer.call_id().unwrap().to_owned(),
+            local: answer.header(HeaderName::From).unwrap().to_owned(),
+            remote: answer.header(HeaderName::To).unwrap().to_owned(),
+            cseq: 0,
+        }
+    }
+
+    /// Who was called.
+    fn by(name: &str, answer: &Message) -> Self {
+        Self {
+            name: name.to_owned(),
+            call_id: answer.call_id().unwrap().to_owned(),
+            local: answer.header(HeaderName::To).unwrap().to_owned(),
+            remote: answer.header(HeaderName::From).unwrap().to_owned(),
+            cseq: 0,
+        }
+    }
+
+    pub(crate) fn is_in(&self, message: &Message) -> bool {
+        message.call_id() == Ok(&self.call_id)
+    }
+
     /// A request in its dialog; its Call-ID.
     pub(crate) fn sends(&mut self, room: &mut Room, method: &str, headers: &str, body: &str) -> String {
         if method != "ACK" {
@@ -522,6 +572,20 @@ impl Guest {
         self.cseq += 1;
         self.sends(room, "ACK", "", "");
         self.cseq = cseq;
+    }
+}
+
+impl Guest {
+    /// An offer that may cross the end of the call.
+    pub(crate) fn tries_to_offer(&mut self, room: &mut Room, direction: &str) {
+        let call_id = self.sends(room, "INVITE", OFFER, &description(direction));
+        let is_answer = |it: &Message| it.call_id() == Ok(&call_id) && it.status() == Some(200);
+        if room.sent.iter().any(is_answer) {
+            let cseq = self.cseq;
+            self.cseq += 1;
+            self.sends(room, "ACK", "", "");
+            self.cseq = cseq;
+        }
     }
 }
 

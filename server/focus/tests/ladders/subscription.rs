@@ -188,6 +188,24 @@ fn one_user_has_four() {
 }
 
 #[test]
+fn the_focus_says_what_it_can_do() {
+    let mut room = Room::new();
+    let _alice = room.joins("alice");
+    let from = format!("<{}>", user("bob"));
+    let call_id = room.ask(&from, "OPTIONS", "", "");
+    let options = room.response(&call_id, "OPTIONS", 200);
+    let call_id = room.invite(&from);
+    let answer = room.response(&call_id, "INVITE", 200);
+    for message in [options, answer] {
+        assert_eq!(message.header(HeaderName::AllowEvents), Some("conference"));
+        assert!(message.lists_token(HeaderName::Allow, "SUBSCRIBE"));
+        assert!(message.lists_token(HeaderName::Allow, "REFER"));
+        let contact = message.header(HeaderName::Contact).unwrap();
+        assert_eq!(contact, format!("<{CONFERENCE}>;isfocus"));
+    }
+}
+
+#[test]
 fn other_events_forms_and_moments_are_refused() {
     let mut room = Room::new();
     let _alice = room.joins("alice");
