@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "./wait.mjs";
 import { readWav } from "./wav.mjs";
 
 export class Program {
@@ -20,7 +21,7 @@ export class Program {
     const account = ["--server", server.sipUrl, "--user", user];
     const audio = ["--play", voice.path, "--record", this.recordingPath];
     const env = { ...process.env, CLEARLINE_PASSWORD: "demo", NO_COLOR: "1" };
-    const child = spawn(program, [...command, ...account, ...audio, "--json"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, [...command, ...account, ...audio, "--json"], { env, stdio: ["pipe", "pipe", "pipe"] });
     this.output = "";
     this.errors = "";
     child.stdout.on("data", (text) => (this.output += text));
@@ -38,6 +39,13 @@ export class Program {
   get events() {
     const lines = this.output.split("\n").filter((line) => line.startsWith("{"));
     return lines.map((line) => JSON.parse(line));
+  }
+
+  /** Orders `clearline phone` to do something, and gives how that ended. @param {string} line */
+  async order(line) {
+    const before = this.events.length;
+    this.process.stdin?.write(`${line}\n`);
+    return eventually(`${line}: done or not`, () => this.events.slice(before).find((event) => event.event === "order" && event.order === line), { timeout: 30_000 });
   }
 
   /** Ends it as Ctrl-C does. @returns {Promise<number | null>} */

@@ -51,3 +51,20 @@ scenario("a script can tell a busy line from a wrong password", async ({ server,
   assert.notEqual(code, 0);
   assert.match(unknown.output + unknown.errors, /not.found|no such|unknown/i);
 });
+
+scenario("clearline phone: two calls move into a conference of the platform; one is sent away, the other stays", async ({ server, keep }) => {
+  const answers = (name) => keep(new Program(server, name, voice(name), ["answer", "--times", "1", "--duration", "90"]));
+  const [bob, other] = [answers("bob"), answers("carol")];
+  const phone = keep(new Program(server, "alice", alice, ["phone", "--conference-factory", "conference"]));
+  for (const program of [bob, other, phone]) await eventually("the program is registered", () => /registered/.test(program.output + program.errors));
+  for (const order of ["call bob", "call carol", "merge"]) assert.equal((await phone.order(order)).done, true, phone.output);
+  const shown = () => phone.events.findLast(({ event }) => event === "participants")?.participants.map(({ identity }) => identity.user).sort().join();
+  await eventually("three are shown", () => shown() === "alice,bob,carol");
+  assert.equal((await phone.order("remove bob")).done, true, phone.output);
+  assert.equal(await bob.exited, 0, bob.errors);
+  await eventually("two are shown", () => shown() === "alice,carol");
+  assert.equal((await phone.order("add nobody")).done, false);
+  assert.equal((await phone.order("leave")).done, true);
+  const causes = phone.events.filter(({ event }) => event === "end").map(({ cause }) => cause);
+  assert.deepEqual(causes, ["moved-to-conference", "moved-to-conference", "local-hang-up"]);
+});
