@@ -118,6 +118,11 @@ impl UserAgent {
             return false;
         }
         let joining: Vec<_> = pair.into_iter().filter(|id| known != Some(*id)).collect();
+        // Whoever withholds the own name from the other, on either side, would be shown to all there.
+        let is_anonymous = |id: &CallId| self.calls.get(id).is_some_and(|call| call.info.anonymous);
+        if joining.iter().any(is_anonymous) {
+            return false;
+        }
         let is_held = |id: &CallId| self.calls.get(id).is_some_and(Call::is_held);
         let held: Vec<_> = joining.iter().copied().filter(is_held).collect();
         let talking = joining.iter().find(|id| !held.contains(id)).or(joining.first());

@@ -6,8 +6,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::{HeaderName, Message, Method, ReferTo, UriBuf};
 use clearline_core::{
-    CallId, CallState, CommandError, Config, Direction, EndCause, MediaErrorKind, OperationError,
-    OperationId, UserAgent,
+    CallId, CallOptions, CallState, CommandError, Config, Direction, EndCause, MediaErrorKind,
+    OperationError, OperationId, UserAgent,
 };
 
 use crate::far_end::FarEnd;
@@ -299,6 +299,23 @@ fn a_third_party_that_hangs_up_meanwhile_leaves_the_conference_held() {
     assert_eq!(hall.ladder.failure(hall.merge), Some(OperationError::CallEnded));
     assert!(hall.ladder.info(hall.focus).local_hold);
     hall.ladder.expect_silence();
+}
+
+#[test]
+fn who_withholds_a_name_is_shown_to_nobody() {
+    let mut ladder = Ladder::connected_with(with_factory());
+    ladder.register();
+    let mut options = CallOptions::default();
+    options.anonymous = true;
+    ladder.dial_with(CALL, "bob", options).unwrap();
+    let invite = ladder.expect(Method::Invite);
+    let bob = FarEnd::called(&invite, "bob-tag");
+    ladder.receive(&bob.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.make_call(SECOND, "carol");
+    let operation = merge(&mut ladder, CALL, SECOND);
+    assert!(ladder.succeeded(operation), "mixed here");
+    ladder.expect_silence();
 }
 
 #[test]
