@@ -153,3 +153,63 @@ fn nobody_is_forgotten() {
         );
     }
 }
+
+/// A message with some of its bytes changed, or some of its lines twice or not at all.
+fn spoiled(message: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut at = |count: usize| usize::try_from(rng.next_u64() % count.max(1) as u64).unwrap();
+    let mut lines: Vec<Vec<u8>> = message
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    for _ in 0..=at(3) {
+        let line = at(lines.len());
+        match at(4) {
+            0 => drop(lines.remove(line)),
+            1 => lines.insert(at(lines.len()), lines[line].clone()),
+            _ => {
+                let place = at(lines[line].len());
+                lines[line][place] = b"\0 <>;=@:,\"%9z\xff"[at(14)];
+            }
+        }
+    }
+    lines.concat()
+}
+
+#[test]
+fn spoiled_messages_spoil_nothing() {
+    let mut rng = Rng::new([3; 32]);
+    for _ in 0..20 {
+        let mut room = Room::new();
+        let (mut alice, mut bob) = (room.joins("alice"), room.joins("bob"));
+        room.subscribes("alice");
+        alice.sends(
+            &mut room,
+            "REFER",
+            &format!("Refer-To: <{}>\r\n", user("carol")),
+            "",
+        );
+        let invite = room.calls("carol");
+        room.rings(&invite, "carol");
+        room.picks_up(&invite, "carol");
+        room.ask(
+            "<sip:alice@clearline.localhost>",
+            "REFER",
+            &format!("Refer-To: <{}>\r\n", user("dave")),
+            "",
+        );
+        bob.tries_to_offer(&mut room, "sendonly");
+        let delivered = room.delivered.clone();
+        for _ in 0..200 {
+            let message = &delivered[usize::try_from(rng.next_u64()).unwrap_or(0) % delivered.len()];
+            room.deliver(&spoiled(message, &mut rng));
+            for request in room.take_all().iter().filter(|it| it.is_request()) {
+                if request.method() != Method::Ack {
+                    room.answer(request, 200, &[]);
+                }
+            }
+        }
+        room.secs(1);
+        assert!(room.focus.is_ready(), "it still is a conference");
+        assert!(room.tries_to_join("erin").is_some(), "who comes is let in");
+    }
+}

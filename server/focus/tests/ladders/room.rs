@@ -35,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) connects_media: bool,
     connection: Option<ConnectionId>,
     number: u32,
+    /// What it has been sent.
+    pub(crate) delivered: Vec<Vec<u8>>,
 }
 
 /// A telephone in a call with the focus.
@@ -81,6 +83,7 @@ impl Room {
             connects_media: true,
             connection: None,
             number: 0,
+            delivered: Vec::new(),
         };
         room.focus.start(room.now);
         room.drain();
@@ -179,6 +182,7 @@ impl Room {
     pub(crate) fn deliver(&mut self, message: &[u8]) {
         let Some(connection) = self.connection else { return };
         let message = message.to_vec();
+        self.delivered.push(message.clone());
         self.focus
             .handle_input(self.now, Input::Received { connection, message });
         self.drain();
