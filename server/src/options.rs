@@ -163,7 +163,8 @@ impl Default for ConferenceOptions {
         Self {
             controllers: Controllers::default(),
             limits: clearline_focus::Limits::default(),
-            per_user: 2,
+            // Who connects people and leaves them talking has some behind them.
+            per_user: 4,
             at_once: 16,
         }
     }
