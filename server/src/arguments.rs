@@ -215,6 +215,33 @@ mod tests {
     }
 
     #[test]
+    fn conferences_have_bounds_or_there_are_none() {
+        let options = |arguments: &[&str]| {
+            let all = ["clearline-server", "--data-dir", "x"].iter().chain(arguments);
+            Arguments::try_parse_from(all).map(|arguments| arguments.into_options().unwrap().conferences)
+        };
+        assert_eq!(options(&[]).unwrap(), Some(ConferenceOptions::default()));
+        assert_eq!(options(&["--no-conferences"]).unwrap(), None);
+        let all = [
+            "--conference-for-all",
+            "--conference-parties",
+            "20",
+            "--conferences-at-once",
+            "3",
+        ];
+        let conferences = options(&all).unwrap().unwrap();
+        assert_eq!(conferences.controllers, Controllers::Participants);
+        assert_eq!((conferences.limits.parties, conferences.at_once), (20, 3));
+        for bad in [
+            ["--conference-parties", "1"],
+            ["--conference-parties", "33"],
+            ["--conferences-at-once", "0"],
+        ] {
+            assert!(options(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn half_a_certificate_is_refused() {
         assert!(Arguments::try_parse_from(["clearline-server", "--tls-cert", "x"]).is_err());
         assert!(Arguments::try_parse_from(["clearline-server", "--turn-url", "turn:x"]).is_err());
