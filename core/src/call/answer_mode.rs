@@ -32,7 +32,7 @@ impl AnswerMode {
 
 /// RFC 5373 section 4.
 fn answer_mode(value: &str) -> Option<AnswerMode> {
-    let (mode, params) = cut::before(value, ';');
+    let (mode, params) = cut::before(value, b';');
     if !mode.trim().eq_ignore_ascii_case("auto") {
         return Some(AnswerMode::Manual);
     }

@@ -114,7 +114,7 @@ impl Call {
 
     /// Whether the other side's Target-Dialog names this call (RFC 4538 section 3: the tags are from its view).
     pub(crate) fn is_target_dialog(&self, value: &str) -> bool {
-        let (call_id, params) = cut::before(value, ';');
+        let (call_id, params) = cut::before(value, b';');
         let Some(params) = Params::after_value(params) else {
             return false;
         };

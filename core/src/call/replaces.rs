@@ -79,7 +79,7 @@ impl Replaces {
     /// Section 6.1: `to-tag` is the tag of whoever receives the header, `from-tag` that of its peer; `0` stands for the
     /// missing tag of RFC 2543.
     pub(super) fn parse(value: &str) -> Option<Self> {
-        let (call_id, params) = cut::before(value, ';');
+        let (call_id, params) = cut::before(value, b';');
         let params = Params::after_value(params)?;
         let tag = |name| params.value(name).map(|tag| if tag == "0" { "" } else { tag });
         let dialog = DialogId {

@@ -145,7 +145,7 @@ impl Redactor {
         redacted.push = None;
         for server in &mut redacted.servers {
             // What follows a question mark may be a token.
-            let (place, query) = cut::before(&server.url, '?');
+            let (place, query) = cut::before(&server.url, b'?');
             server.url = self.text(place) + &self.pseudonyms.word(query);
         }
         redacted

@@ -20,7 +20,7 @@ impl<'a> MediaType<'a> {
     /// # Errors
     /// When `text` is no `type/subtype` with parameters.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let (essence, params) = cut::before(text, ';');
+        let (essence, params) = cut::before(text, b';');
         let (kind, subtype) = essence.split_once('/').ok_or(Malformed)?;
         let (kind, subtype) = (trim(kind), trim(subtype));
         if !is_token(kind) || !is_token(subtype) {

@@ -283,7 +283,7 @@ impl Message {
     /// parameters.
     pub fn lists_token(&self, name: HeaderName<'_>, token: &str) -> bool {
         self.header_list(name)
-            .any(|element| cut::before(element, ';').0.trim().eq_ignore_ascii_case(token))
+            .any(|element| cut::before(element, b';').0.trim().eq_ignore_ascii_case(token))
     }
 
     /// All values of the Reason header (RFC 3326).

@@ -53,7 +53,8 @@ impl<'a> NameAddr<'a> {
 
     fn after_name(display_name: Option<DisplayName<'a>>, text: &'a str) -> Result<Self, Malformed> {
         let text = trim(text).strip_prefix('<').ok_or(Malformed)?;
-        let (uri, params) = text.split_once('>').ok_or(Malformed)?;
+        let (uri, params) = cut::before(text, b'>');
+        let params = params.get(1..).ok_or(Malformed)?;
         Ok(Self {
             display_name,
             uri: Uri::parse(trim(uri)).map_err(|_| Malformed)?,

@@ -70,8 +70,9 @@ impl<'a> Params<'a> {
 
 /// The two sides of the first `=`, if there is one.
 fn name_and_value(param: &str) -> (&str, Option<&str>) {
-    match param.split_once('=') {
-        Some((name, value)) => (trim(name), Some(trim(value))),
+    let (name, value) = cut::before(param, b'=');
+    match value.get(1..) {
+        Some(value) => (trim(name), Some(trim(value))),
         None => (param, None),
     }
 }

@@ -20,7 +20,7 @@ impl<'a> Reason<'a> {
     /// # Errors
     /// When `text` is no protocol with parameters.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let (protocol, params) = cut::before(text, ';');
+        let (protocol, params) = cut::before(text, b';');
         let protocol = trim(protocol);
         if !is_token(protocol) {
             return Err(Malformed);

@@ -27,7 +27,7 @@ impl SessionExpires {
     /// # Errors
     /// When `text` is no number with parameters.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let (seconds, params) = cut::before(text, ';');
+        let (seconds, params) = cut::before(text, b';');
         let params = Params::after_value(params).ok_or(Malformed)?;
         let refresher = params.value("refresher");
         let refresher = refresher.and_then(|side| match side.to_ascii_lowercase().as_str() {

@@ -63,7 +63,7 @@ impl<'a> Via<'a> {
         if !protocol.eq_ignore_ascii_case("SIP") || !rest.starts_with(is_space) {
             return None;
         }
-        let (sent_by, params) = cut::before(rest, ';');
+        let (sent_by, params) = cut::before(rest, b';');
         let sent_by = trim(sent_by);
         let (host, port) = split_port(sent_by)?;
         is_host(host).then_some(Self {

@@ -146,7 +146,7 @@ impl ReferSubscriber {
 /// 489 if it is about something else.
 pub(crate) fn event_id(request: &Message) -> Result<Option<u32>, u16> {
     let event = request.header(HeaderName::Event).ok_or(489_u16)?;
-    let (package, params) = cut::before(event, ';');
+    let (package, params) = cut::before(event, b';');
     let params = Params::after_value(params).ok_or(400_u16)?;
     if !package.trim().eq_ignore_ascii_case(PACKAGE) {
         return Err(489);

@@ -27,7 +27,7 @@ pub(super) enum StateHeader {
 
 impl StateHeader {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let (word, params) = cut::before(text, ';');
+        let (word, params) = cut::before(text, b';');
         let params = Params::after_value(params)?;
         let word = word.trim();
         let seconds = |name| params.value(name).and_then(|value| value.parse().ok());

@@ -746,7 +746,7 @@ fn is_for_good(status: u16) -> bool {
 /// Section 8.2.1: the package and, byte by byte, its `id`.
 fn is_same_event(a: &str, b: &str) -> bool {
     let parts = |text: &str| -> Option<(String, Option<String>)> {
-        let (package, params) = cut::before(text, ';');
+        let (package, params) = cut::before(text, b';');
         let params = crate::sip::Params::after_value(params)?;
         Some((
             package.trim().to_ascii_lowercase(),
