@@ -12,9 +12,9 @@ use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 /// Brotli bytes of the core module and its bindings.
-const CORE_BUDGET: u64 = 240_000;
+const CORE_BUDGET: u64 = 195_000;
 /// Brotli bytes of everything between typing the address and being able to sign in and register.
-const FIRST_LOAD_BUDGET: u64 = 320_000;
+const FIRST_LOAD_BUDGET: u64 = 272_000;
 
 /// `cargo xtask size`.
 pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
