@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { EmbeddedPhone } from "../lib/embed.mjs";
+import { silences } from "../lib/gap.mjs";
 import { assertHearsOnly } from "../lib/listen.mjs";
 import { scenario } from "../lib/scenario.mjs";
 import { eventually } from "../lib/wait.mjs";
@@ -55,7 +56,9 @@ scenario(
     await alice.dial("carol");
     await Promise.all([isIn(alice, 2, false), carol.active()]);
 
-    await merge(alice);
+    const silence = await silences([bob, carol], () => merge(alice), { atLeast: 0 });
+    console.log(`silence while moving: ${silence.map((ms) => ms.toFixed(0)).join(" and ")} ms`);
+    assert.ok(silence.every((ms) => ms < 1_000), `nobody hears nothing for a second while moving (${silence} ms)`);
     const all = [alice, bob, carol];
     await Promise.all(all.map((phone) => isIn(phone, 1, true)));
     assert.deepEqual(await alice.page.evaluate(() => window.ended), ["moved-to-conference", "moved-to-conference"]);
