@@ -117,14 +117,14 @@ impl Service {
         factory.start();
         let (mut stopping, mut is_stopping) = (self.stopping.clone(), false);
         loop {
-            let deadline = factory.drain().await;
-            if factory.agent.is_over() {
-                break;
-            }
             while let Some(wanted) = factory.agent.take_wanted() {
                 if let Err(status) = self.hold(&wanted) {
                     factory.agent.refuse(wanted.ticket, status);
                 }
+            }
+            let deadline = factory.drain().await;
+            if factory.agent.is_over() {
+                break;
             }
             tokio::select! {
                 input = factory.next_input(deadline) => factory.input(input),
