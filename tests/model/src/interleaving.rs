@@ -12,6 +12,7 @@ mod choice;
 mod form;
 mod letter;
 mod party;
+mod platform;
 mod prepared;
 mod rest;
 mod scene;

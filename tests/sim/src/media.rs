@@ -96,6 +96,11 @@ impl Media {
             .is_some_and(|session| !session.is_closed)
     }
 
+    /// The conference a session takes part in.
+    pub fn conference(&self, session: MediaSessionId) -> Option<ConferenceId> {
+        self.sessions.get(&session)?.conference
+    }
+
     /// Whether two open sessions have each other's descriptions.
     pub fn are_joined(&self, session: MediaSessionId, other: &Self, theirs: MediaSessionId) -> bool {
         let (own, theirs) = (self.sessions.get(&session), other.sessions.get(&theirs));

@@ -100,6 +100,14 @@ pub enum Verb {
     CancelTransfer,
     /// Talk in this call, and hold the other.
     SwapTo,
+    /// Make a conference of both.
+    Merge,
+    /// Talk with one of the conference alone.
+    Split,
+    /// Leave the conference to the two others.
+    LeaveConference,
+    /// Send the call to another device of the own account.
+    Push,
 }
 
 impl Verb {
@@ -117,6 +125,27 @@ impl Verb {
         Self::CancelTransfer,
         Self::SwapTo,
     ];
+    /// What is asked of two calls.
+    pub(super) const OF_TWO_CALLS: &[Self] =
+        &[Self::Hold, Self::Resume, Self::HangUp, Self::SwapTo, Self::Merge];
+    /// What is asked where there is a conference.
+    pub(super) const OF_CONFERENCE: &[Self] = &[
+        Self::Hold,
+        Self::Resume,
+        Self::HangUp,
+        Self::Merge,
+        Self::Split,
+        Self::LeaveConference,
+    ];
+    /// What is asked where a call moves between devices.
+    pub(super) const OF_MOVE: &[Self] = &[
+        Self::Answer,
+        Self::Reject,
+        Self::Hold,
+        Self::Resume,
+        Self::HangUp,
+        Self::Push,
+    ];
 
     /// The command of the user `own` to `call`, one of `calls`, if it makes sense there. One line for each thing users
     /// can ask for.
@@ -126,17 +155,28 @@ impl Verb {
         let is_active = state == CallState::Active;
         let is_other = own != THIRD;
         let other = calls.iter().map(|other| other.id).find(|other| *other != id);
+        let is_first = calls.first().is_some_and(|first| first.id == id);
         match self {
             Self::Answer => is_incoming.then_some(Command::Answer(id)),
             Self::Reject => is_incoming.then_some(Command::Reject(id, RejectReason::Busy)),
             Self::Hold => is_active.then_some(Command::Hold(id)),
-            Self::Resume => is_active.then_some(Command::Resume(id)),
+            // With another call: `SwapTo`.
+            Self::Resume => (is_active && other.is_none()).then_some(Command::Resume(id)),
             Self::HangUp => (state != CallState::Ending).then_some(Command::HangUp(id)),
             Self::Transfer => (call.transferable && is_other).then(|| Command::Transfer(id, address(THIRD))),
             Self::Consult => (is_active && is_other && other.is_none()).then(|| consult(id)),
             Self::TransferTo => other.filter(|_| is_active).map(|to| Command::TransferTo(id, to)),
             Self::CancelTransfer => call.transfer.as_ref().map(|_| Command::CancelTransfer(id)),
             Self::SwapTo => (other.is_some() && call.local_hold).then_some(Command::SwapTo(id)),
+            Self::Merge => other.filter(|_| is_first).map(|with| Command::Merge(id, with)),
+            Self::Split => call.conference.map(|_| Command::Split(id)),
+            Self::LeaveConference => call
+                .conference
+                .filter(|_| is_first)
+                .map(|_| Command::LeaveConference),
+            Self::Push => {
+                (is_active && call.transferable && call.transfer.is_none()).then_some(Command::Push(id))
+            }
         }
     }
 }
@@ -153,13 +193,18 @@ fn consult(of: CallId) -> Command {
     }
 }
 
-/// Everybody has a domain, so that a URI tells whose it is by its host.
+/// Every account has a domain, so that a URI tells whose it is by its host.
 pub(super) fn domain(name: &str) -> String {
-    format!("{name}.example")
+    format!("{}.example", account(name))
 }
 
 pub(super) fn address(name: &str) -> String {
-    format!("sip:{name}@{}", domain(name))
+    format!("sip:{}@{}", account(name), domain(name))
+}
+
+/// Whose a device is: "bob's tablet" is one more device of bob.
+pub(super) fn account(name: &str) -> &str {
+    name.split_once('\'').map_or(name, |(account, _)| account)
 }
 
 /// How much of each kind may happen on one path, besides what happens by itself: messages, media and timers.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clearline_core::sip::UriBuf;
 use clearline_core::{
     CallId, CallInfo, CallState, Command, Config, ConnectionId, Deadline, Environment, Event, Input, Instant,
-    MediaAction, MediaRequestId, MediaSessionId, OperationId, Output, TransferPolicy, UserAgent,
+    MediaAction, MediaRequestId, MediaSessionId, OperationId, Output, RemoteCallId, TransferPolicy,
+    UserAgent,
 };
 use clearline_sim::Media;
 
-use super::choice::address;
+use super::choice::{account, address};
 use super::form::Form;
 use super::letter::Letter;
 
@@ -54,7 +55,10 @@ impl Party {
     pub(super) fn new(name: &'static str, number: usize) -> Self {
         let address = UriBuf::parse(address(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut config = Config::new(address, "ws://example.com/sip", "urn:uuid:0");
-        config.register = false;
+        // One more device of an account wants to know what the others do.
+        let is_follower = account(name) != name;
+        config.register = is_follower;
+        config.remote_calls = is_follower;
         config.transfer_policy = TransferPolicy::Always;
         let seed = [u8::try_from(number).unwrap_or(0) + 1; 32];
         Self {
@@ -75,9 +79,10 @@ impl Party {
     /// Connects.
     pub(super) fn start(&mut self, now: Instant, media: MediaTime) -> Result<Sent, String> {
         self.agent.start(now);
-        self.drain(now, media)?;
+        let mut sent = self.drain(now, media)?;
         // Nobody looks: keep-alives are rare.
-        self.tell(now, media, Input::Environment(Environment::Hidden))
+        sent.extend(self.tell(now, media, Input::Environment(Environment::Hidden))?);
+        Ok(sent)
     }
 
     pub(super) fn tell(&mut self, now: Instant, media: MediaTime, input: Input) -> Result<Sent, String> {
@@ -243,6 +248,12 @@ impl Party {
         };
         self.sessions(call)
             .any(|session| self.media.is_live(session) && !is_closing(session))
+    }
+
+    /// The call of another device of the account that can be pulled.
+    pub(super) fn remote_call(&self) -> Option<RemoteCallId> {
+        let mut calls = self.agent.remote_calls().iter();
+        calls.find(|call| call.can_be_pulled).map(|call| call.id)
     }
 
     /// Whether time alone changes nothing any more.

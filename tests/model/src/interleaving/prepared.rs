@@ -1,14 +1,23 @@
 //! The states from which all is explored.
 
+use std::sync::Arc;
+
 use clearline_core::{CallId, CallOptions, CallState, Command};
 
 use super::choice::{Bounds, Verb, address};
 use super::party::MediaTime;
+use super::platform::confirmed;
 use super::scene::Scene;
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
+
+// Where a call moves between devices: bob's, who calls alice, and bob's others.
+const DEVICE: usize = 0;
+const FAR_END: usize = 1;
+const TABLET: usize = 2;
+const TELEPHONE: usize = 3;
 
 /// What may happen besides on a path from a state of two parties.
 const USUAL: Bounds = Bounds {
@@ -74,6 +83,45 @@ impl Prepared {
             "the two are to be connected, and the REFER is on its way",
             connect,
         ),
+        Self::three("the REFER meets a BYE", refer_and_leave),
+        Self::three(
+            "the target answers as the one who has sent the far end there hangs up",
+            refer_and_give_up,
+        ),
+        Self::three(
+            "the third is asked, and answers as it is taken back",
+            consult_and_cancel,
+        ),
+        Self::three(
+            "while the third is asked, the one who asks hangs up",
+            consult_and_give_up,
+        ),
+        Self::three(
+            "while the third is asked, the one on hold hangs up",
+            consult_and_leave,
+        ),
+        Self::three("while the third is asked, that one hangs up", consult_and_be_left),
+        Self::three(
+            "the two are to be connected, and one of them hangs up",
+            connect_and_leave,
+        ),
+        Self::three(
+            "the two are to be connected, and the other hangs up",
+            connect_and_be_left,
+        ),
+        Self::three("two calls are swapped as the one on hold holds too", swap).of_two_calls(),
+        Self::three("two calls are merged as one of them is left", merge_and_leave).of_conference(),
+        Self::three("three talk, and one of them hangs up", conference_and_leave).of_conference(),
+        Self::three("three talk, and the one who mixes leaves", leave_conference).of_conference(),
+        Self::three("a call is pulled, and the INVITE is on its way", pull).of_devices(),
+        Self::three("a call is pulled as its far end hangs up", pull_and_leave).of_devices(),
+        Self::three("two devices pull a call at once", pull_twice).of_three_devices(),
+        Self::three("a call is pushed as its far end hangs up", push_and_leave).of_devices(),
+        Self::three(
+            "a call is pushed, and taken as it is hung up here",
+            push_and_give_up,
+        )
+        .of_devices(),
     ];
 
     const fn pair(name: &'static str, arrange: fn(&mut Scene)) -> Self {
@@ -98,6 +146,28 @@ impl Prepared {
             verbs: Verb::OF_TRANSFER,
             arrange,
         }
+    }
+
+    const fn of_two_calls(mut self) -> Self {
+        self.verbs = Verb::OF_TWO_CALLS;
+        self
+    }
+
+    const fn of_conference(mut self) -> Self {
+        self.verbs = Verb::OF_CONFERENCE;
+        self
+    }
+
+    const fn of_devices(mut self) -> Self {
+        self.parties = &["bob", "alice", "bob's tablet"];
+        self.verbs = Verb::OF_MOVE;
+        self
+    }
+
+    const fn of_three_devices(mut self) -> Self {
+        self.parties = &["bob", "alice", "bob's tablet", "bob's telephone"];
+        self.verbs = Verb::OF_MOVE;
+        self
     }
 
     /// Media requests are answered at any later step.
@@ -217,20 +287,158 @@ fn connect(scene: &mut Scene) {
     scene.until(|scene| scene.arrives_next("REFER"));
 }
 
+fn refer_and_leave(scene: &mut Scene) {
+    refer(scene);
+    command(scene, BOB, Verb::HangUp);
+}
+
+fn refer_and_give_up(scene: &mut Scene) {
+    refer_and_ring(scene);
+    command(scene, ALICE, Verb::HangUp);
+    command(scene, CAROL, Verb::Answer);
+}
+
+fn consult_and_cancel(scene: &mut Scene) {
+    talk(scene);
+    command(scene, ALICE, Verb::Consult);
+    scene.until(|scene| scene.state(CAROL) == Some(CallState::Incoming) && scene.is_quiet());
+    command(scene, ALICE, Verb::CancelTransfer);
+    command(scene, CAROL, Verb::Answer);
+}
+
+fn consult_and_give_up(scene: &mut Scene) {
+    consult(scene);
+    command(scene, ALICE, Verb::HangUp);
+}
+
+fn consult_and_leave(scene: &mut Scene) {
+    consult(scene);
+    command(scene, BOB, Verb::HangUp);
+}
+
+fn consult_and_be_left(scene: &mut Scene) {
+    consult(scene);
+    command(scene, CAROL, Verb::HangUp);
+}
+
+fn connect_and_leave(scene: &mut Scene) {
+    connect(scene);
+    command(scene, BOB, Verb::HangUp);
+}
+
+fn connect_and_be_left(scene: &mut Scene) {
+    connect(scene);
+    command(scene, CAROL, Verb::HangUp);
+}
+
+fn swap(scene: &mut Scene) {
+    consult(scene);
+    command(scene, ALICE, Verb::SwapTo);
+    command(scene, BOB, Verb::Hold);
+}
+
+fn merge(scene: &mut Scene) {
+    consult(scene);
+    command(scene, ALICE, Verb::Merge);
+}
+
+fn merge_and_leave(scene: &mut Scene) {
+    merge(scene);
+    command(scene, CAROL, Verb::HangUp);
+}
+
+fn conference(scene: &mut Scene) {
+    merge(scene);
+    scene.until(|scene| scene.talk(&[ALICE, BOB, CAROL]));
+}
+
+fn conference_and_leave(scene: &mut Scene) {
+    conference(scene);
+    command(scene, CAROL, Verb::HangUp);
+}
+
+fn leave_conference(scene: &mut Scene) {
+    conference(scene);
+    command(scene, ALICE, Verb::LeaveConference);
+}
+
+fn pull(scene: &mut Scene) {
+    talk_on_one_device(scene);
+    take_over(scene, TABLET);
+}
+
+fn pull_and_leave(scene: &mut Scene) {
+    pull(scene);
+    command(scene, FAR_END, Verb::HangUp);
+}
+
+fn pull_twice(scene: &mut Scene) {
+    pull(scene);
+    take_over(scene, TELEPHONE);
+}
+
+fn push(scene: &mut Scene) {
+    talk_on_one_device(scene);
+    command(scene, DEVICE, Verb::Push);
+    scene.until(|scene| scene.arrives_next("REFER"));
+}
+
+fn push_and_leave(scene: &mut Scene) {
+    push(scene);
+    command(scene, FAR_END, Verb::HangUp);
+}
+
+fn push_and_give_up(scene: &mut Scene) {
+    push(scene);
+    scene.until(|scene| scene.state(TABLET) == Some(CallState::Incoming));
+    command(scene, DEVICE, Verb::HangUp);
+    command(scene, TABLET, Verb::Answer);
+}
+
 // --- steps ---------------------------------------------------------------------------------------------------------
 
 fn dial(scene: &mut Scene) {
+    call(scene, ALICE, "bob");
+}
+
+fn call(scene: &mut Scene, party: usize, target: &str) {
     let call = Command::Call {
         id: CallId(1),
-        target: address("bob"),
+        target: address(target),
         options: CallOptions::default(),
     };
-    scene.must(|scene| scene.apply(ALICE, call));
+    scene.must(|scene| scene.apply(party, call));
 }
 
 fn talk(scene: &mut Scene) {
     answer(scene);
     scene.until(|scene| scene.talk(&[ALICE, BOB]));
+}
+
+/// Bob calls alice, and his other devices are told of it.
+fn talk_on_one_device(scene: &mut Scene) {
+    call(scene, DEVICE, "alice");
+    scene.until(|scene| scene.state(FAR_END) == Some(CallState::Incoming));
+    command(scene, FAR_END, Verb::Answer);
+    scene.until(|scene| scene.arrives_next("ACK"));
+    let ack = scene.next_to_arrive("ACK");
+    scene.dialogs = Arc::new(ack.as_ref().and_then(confirmed).into_iter().collect());
+    for device in TABLET..scene.parties.len() {
+        scene.join(device);
+    }
+    scene.until(|scene| scene.talk(&[DEVICE, FAR_END]));
+}
+
+/// A device pulls the call, and its INVITE is on its way.
+fn take_over(scene: &mut Scene, device: usize) {
+    let Some(remote) = scene.parties[device].remote_call() else {
+        panic!("{} is not told of the call", scene.parties[device].name);
+    };
+    let pull = Command::Pull {
+        id: CallId(1),
+        remote,
+    };
+    scene.must(|scene| scene.apply(device, pull));
 }
 
 fn command(scene: &mut Scene, party: usize, verb: Verb) {

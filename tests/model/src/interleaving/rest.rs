@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use clearline_core::{CallId, CallInfo, CallState, Duration};
+use clearline_core::{CallId, CallInfo, CallState, Duration, TransferState};
 
 use super::choice::Bounds;
 use super::party::Party;
@@ -85,7 +85,9 @@ impl Scene {
             }
             for call in &party.calls {
                 self.agree_on(at, call)?;
+                party.is_settled(call)?;
             }
+            party.speaks_with_one()?;
         }
         Ok(())
     }
@@ -136,5 +138,50 @@ impl Scene {
             })
         });
         joined.next()
+    }
+}
+
+impl Party {
+    /// A transfer has come about or not, and the media hear of the conference what the user is shown of it.
+    fn is_settled(&self, call: &CallInfo) -> Result<(), String> {
+        let is_live = |id: &CallId| self.calls.iter().any(|call| call.id == *id);
+        let is_under_way = match &call.transfer {
+            Some(TransferState::Consulting { with }) => !is_live(with),
+            Some(TransferState::Failed { .. }) | None => false,
+            Some(_) => true,
+        };
+        if is_under_way || call.transfer_request.is_some() {
+            return Err(format!("{}: a transfer is left {:?}", self.name, call.transfer));
+        }
+        let mut open = self
+            .sessions(call.id)
+            .filter(|session| self.media.is_open(*session));
+        // Whoever is held takes no part.
+        let is_held = call.local_hold || call.remote_hold;
+        let mixed = call.conference.filter(|_| !is_held);
+        match open.any(|session| self.media.conference(session) != mixed) {
+            true => Err(format!("{}: {mixed:?} is not what is mixed", self.name)),
+            false => Ok(()),
+        }
+    }
+
+    /// Nobody hears what is meant for another: of several calls, all but one are on hold, or they are a conference.
+    fn speaks_with_one(&self) -> Result<(), String> {
+        let is_together = |a: &CallInfo, b: &CallInfo| a.conference.is_some() && a.conference == b.conference;
+        let speaking: Vec<_> = self.calls.iter().filter(|call| !call.local_hold).collect();
+        let is_lonely = |call: &&CallInfo| {
+            let mut others = self.calls.iter().filter(|other| other.id != call.id);
+            call.conference.is_some() && !others.any(|other| is_together(call, other))
+        };
+        if self.calls.iter().any(|call| is_lonely(&call)) {
+            return Err(format!("{} is alone in a conference", self.name));
+        }
+        match speaking.windows(2).all(|pair| is_together(pair[0], pair[1])) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} speaks with two who do not hear each other",
+                self.name
+            )),
+        }
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use clearline_core::dialog_info::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{CallState, Command, Duration, Input, Instant, Timer};
 
-use super::choice::{Bounds, Choice, Verb, domain};
+use super::choice::{Bounds, Choice, Verb, account, domain};
 use super::form::Fingerprint;
 use super::letter::Letter;
 use super::party::{MediaTime, Party, Sent};
+use super::platform;
 
 /// Longer than any timer of an agent.
 const HORIZON: Duration = Duration::from_secs(2_000);
@@ -26,6 +28,8 @@ pub(super) struct Scene {
     ways: Vec<VecDeque<Arc<Letter>>>,
     /// Whose the hosts are that messages are addressed to.
     hosts: Arc<Vec<(String, usize)>>,
+    /// What the platform tells those who follow the calls of their account.
+    pub(super) dialogs: Arc<Vec<Dialog>>,
     pub(super) bounds: Bounds,
     pub(super) media: MediaTime,
     /// What users may ask for.
@@ -43,12 +47,18 @@ impl Scene {
     pub(super) fn new(names: &[&'static str], bounds: Bounds) -> Self {
         let parties = names.iter().enumerate();
         let parties: Vec<_> = parties.map(|(at, name)| Arc::new(Party::new(name, at))).collect();
-        let hosts = names.iter().enumerate().map(|(at, name)| (domain(name), at));
+        // Of an account's devices, the last one is found by its address.
+        let hosts = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (domain(name), at))
+            .rev();
         let mut scene = Self {
             now: Instant::from_secs(1_000),
             ways: vec![VecDeque::new(); parties.len() * parties.len()],
             parties,
             hosts: Arc::new(hosts.collect()),
+            dialogs: Arc::default(),
             bounds,
             media: MediaTime::Immediate,
             verbs: Verb::OF_ONE_CALL,
@@ -56,11 +66,16 @@ impl Scene {
             has_lost: false,
             ladder: None,
         };
-        for at in 0..scene.parties.len() {
-            let started = scene.with(at, Party::start);
-            assert_eq!(started, Ok(()), "at the start");
+        for at in (0..names.len()).filter(|at| account(names[*at]) == names[*at]) {
+            scene.join(at);
         }
         scene
+    }
+
+    /// A party switches its agent on.
+    pub(super) fn join(&mut self, at: usize) {
+        let started = self.with(at, Party::start);
+        assert_eq!(started, Ok(()), "at the start");
     }
 
     // --- what can happen --------------------------------------------------------------------------------------
@@ -255,6 +270,10 @@ impl Scene {
         let Some(message) = letter.message() else {
             return Err(format!("{} sends what is no message", self.parties[from].name));
         };
+        if let Some(replies) = platform::replies(&message, &self.dialogs) {
+            self.way_mut(from, from).extend(replies);
+            return Ok(());
+        }
         self.learn(from, &message);
         let host = destination(&message);
         let to = host.and_then(|host| self.hosts.iter().find(|(known, _)| *known == host));
@@ -330,8 +349,13 @@ impl Scene {
 
     /// Whether a message of this title is the next to arrive somewhere.
     pub(super) fn arrives_next(&self, title: &str) -> bool {
-        let oldest = self.ways.iter().filter_map(VecDeque::front);
-        oldest.into_iter().any(|letter| letter.title() == title)
+        self.next_to_arrive(title).is_some()
+    }
+
+    /// It.
+    pub(super) fn next_to_arrive(&self, title: &str) -> Option<Message> {
+        let mut oldest = self.ways.iter().filter_map(VecDeque::front);
+        oldest.find(|letter| letter.title() == title)?.message()
     }
 
     /// What tells states apart, seen for the first time. `text` is scratch space.
