@@ -197,7 +197,8 @@ impl UserAgent {
         Output::Idle(deadline)
     }
 
-    /// Calls `target`: a number, a name, or a SIP or tel URI.
+    /// Calls `target`: a number, a name, or a SIP or tel URI. `id` has never named another call: what the network says late
+    /// about one that has ended would be taken for news of this one.
     ///
     /// # Errors
     /// [`CommandError::DuplicateCall`], [`CommandError::TooManyCalls`], [`CommandError::InvalidTarget`] or

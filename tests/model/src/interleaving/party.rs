@@ -37,6 +37,7 @@ pub(super) struct Party {
     pub(super) media: Media,
     pub(super) deadline: Option<Deadline>,
     pub(super) connection: Option<ConnectionId>,
+    consultations: u64,
     /// Live ones as last told, in the order in which they came.
     pub(super) calls: Vec<CallInfo>,
     sessions: BTreeMap<MediaSessionId, CallId>,
@@ -67,6 +68,7 @@ impl Party {
             media: Media::new(number, seed),
             deadline: None,
             connection: None,
+            consultations: 0,
             calls: Vec::new(),
             sessions: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -117,8 +119,13 @@ impl Party {
         &mut self,
         now: Instant,
         media: MediaTime,
-        command: Command,
+        mut command: Command,
     ) -> Result<Sent, String> {
+        // No id names two calls, even if the first has ended: it may still be asked about.
+        if let Command::Consult { id, .. } = &mut command {
+            self.consultations += 1;
+            *id = CallId(id.0 + self.consultations);
+        }
         if let Ok(Some(operation)) = self.agent.apply(now, command) {
             self.pending.insert(operation);
         }
