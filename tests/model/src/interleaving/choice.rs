@@ -157,6 +157,8 @@ impl Verb {
         let other = calls.iter().map(|other| other.id).find(|other| *other != id);
         let is_first = calls.first().is_some_and(|first| first.id == id);
         match self {
+            // Who answers without holding the other call wants to speak with both.
+            Self::Answer if other.is_some() => is_incoming.then_some(Command::HoldAndAnswer(id)),
             Self::Answer => is_incoming.then_some(Command::Answer(id)),
             Self::Reject => is_incoming.then_some(Command::Reject(id, RejectReason::Busy)),
             Self::Hold => is_active.then_some(Command::Hold(id)),
