@@ -76,12 +76,33 @@ impl Call {
         let (transaction, offer) = (sent.transaction, *offer);
         if std::mem::replace(&mut sent.cancelled, true) {
             endpoint.abandon(transaction);
-            self.give_up_wishes(endpoint, offer, &OperationError::TimedOut);
-            self.roll_back(endpoint);
+            self.is_in_doubt(endpoint, offer);
         } else {
             sent.give_up_at = endpoint.now + TRANSACTION_TIMEOUT;
             endpoint.cancel(transaction, None);
         }
+    }
+
+    /// Not even a CANCEL has ended the re-INVITE: the far end may be slow, or it is gone and was not heard to go. It is asked
+    /// once more, for nothing but whether it is there; whoever does not answer that has gone (section 14.1).
+    fn is_in_doubt(&mut self, endpoint: &mut Endpoint, offer: Offer) {
+        if offer.refresh {
+            return self.is_gone(endpoint, offer);
+        }
+        self.give_up_wishes(endpoint, offer, &OperationError::TimedOut);
+        if let Stage::Established(established) = &mut self.stage {
+            established.wanted.refresh = true;
+        }
+        self.roll_back(endpoint);
+    }
+
+    /// Section 14.1: no answer at all ends the session, if there is no other way to the far end.
+    fn is_gone(&mut self, endpoint: &mut Endpoint, offer: Offer) {
+        if offer.refresh && self.recover(endpoint) {
+            return;
+        }
+        self.abandon(endpoint, &OperationError::TimedOut);
+        self.hang_up_because(endpoint, EndCause::NetworkFailed);
     }
 
     /// A response to our re-INVITE.
@@ -149,12 +170,7 @@ impl Call {
             return;
         };
         if !flow_failed && endpoint.is_connected() {
-            if offer.refresh && self.recover(endpoint) {
-                return;
-            }
-            // Section 14.1: no answer at all ends the session.
-            self.abandon(endpoint, &OperationError::TimedOut);
-            return self.hang_up_because(endpoint, EndCause::NetworkFailed);
+            return self.is_gone(endpoint, offer);
         }
         // What is true is told when the agent is back, see `reconnected`.
         self.give_up_wishes(endpoint, offer, &OperationError::Disconnected);

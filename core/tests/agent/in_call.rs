@@ -243,13 +243,51 @@ fn a_reinvite_that_cannot_even_be_cancelled_is_given_up() {
     ladder.pass(64.1);
     ladder.expect(Method::Cancel);
     assert_eq!(ladder.failure(hold), Some(OperationError::TimedOut));
+    // Whether it is there still, with what it has agreed to.
+    let asked = ladder.expect(Method::Invite);
+    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
+    ladder.expect(Method::Ack);
+    assert!(!ladder.info(CALL).local_hold);
+    ladder.receive(&far.accepts(&asked, Direction::SendRecv));
+    ladder.expect(Method::Ack);
     assert!(ladder.media.is_stable(ladder.session()));
     assert!(!ladder.info(CALL).negotiating);
-    ladder.receive(&far.accepts(&reinvite, Direction::RecvOnly));
-    assert!(!ladder.info(CALL).local_hold);
     let resumed = ladder.resume(CALL);
     assert!(ladder.succeeded(resumed));
     assert_eq!(ladder.state(CALL), CallState::Active);
+}
+
+#[test]
+fn a_far_end_that_has_gone_while_a_reinvite_was_out_is_found_out() {
+    let given_up = || {
+        let (mut ladder, far) = Ladder::in_outgoing_call();
+        ladder.hold(CALL);
+        let reinvite = ladder.expect(Method::Invite);
+        ladder.respond(&reinvite, 100);
+        ladder.pass(64.1);
+        ladder.expect(Method::Cancel);
+        let asked = ladder.expect(Method::Invite);
+        (ladder, far, asked)
+    };
+    // It does not know the call: its BYE was lost, and so was the answer.
+    let (mut ladder, far, asked) = given_up();
+    ladder.receive(&far.response(&asked, 481).build());
+    ladder.expect(Method::Ack);
+    let brought_back = ladder.expect(Method::Invite);
+    assert!(brought_back.header(HeaderName::Replaces).is_some());
+    ladder.respond(&brought_back, 481);
+    ladder.expect(Method::Ack);
+    let bye = ladder.expect(Method::Bye);
+    ladder.respond(&bye, 481);
+    assert_eq!(ladder.cause(CALL), EndCause::NetworkFailed);
+
+    // It has taken both and answers neither (section 14.1): nobody holds on to such a call for ever.
+    let (mut ladder, _, asked) = given_up();
+    ladder.respond(&asked, 100);
+    ladder.pass(64.1);
+    ladder.expect(Method::Cancel);
+    ladder.pass(240.0);
+    assert_eq!(ladder.state(CALL), CallState::Ended);
 }
 
 #[test]

@@ -140,6 +140,10 @@ fn a_move_that_is_never_answered_leaves_the_old_media_running() {
     it.ladder.pass(64.1);
     it.ladder.expect(Method::Cancel);
     assert_eq!(it.ladder.failure(it.operation), Some(OperationError::TimedOut));
+    // Whether it is there still.
+    let asked = it.ladder.expect(Method::Invite);
+    it.ladder.receive(&it.far.accepts(&asked, Direction::SendRecv));
+    it.ladder.expect(Method::Ack);
     it.old_goes_on();
 }
 

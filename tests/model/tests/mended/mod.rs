@@ -213,4 +213,8 @@ pub(crate) const CASES: &[Mended] = &[
         Dial(187, 155), Answer(143), Millis(1000), Seconds(30), Answer(166), Sleep(61), Drop(233),
         Bad(152, 9), Seconds(1440), Dial(157, 105), Seconds(16),
     ]),
+    (OPENSCAPE, 10_126_356, &[
+        Bad(126, 4), Dial(188, 221), Subscribe(211), Answer(162), BlackHole(129), HangUp(94, 175),
+        BlackHole(136), Millis(576),
+    ]),
 ];
