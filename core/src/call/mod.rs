@@ -367,7 +367,7 @@ impl Call {
         }
     }
 
-    fn dialog(&self) -> Option<&Dialog> {
+    pub(crate) fn dialog(&self) -> Option<&Dialog> {
         match &self.stage {
             Stage::Alerting(alerting) => Some(&alerting.dialog),
             Stage::Established(established) => Some(&established.dialog),

@@ -86,6 +86,11 @@ impl Dialog {
         self.remote.clone_from(&early.remote);
     }
 
+    /// Whether it was made by the INVITE with `call_id`.
+    pub(crate) fn is_of(&self, call_id: &str) -> bool {
+        self.call_id == call_id
+    }
+
     pub(crate) fn id(&self) -> DialogId {
         DialogId {
             call_id: self.call_id.clone(),

@@ -86,6 +86,12 @@ impl UserAgent {
         named.map(Call::id)
     }
 
+    /// Whether the call goes on in the dialog that the INVITE with `call_id` has made.
+    pub fn is_in_dialog_of(&self, id: CallId, call_id: &str) -> bool {
+        let dialog = self.calls.get(&id).and_then(Call::dialog);
+        dialog.is_some_and(|dialog| dialog.is_of(call_id))
+    }
+
     /// The next request in the dialog of an answered call, for the application to send by itself: without Via.
     pub fn request_in(&mut self, id: CallId, method: Method<'_>) -> Option<RequestBuilder> {
         let contact = self.endpoint.contact();

@@ -2,6 +2,8 @@
 
 use clearline_core::sip::{HeaderName, Message, Uri};
 
+use crate::settings::CONFERENCE_PREFIX;
+
 /// Characters of a name that are shown.
 const MAX_NAME: usize = 64;
 
@@ -20,6 +22,12 @@ pub(crate) fn record_of(text: &str, domain: &str) -> Option<String> {
 pub(crate) fn sender(request: &Message, domain: &str) -> Option<String> {
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).flatten();
     record(&asserted.next()?.uri, domain)
+}
+
+/// Whether this is a conference of the platform and nobody.
+pub(crate) fn is_conference(record: &str) -> bool {
+    let user = record.strip_prefix("sip:");
+    user.is_some_and(|user| user.starts_with(CONFERENCE_PREFIX))
 }
 
 /// A name from the network, fit to be shown to others.

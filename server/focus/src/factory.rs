@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
 use clearline_core::{Config, Deadline, Event, Input, Instant, Output, RegistrationState, UserAgent};
 
-use crate::address::sender;
+use crate::address::{is_conference, sender};
 use crate::desk::Desk;
-use crate::settings::CONFERENCE_PREFIX;
 
 /// Callers who wait for a conference at once.
 const MAX_WAITING: usize = 64;
@@ -185,10 +184,4 @@ impl Factory {
             }
         }
     }
-}
-
-fn is_conference(caller: &str) -> bool {
-    caller
-        .strip_prefix("sip:")
-        .is_some_and(|user| user.starts_with(CONFERENCE_PREFIX))
 }

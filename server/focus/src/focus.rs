@@ -8,14 +8,14 @@ use clearline_core::dialog::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
 use clearline_core::{
     CallId, CallInfo, ConferenceId, Config, Deadline, Event, Input, Instant, Output, Rate, RateLimit,
-    ReferNotifier, RegistrationState, Timer, TransferPolicy, UserAgent,
+    RedirectPolicy, ReferNotifier, RegistrationState, Timer, TransferPolicy, UserAgent,
 };
 
-use crate::address::sender;
+use crate::address::{is_conference, sender};
 use crate::attendance::Attendance;
 use crate::desk::{Desk, Outcome};
 use crate::referral::{Goal, Referrals, Way, Wish};
-use crate::roster::{About, Roster};
+use crate::roster::{About, Roster, Successor};
 use crate::settings::{Controllers, Settings};
 use crate::subscription::{Subscriptions, contact};
 
@@ -24,8 +24,6 @@ const REFERS: Rate = Rate {
     interval: Duration::from_secs(2),
     burst: 16,
 };
-/// How long whoever takes a participant's place needs for it.
-const SUCCESSION_TIME: Duration = Duration::from_secs(32);
 /// An agent mixes one conference only.
 const MIX: ConferenceId = ConferenceId(1);
 
@@ -173,7 +171,7 @@ impl Focus {
         }
         let is_in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
         match message.method() {
-            Method::Invite if !is_in_dialog => self.turns_away(now, &message),
+            Method::Invite if !is_in_dialog => self.turns_away(&message),
             Method::Refer => {
                 if let Err(status) = self.refer(now, &message, is_in_dialog) {
                     self.desk.refuse(&message, status);
@@ -198,13 +196,16 @@ impl Focus {
     }
 
     /// Only users of this platform take part, as it vouches for them.
-    fn turns_away(&mut self, now: Instant, invite: &Message) -> bool {
+    fn turns_away(&mut self, invite: &Message) -> bool {
         let status = match sender(invite, &self.domain) {
             _ if self.attendance == Attendance::Over => 404,
             None => 403,
+            // Two that are in each other would never end.
+            Some(user) if is_conference(&user) => 403,
             Some(user) => {
+                let call_id = invite.call_id().unwrap_or_default().to_owned();
                 if let Some(call) = self.agent.replaced_call(invite) {
-                    self.roster.expect_successor(call, user, now + SUCCESSION_TIME);
+                    self.roster.expect_successor(call, Successor { user, call_id });
                 }
                 return false;
             }
@@ -242,13 +243,15 @@ impl Focus {
     /// RFC 4579 sections 5.5 and 5.11.
     fn refer(&mut self, now: Instant, refer: &Message, is_in_dialog: bool) -> Result<(), u16> {
         let (user, way) = self.referrer(refer, is_in_dialog)?;
-        let wish = Wish::read(refer, &self.domain)?;
-        let is_own_leave = matches!(&wish, Wish::Remove { entity } if *entity == user);
+        let wish = Wish::read(refer, &self.domain, &self.settings.services)?;
+        let is_own_leave =
+            matches!(&wish, Wish::Remove { entity } if *entity == user) && self.roster.has(&user);
         if !self.may_control(&user) && !is_own_leave {
             return Err(403);
         }
+        // 503 would be said of the whole server (RFC 3261 section 21.5.4).
         if self.referrals.is_full() || !self.refers.allows(now) {
-            return Err(503);
+            return Err(480);
         }
         let (call, goal) = self.fulfil(now, &user, wish)?;
         let notifier = ReferNotifier::new(refer);
@@ -428,6 +431,10 @@ impl Focus {
 
     fn call_changed(&mut self, now: Instant, info: &CallInfo) {
         self.roster.update(now, info);
+        let has_succeeded = |call_id: &str| self.agent.is_in_dialog_of(info.id, call_id);
+        if self.roster.awaited_in(info.id).is_some_and(has_succeeded) {
+            self.roster.succeed(info.id, &info.remote.display_name);
+        }
         self.referrals.update(info);
     }
 
@@ -510,5 +517,6 @@ fn config(settings: &Settings) -> Config {
     config.is_focus = true;
     config.max_calls = settings.limits.parties;
     config.transfer_policy = TransferPolicy::Never;
+    config.redirect_policy = RedirectPolicy::Never;
     config
 }

@@ -9,7 +9,7 @@ use clearline_core::sip::{HeaderName, Message, Method, NameAddr, ReferTo, Reques
 use clearline_core::transaction::TransactionId;
 use clearline_core::{CallId, CallInfo, CallState, EndCause, Instant, Invitation, ReferNotifier};
 
-use crate::address::{record, shown};
+use crate::address::{is_conference, record, shown};
 use crate::desk::{Desk, Outcome};
 use crate::settings::CONFERENCE_PREFIX;
 
@@ -36,7 +36,7 @@ impl Wish {
     ///
     /// # Errors
     /// The status to refuse it with: only users of `domain` are called, and nothing but calls is made for anybody.
-    pub(crate) fn read(refer: &Message, domain: &str) -> Result<Self, u16> {
+    pub(crate) fn read(refer: &Message, domain: &str, services: &[String]) -> Result<Self, u16> {
         let mut values = refer.header_all(HeaderName::ReferTo);
         // RFC 3515 section 2.4.2: exactly one.
         let (Some(value), None) = (values.next(), values.next()) else {
@@ -51,9 +51,16 @@ impl Wish {
         let refer_to = ReferTo::parse(value).map_err(|error| error.status())?;
         let uri = refer_to.target.as_uri();
         let user = uri.user_decoded();
-        // As with transfers, a code for the platform is not somebody; nor is a conference.
-        let is_person = !user.contains(['*', '#']) && !user.starts_with(CONFERENCE_PREFIX);
-        if record(&uri, domain).is_none() || !is_person {
+        let Some(record) = record(&uri, domain) else {
+            return Err(403);
+        };
+        // As with transfers, a code for the platform is not somebody; nor is a conference, or an echo that would fill one for ever.
+        let is_service = services.iter().any(|service| service.eq_ignore_ascii_case(&user));
+        if user.contains(['*', '#'])
+            || user.starts_with(CONFERENCE_PREFIX)
+            || is_conference(&record)
+            || is_service
+        {
             return Err(403);
         }
         Ok(Self::Invite {

@@ -31,11 +31,18 @@ struct Party {
     user: String,
     name: String,
     status: EndpointStatus,
-    is_answered: bool,
     /// Since when it has been without audio path.
     silent_since: Option<Instant>,
-    /// Who may have taken its place by then.
-    successor: Option<(String, Instant)>,
+    /// Who has asked for its place.
+    successor: Option<Successor>,
+}
+
+/// Somebody for whom the platform vouches as `user`, with an INVITE that is to take a party's place (RFC 3891).
+#[derive(Clone, Debug)]
+pub(crate) struct Successor {
+    pub(crate) user: String,
+    /// Of the INVITE.
+    pub(crate) call_id: String,
 }
 
 /// How many there are.
@@ -56,43 +63,50 @@ impl Roster {
         }
     }
 
-    /// Somebody for whom the platform vouches as `user` asks for the place of a party.
-    pub(crate) fn expect_successor(&mut self, call: CallId, user: String, until: Instant) {
+    /// Somebody asks for the place of a party.
+    pub(crate) fn expect_successor(&mut self, call: CallId, successor: Successor) {
         if let Some(party) = self.parties.get_mut(&call) {
-            party.successor = Some((user, until));
+            party.successor = Some(successor);
+        }
+    }
+
+    /// The Call-ID of the INVITE that is to take the place of a party.
+    pub(crate) fn awaited_in(&self, call: CallId) -> Option<&str> {
+        let successor = self.parties.get(&call)?.successor.as_ref()?;
+        Some(&successor.call_id)
+    }
+
+    /// Who was expected has the place.
+    pub(crate) fn succeed(&mut self, call: CallId, display_name: &str) {
+        if let Some(party) = self.parties.get_mut(&call)
+            && let Some(successor) = party.successor.take()
+        {
+            party.user = successor.user;
+            party.name = shown(display_name);
         }
     }
 
     /// A call has changed, or ended.
+    ///
+    /// Who it is counts as it begins: the user that was called, or who calls, for whom the platform vouches. What a party says
+    /// of itself later, in an answer or a request (RFC 4916), nobody vouches for.
     pub(crate) fn update(&mut self, now: Instant, info: &CallInfo) {
         if info.state == CallState::Ended {
             self.parties.remove(&info.id);
             return;
         }
-        let told = record_of(&info.remote.uri, &self.domain);
+        let domain = &self.domain;
         let party = self.parties.entry(info.id).or_insert_with(|| {
             self.last_number += 1;
             Party {
                 number: self.last_number,
-                user: String::new(),
-                name: String::new(),
+                user: record_of(&info.remote.uri, domain).unwrap_or_default(),
+                name: shown(&info.remote.display_name),
                 status: EndpointStatus::Pending,
-                is_answered: false,
                 silent_since: None,
                 successor: None,
             }
         });
-        // What a party says of itself later (RFC 4916) nobody vouches for.
-        let is_vouched = |user: &String| {
-            let mut successor = party.successor.iter();
-            !party.is_answered || successor.any(|(it, until)| it == user && now < *until)
-        };
-        if let Some(user) = told.filter(is_vouched) {
-            party.name = shown(&info.remote.display_name);
-            party.user = user;
-            party.successor = None;
-        }
-        party.is_answered |= info.state == CallState::Active;
         party.status = status(info);
         let is_silent = info.state == CallState::Active && info.media != MediaTransport::Connected;
         party.silent_since = is_silent.then(|| party.silent_since.unwrap_or(now));

@@ -21,6 +21,8 @@ pub struct Settings {
     pub password: Secret,
     /// URN of the agent (RFC 5626 section 4.1).
     pub instance_id: String,
+    /// Names of users who are nobody, as an echo: they are not invited.
+    pub services: Vec<String>,
     /// Who may have others invited and removed.
     pub controllers: Controllers,
     /// Its bounds.
@@ -30,7 +32,7 @@ pub struct Settings {
 /// Who may have others invited and removed (RFC 4579 sections 5.5 and 5.11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Controllers {
-    /// Who has made the conference; when they have left, everybody who is in it.
+    /// Who has made the conference, from wherever they ask; while they are not in it, everybody who is, too.
     #[default]
     Creator,
     /// Everybody who is in it.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 
 use crate::accounts::ha1;
+use crate::echo;
 use crate::options::ConferenceOptions;
 use crate::random;
 use crate::sip::Switch;
@@ -196,6 +197,7 @@ impl Conference {
             creator: self.wanted.creator.clone(),
             password,
             instance_id: random::uuid_urn(),
+            services: [USER, echo::USER, echo::NUMBER].map(str::to_owned).into(),
             controllers: self.options.controllers,
             limits: self.options.limits,
         };

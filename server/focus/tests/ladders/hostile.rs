@@ -1,6 +1,6 @@
 //! What strangers and bad participants try.
 
-use clearline_core::sip::HeaderName;
+use clearline_core::sip::{HeaderName, Method};
 
 use crate::room::{CONFERENCE, OFFER, Room, View, user};
 
@@ -87,6 +87,63 @@ fn who_could_not_take_a_place_lends_nobody_the_name() {
 }
 
 #[test]
+fn who_says_to_be_somebody_else_before_the_ack_is_not() {
+    let mut room = Room::new();
+    let _alice = room.joins("alice");
+    let mut bob = room.answered("bob");
+    let mut liar = bob.renamed("<sip:alice@clearline.localhost>");
+    let call_id = liar.sends(&mut room, "UPDATE", "", "");
+    room.response(&call_id, "UPDATE", 200);
+    bob.cseq = liar.cseq;
+    bob.sends(&mut room, "ACK", "", "");
+    bob.refers(&mut room, &format!("<{}>", user("dave")), 403);
+}
+
+#[test]
+fn whose_request_for_a_place_was_refused_lends_nobody_the_name() {
+    let mut room = Room::new();
+    let (_alice, mut bob) = (room.joins("alice"), room.joins("bob"));
+    let early = bob.as_replaces().replace("\r\n", ";early-only\r\n");
+    let call_id = room.ask("<sip:alice@clearline.localhost>", "INVITE", &early, "");
+    room.response(&call_id, "INVITE", 486);
+    let mut liar = bob.renamed("<sip:alice@clearline.localhost>");
+    let call_id = liar.sends(&mut room, "UPDATE", "", "");
+    room.response(&call_id, "UPDATE", 200);
+    bob.cseq = liar.cseq;
+    bob.refers(&mut room, &format!("<{}>", user("dave")), 403);
+}
+
+#[test]
+fn conferences_and_services_are_nobody() {
+    let mut room = Room::new();
+    let mut alice = room.joins("alice");
+    let call_id = room.invite(&format!("<{}>", user("conf-other")));
+    room.response(&call_id, "INVITE", 403);
+    for nobody in ["echo", "ECHO", "conf-other"] {
+        alice.refers(&mut room, &format!("<{}>", user(nobody)), 403);
+    }
+    // Nor does anybody who is invited send it there.
+    alice.refers(&mut room, &format!("<{}>", user("bob")), 202);
+    let invite = room.calls("bob");
+    let elsewhere = format!("<{}>", user("conf-other"));
+    room.answer(&invite, 302, &[(HeaderName::Contact, elsewhere)]);
+    room.request("ACK");
+    assert!(room.take_all().iter().all(|it| it.method() != Method::Invite));
+}
+
+#[test]
+fn who_is_not_there_cannot_leave() {
+    let mut room = Room::new();
+    let (mut alice, _bob) = (room.joins("alice"), room.joins("bob"));
+    for _ in 0..40 {
+        let leave = format!("Refer-To: <{};method=BYE>\r\n", user("mallory"));
+        let call_id = room.ask("<sip:mallory@clearline.localhost>", "REFER", &leave, "");
+        room.response(&call_id, "REFER", 403);
+    }
+    alice.refers(&mut room, &format!("<{}>", user("dave")), 202);
+}
+
+#[test]
 fn names_are_bounded_and_clean() {
     let mut room = Room::new();
     let name = format!("\"Eve\u{202e}\u{200b} <b>{}\"", "x".repeat(10_000));
@@ -113,7 +170,7 @@ fn a_storm_of_wishes_is_slowed_down() {
     refused += room
         .summary()
         .iter()
-        .filter(|line| line.contains(" 503 "))
+        .filter(|line| line.contains(" 480 "))
         .count();
     assert!(refused >= 20, "{refused}");
 }

@@ -71,6 +71,7 @@ impl Room {
             creator: user("alice"),
             password: Secret::new("secret"),
             instance_id: "urn:uuid:focus".into(),
+            services: vec!["echo".into()],
             controllers: Controllers::Creator,
             limits: Limits::default(),
         };
