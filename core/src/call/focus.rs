@@ -7,7 +7,7 @@ use super::transfer::refusal;
 use super::{Call, CallInfo, CommandError, Endpoint, Message, OperationError, OperationId};
 use crate::id::CallId;
 use crate::sip::UriBuf;
-use crate::subscription::{ReferSubscriber, Told};
+use crate::subscription::{ReferSubscriber, Told, event_id};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 
@@ -27,6 +27,8 @@ pub(super) struct FocusRequest {
     subscription: ReferSubscriber,
     /// The call whose place the focus is to take.
     with: Option<CallId>,
+    /// Of the dialog: the only one that notifications may be about without saying so (RFC 3515 section 2.4.6).
+    is_first: bool,
 }
 
 impl FocusRequest {
@@ -100,6 +102,7 @@ impl Call {
             transaction: Some(transaction),
             subscription: ReferSubscriber::new(endpoint.now, number),
             with,
+            is_first: !std::mem::replace(&mut self.has_asked_focus, true),
         });
         Ok(())
     }
@@ -154,8 +157,11 @@ impl Call {
 
     /// The request that a NOTIFY is about.
     pub(super) fn focus_request_of(&self, notify: &Message) -> Option<usize> {
+        let says_which = event_id(notify).ok()?.is_some();
+        // Mistaken for another, one about a call that has moved would end one that has not.
+        let may_be_meant = |it: &FocusRequest| says_which || it.is_first || it.with.is_none();
         let mut requests = self.focus_requests.iter();
-        requests.position(|it| it.subscription.owns(notify).is_ok())
+        requests.position(|it| may_be_meant(it) && it.subscription.owns(notify).is_ok())
     }
 
     /// What a NOTIFY about a request says.

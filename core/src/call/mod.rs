@@ -149,6 +149,7 @@ pub(crate) struct Call {
     offered_for: Option<Offered>,
     /// What the focus of the conference has been asked for.
     focus_requests: Vec<FocusRequest>,
+    has_asked_focus: bool,
     /// The call whose place has been taken.
     done_with: Option<CallId>,
 }
@@ -237,6 +238,7 @@ impl Call {
             errand: None,
             offered_for: None,
             focus_requests: Vec::new(),
+            has_asked_focus: false,
             done_with: None,
         }
     }

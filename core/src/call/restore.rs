@@ -132,6 +132,8 @@ impl Call {
                 .into_iter()
                 .map(|it| it.moved(moved, now))
                 .collect(),
+            // What is not known is not the first.
+            has_asked_focus: true,
             done_with: None,
         };
         call.info.transfer = call.transfer_under_way();

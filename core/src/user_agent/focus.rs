@@ -43,6 +43,8 @@ pub(super) struct Gathering {
     is_moving: bool,
     /// One of them has arrived there.
     has_arrived: bool,
+    /// The user has said meanwhile whether the call with the focus is to be on hold.
+    is_hold_commanded: bool,
     /// Until when the present step is waited for; after a restart anew.
     #[serde(skip)]
     until: Option<Instant>,
@@ -73,6 +75,10 @@ impl UserAgent {
         let domain = self.endpoint.config.address_of_record.clone();
         let domain = domain.as_uri().host().unwrap_or_default();
         let target = parse_target(target, domain).ok_or(CommandError::InvalidTarget)?;
+        // `method=BYE` would send somebody away.
+        if target.uri.as_uri().params().value("method").is_some() {
+            return Err(CommandError::InvalidTarget);
+        }
         self.ask_focus(conference, &format!("<{}>", target.uri.as_str()))
     }
 
@@ -144,6 +150,7 @@ impl UserAgent {
             held,
             is_moving: false,
             has_arrived: false,
+            is_hold_commanded: false,
             until: Some(self.endpoint.now + PATIENCE),
         });
         true
@@ -219,6 +226,13 @@ impl UserAgent {
         }
     }
 
+    /// The user has commanded the hold of a call.
+    pub(super) fn forget_hold_before_gathering(&mut self, id: CallId) {
+        if let Some(gathering) = self.gathering.as_mut().filter(|it| it.focus == id) {
+            gathering.is_hold_commanded = true;
+        }
+    }
+
     /// The focus has taken this side's place in these calls.
     pub(super) fn have_moved(&mut self, calls: &[CallId]) {
         if let Some(gathering) = &mut self.gathering {
@@ -228,7 +242,12 @@ impl UserAgent {
 
     /// Everybody has moved, or will not.
     fn conclude_gathering(&mut self, gathering: Gathering) {
-        let Gathering { operation, focus, .. } = gathering;
+        let Gathering {
+            operation,
+            focus,
+            is_hold_commanded,
+            ..
+        } = gathering;
         let operation = operation.unwrap_or_else(|| self.endpoint.new_operation());
         let left: Vec<_> = gathering
             .joining
@@ -244,6 +263,10 @@ impl UserAgent {
         let has_moved = gathering.has_arrived || gathering.joining.iter().any(is_lost);
         let is_used = gathering.is_known || has_moved;
         if has_moved && left.is_empty() && self.is_there(focus) {
+            let is_held = self.calls.get(&focus).is_some_and(Call::is_held);
+            if is_hold_commanded || !is_held {
+                return self.endpoint.finish(operation, Ok(()));
+            }
             return self.end_with_resume(operation, focus);
         }
         let mut members = left.clone();

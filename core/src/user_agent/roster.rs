@@ -3,7 +3,7 @@
 
 use super::UserAgent;
 use crate::call::{Call, is_same_party, named};
-use crate::event::{Participant, ParticipantState, SubscriptionState};
+use crate::event::{CallDirection, Participant, ParticipantState, SubscriptionState};
 use crate::id::{CallId, SubscriptionId};
 use crate::sip::UriBuf;
 use crate::sorted_map::SortedMap;
@@ -33,7 +33,10 @@ impl UserAgent {
                     .remove_own(&mut self.endpoint, roster.subscription);
             }
         }
-        let entered = self.calls.values().filter(|call| call.is_in_conference());
+        // Who has withheld the own name does not tell it by asking who is there.
+        let is_hidden = |call: &Call| call.info.anonymous && call.info.direction == CallDirection::Outgoing;
+        let entered = self.calls.values();
+        let entered = entered.filter(|call| call.is_in_conference() && !is_hidden(call));
         let entered = entered.filter_map(|call| Some((call.id(), call.conference_uri()?.clone())));
         for (id, uri) in entered.collect::<Vec<_>>() {
             self.follow_roster(id, uri);

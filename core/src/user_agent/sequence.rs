@@ -194,6 +194,7 @@ impl UserAgent {
             held.returns = false;
         }
         self.forget_hold_before_merging(id);
+        self.forget_hold_before_gathering(id);
     }
 
     /// Calls that were on hold for something that has come to nothing are taken off it, all together. Not while the user

@@ -235,6 +235,43 @@ fn a_party_that_does_not_hang_up_by_itself_is_left() {
 }
 
 #[test]
+fn what_is_said_again_of_one_party_is_not_taken_for_the_other() {
+    let (mut hall, mut focus, [first, second]) = moving();
+    accept(&mut hall.ladder, &focus, &second);
+    moves(&mut hall, Hall::bob, &mut focus, &first);
+    // Once more, and without an id as only the first REFER of a dialog may (RFC 3515 section 2.4.6).
+    let again = focus
+        .request(Method::Notify)
+        .header(HeaderName::Event, "refer")
+        .header(HeaderName::SubscriptionState, "terminated;reason=noresource")
+        .body("message/sipfrag;version=2.0", b"SIP/2.0 200 OK\r\n")
+        .build();
+    hall.ladder.receive(&again);
+    hall.ladder.expect_response(481, Method::Notify);
+    hall.ladder.expect_silence();
+    assert_eq!(
+        hall.ladder.state(SECOND),
+        CallState::Active,
+        "Carol is still here"
+    );
+    moves(&mut hall, Hall::carol, &mut focus, &second);
+    assert!(hall.ladder.succeeded(hall.merge));
+}
+
+#[test]
+fn a_conference_that_is_put_on_hold_while_they_move_stays_on_hold() {
+    let (mut hall, mut focus, [first, second]) = moving();
+    let hold = hall.ladder.hold(hall.focus);
+    offers(&mut hall.ladder, &focus, Direction::Inactive);
+    assert!(hall.ladder.succeeded(hold));
+    moves(&mut hall, Hall::bob, &mut focus, &first);
+    moves(&mut hall, Hall::carol, &mut focus, &second);
+    assert!(hall.ladder.succeeded(hall.merge));
+    assert!(hall.ladder.info(hall.focus).local_hold);
+    hall.ladder.expect_silence();
+}
+
+#[test]
 fn a_muted_user_stays_muted() {
     let mut ladder = Ladder::connected_with(with_factory());
     ladder.register();

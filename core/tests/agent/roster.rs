@@ -6,7 +6,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::conference_info::MEDIA_TYPE;
 use clearline_core::sip::{HeaderName, Message, Method};
-use clearline_core::{CommandError, Direction, OperationError, OperationId, Participant, ParticipantState};
+use clearline_core::{
+    CallOptions, CommandError, Direction, OperationError, OperationId, Participant, ParticipantState,
+};
 
 use crate::conference_focus::{focus_of, with_factory};
 use crate::far_end::FarEnd;
@@ -328,6 +330,27 @@ fn somebody_is_sent_away() {
     room.ladder.receive(&room.focus.response(&refer, 202).build());
     room.concludes(&refer, "200 OK");
     assert!(room.ladder.succeeded(operation));
+}
+
+#[test]
+fn to_bring_somebody_in_sends_nobody_away() {
+    let mut room = Room::new();
+    let refused = room.add("sip:bob@example.com;method=BYE");
+    assert_eq!(refused, Err(CommandError::InvalidTarget));
+    room.ladder.expect_silence();
+}
+
+#[test]
+fn who_withholds_the_own_name_does_not_ask_who_is_there() {
+    let mut ladder = Ladder::connected_with(with_factory());
+    ladder.register();
+    let mut options = CallOptions::default();
+    options.anonymous = true;
+    ladder.dial_with(CALL, "bridge", options).unwrap();
+    let invite = ladder.expect(Method::Invite);
+    ladder.receive(&focus_of(&invite).accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.expect_silence();
 }
 
 #[test]

@@ -50,4 +50,5 @@ test.each([
   const call: CallState = { ...active, focus: true, participants: [participant(true, self), participant(false, other)] };
   expect(controlsRoom(call)).toBe(may);
   expect(controlsRoom({ ...call, focus: false })).toBe(false);
+  expect(controlsRoom({ ...call, participants: [] })).toBe(false);
 });

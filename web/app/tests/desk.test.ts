@@ -128,6 +128,8 @@ test('who comes into a conference and who goes is announced once', () => {
   phone.change(room.id, { participants: [me, dora, emil, someone('frida', 'connected')] });
   phone.change(room.id, { participants: [me, emil, someone('frida', 'connected')] });
   phone.patch({});
+  // Nothing is told any more: nobody has gone for that.
+  phone.change(room.id, { participants: [] });
   expect(said).toEqual(['Connected to Conference', 'Conference with 2 others', 'frida has joined the conference', 'dora has left the conference']);
 });
 

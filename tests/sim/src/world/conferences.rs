@@ -65,6 +65,7 @@ impl World {
             creator: wanted.creator,
             password: config.password,
             instance_id: config.instance_id,
+            services: Vec::new(),
             controllers: Controllers::Creator,
             limits: Limits::default(),
         };

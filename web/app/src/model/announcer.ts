@@ -89,6 +89,11 @@ export class Announcer {
 
   /** Who comes into a conference of the platform, and who goes; how many are there when it is entered. */
   #room({ id, participants }: CallState): void {
+    // Told nothing any more is not that all have gone: whoever is there stays unsaid until somebody tells again.
+    if (participants.length === 0) {
+      this.#rooms.delete(id);
+      return;
+    }
     const others = participants.filter((it) => !it.isSelf && it.state !== 'joining' && it.state !== 'ringing' && it.state !== 'leaving');
     const before = this.#rooms.get(id);
     const now = new Map(others.map(({ identity }) => [identity.uri, this.contacts.person(identity).name]));

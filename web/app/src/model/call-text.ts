@@ -63,12 +63,12 @@ export function endedBadly(call: Ending): boolean {
 
 /** A conference that this user's calls have moved into, or were to: they tell of it in the history. */
 export function isOwnConference(call: CallState): boolean {
-  return call.focus && call.succeeds !== null;
+  return call.focus && call.succeeds !== null && call.transferredBy === null;
 }
 
-/** Whether this user may bring people into the conference a call leads to, and send them away: nobody says otherwise. */
+/** Whether this user may bring people into the conference a call leads to, and send them away: it tells who is there, and nobody says otherwise. */
 export function controlsRoom({ focus, participants }: CallState): boolean {
-  return focus && participants.some(({ isModerator, isSelf }) => isModerator && isSelf) === participants.some(({ isModerator }) => isModerator);
+  return focus && participants.length > 0 && participants.some(({ isModerator, isSelf }) => isModerator && isSelf) === participants.some(({ isModerator }) => isModerator);
 }
 
 /** The state of a live call in one or two words. */
