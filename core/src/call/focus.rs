@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transfer::refusal;
 use super::{Call, CallInfo, CommandError, Endpoint, Message, OperationError, OperationId};
+use crate::event::CallDirection;
 use crate::id::CallId;
 use crate::sip::UriBuf;
 use crate::subscription::{ReferSubscriber, Told, event_id};
@@ -58,6 +59,13 @@ impl Call {
         call.info.focus = true;
         call.begin_after(endpoint, first, factory);
         call
+    }
+
+    /// Whether this user has had the conference made.
+    pub(crate) fn is_convened(&self) -> bool {
+        let info = &self.info;
+        let is_own = info.direction == CallDirection::Outgoing && info.transferred_by.is_none();
+        info.focus && info.succeeds.is_some() && is_own
     }
 
     /// Whether the far end is the focus of a conference, and answered.

@@ -156,9 +156,11 @@ impl UserAgent {
         true
     }
 
-    /// A focus of somebody else is told nothing of this user's dialogs: whoever knows them can end them.
+    /// A focus of somebody else is told nothing of this user's dialogs: whoever knows them can end them. Nor is one that only
+    /// says to be a focus of the domain, which any colleague's telephone can.
     fn is_at_focus_of(&self, id: CallId, factory: &UriBuf) -> bool {
-        let call = self.calls.get(&id).filter(|call| call.is_in_conference());
+        let call = self.calls.get(&id);
+        let call = call.filter(|call| call.is_in_conference() && call.is_convened());
         let uri = call.and_then(Call::conference_uri);
         let hosts = uri
             .and_then(|uri| uri.as_uri().host())

@@ -372,6 +372,41 @@ fn a_focus_of_somebody_else_is_told_no_dialog() {
     assert!(sent.iter().all(|(_, message)| message.method() != Method::Refer));
 }
 
+#[test]
+fn a_colleague_who_only_says_to_be_a_focus_is_told_no_dialog() {
+    // Called, and calling: `focus_of` has the domain's own address and `isfocus`.
+    let called = |ladder: &mut Ladder| {
+        ladder.dial(CALL, "mallory");
+        let invite = ladder.expect(Method::Invite);
+        ladder.receive(&focus_of(&invite).accepts(&invite, Direction::SendRecv));
+        CALL
+    };
+    let calling = |ladder: &mut Ladder| {
+        let mut mallory = FarEnd::calling("mallory", CONFERENCE);
+        mallory.features = ";isfocus";
+        let invite = mallory.invite(Direction::SendRecv);
+        ladder.receive(&invite);
+        ladder.forget();
+        let call = ladder.newest_call();
+        ladder.answer(call);
+        let ok = ladder.expect_response(200, Method::Invite);
+        ladder.receive(&mallory.ack(&ok).build());
+        call
+    };
+    for meet in [&called as &dyn Fn(&mut Ladder) -> CallId, &calling] {
+        let mut ladder = Ladder::connected_with(with_factory());
+        ladder.register();
+        let mallory = meet(&mut ladder);
+        assert!(ladder.info(mallory).focus);
+        ladder.forget();
+        ladder.make_call(SECOND, "carol");
+        ladder.forget();
+        merge(&mut ladder, mallory, SECOND);
+        let sent = ladder.take_sent();
+        assert!(sent.iter().all(|(_, message)| message.method() != Method::Refer));
+    }
+}
+
 // --- what fails ------------------------------------------------------------------------------------------------------
 
 #[test]
