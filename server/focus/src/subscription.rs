@@ -64,7 +64,8 @@ impl Subscriptions {
         if own.count() >= MAX_PER_USER
             && let Some(oldest) = self.all.iter().position(|it| it.user == user)
         {
-            self.all.remove(oldest);
+            // RFC 6665 section 4.4.1: that device learns of it, and may ask again.
+            self.all.remove(oldest).end(now, desk, about, &[], "deactivated");
         }
         let subscription = Subscription {
             user,
@@ -169,6 +170,10 @@ impl Subscription {
     fn notify(&mut self, now: Instant, desk: &mut Desk, about: &About<'_>, users: &[User], state: &str) {
         let document = self.told.next(about, users.to_vec()).write();
         self.send(now, desk, about, state, &document);
+        if self.transaction.is_none() {
+            // There is no connection just now: all of it is owed still.
+            self.told.forget();
+        }
         self.next_at = now + INTERVAL;
     }
 

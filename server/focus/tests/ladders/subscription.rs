@@ -179,6 +179,10 @@ fn one_user_has_four() {
             subscription
         })
         .collect();
+    // The device that makes room learns of it.
+    let last = room.notified(&all[0]);
+    let state = last.header(HeaderName::SubscriptionState);
+    assert_eq!(state, Some("terminated;reason=deactivated"));
     room.secs(2);
     room.joins("carol");
     for subscription in &all[1..] {
