@@ -4,6 +4,7 @@ pub mod hold_music;
 pub mod jitter_buffer;
 pub mod level;
 pub mod mixer;
+pub mod playout;
 
 pub use hold_music::{HoldMusic, Melody};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
