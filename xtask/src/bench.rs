@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: figures, beside others where there are others.
 
+use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::build::{self, Mode};
 use crate::end_to_end;
@@ -11,17 +12,18 @@ use crate::needs::{self, Purpose};
 use crate::workspace::Workspace;
 
 /// The programs of `tests/bench`, and the features they need.
-const PROGRAMS: [(&str, &[&str]); 4] = [
+const PROGRAMS: [(&str, &[&str]); 5] = [
     ("messages", &["--features", "peers"]),
     ("agent", &[]),
     ("server", &[]),
     ("sockets", &["--features", "sockets"]),
+    ("media", &["--features", "media"]),
 ];
 
 /// What is measured does not wander between processors.
 const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
 
-/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets]`; all without a name. What follows `calls` or `survival` is
+/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets|media]`; all without a name. What follows `calls` or `survival` is
 /// passed on.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((which, rest)) = arguments.split_first() else {
@@ -40,7 +42,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
     }
     let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
         return Err(format!(
-            "there is no bench `{which}`, only calls, survival, focus, messages, agent, server and sockets"
+            "there is no bench `{which}`, only calls, survival, focus, messages, agent, server, sockets and media"
         )
         .into());
     };
@@ -61,7 +63,11 @@ fn focus(workspace: &Workspace) -> Result<ExitCode> {
 
 /// Builds and runs one of the programs; the tables it writes are part of the repository.
 fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Result<()> {
-    needs::satisfy(&[Purpose::Bench])?;
+    needs::satisfy(&[if *name == "media" {
+        Purpose::Media
+    } else {
+        Purpose::Bench
+    }])?;
     let mut command = workspace.cargo("run");
     command
         .args(["--release", "--quiet", "--manifest-path"])
@@ -72,12 +78,52 @@ fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Resu
         .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
     if *name == "sockets" {
         command.env("CLEARLINE_SERVER", server(workspace)?);
-    } else if on_path("taskset").is_some() {
+    }
+    if *name == "media" {
+        media(workspace, &mut command);
+    }
+    if *name != "sockets" && on_path("taskset").is_some() {
         command.args(ON_ONE_PROCESSOR);
     }
     step(&format!("bench {name}"), || {
         run(&mut command, "read the error above")
     })
+}
+
+/// Where its tables and recordings go, and a Python that can score them if there is one.
+fn media(workspace: &Workspace, command: &mut Command) {
+    command
+        .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/quality/tables"))
+        .env("CLEARLINE_RECORDINGS", workspace.target.join("recordings"));
+    match scorer(workspace) {
+        Ok(python) => {
+            command.env("CLEARLINE_PYTHON", python);
+        }
+        Err(error) => println!("    no scores: {error}"),
+    }
+}
+
+/// A virtual environment with the packages of `tests/quality/score.py`; nothing of it is part of the product.
+fn scorer(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("scorer");
+    let (python, done) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    let requirements = workspace.path("tests/quality/requirements.txt");
+    let wanted = fs::read(&requirements).map_err(|error| error.to_string())?;
+    if fs::read(&done).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    step("python packages for scores", || {
+        run(
+            Command::new("python3").args(["-m", "venv"]).arg(&folder),
+            "install python3-venv",
+        )?;
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "-r"])
+            .arg(&requirements);
+        run(&mut pip, "read the error above")
+    })?;
+    fs::write(done, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
 }
 
 /// The server that is measured; with CLEARLINE_SERVER another than the released one.

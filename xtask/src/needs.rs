@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Interop,
     /// Count instructions.
     Bench,
+    /// Replay speech through playout engines.
+    Media,
 }
 
 struct Need {
@@ -77,6 +79,20 @@ const NEEDS: &[Need] = &[
         apt: "valgrind",
         brew: None,
         why: "counts instructions",
+    },
+    Need {
+        purpose: Purpose::Media,
+        present: || on_path("espeak-ng").is_some(),
+        apt: "espeak-ng",
+        brew: Some("espeak-ng"),
+        why: "the synthetic half of the speech",
+    },
+    Need {
+        purpose: Purpose::Media,
+        present: || Path::new("/usr/share/asterisk/sounds/en_US_f_Allison").is_dir(),
+        apt: "asterisk-core-sounds-en-wav",
+        brew: None,
+        why: "the natural half of the speech",
     },
     Need {
         purpose: Purpose::Browser,
