@@ -3,11 +3,13 @@
 mod fixed;
 mod jitter_buffer;
 mod opus_line;
+mod playout;
 
 use clearline_core::Instant;
 
 pub use fixed::Fixed;
 pub use jitter_buffer::Adaptive;
+pub use playout::Own;
 
 use crate::PULL;
 
@@ -67,26 +69,29 @@ impl Statistics {
 
 /// The engines of this repository, by the name that tables and command lines use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
-    /// What the native client plays with.
-    Adaptive,
+pub enum Make {
+    /// The playout engine of the core.
+    Playout,
+    /// The older jitter buffer of the core.
+    JitterBuffer,
     /// A delay of 60 ms after the first packet, whatever comes.
     Fixed,
 }
 
-impl Own {
+impl Make {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Adaptive, Self::Fixed];
+    pub const ALL: [Self; 3] = [Self::Playout, Self::JitterBuffer, Self::Fixed];
 
     /// What tables call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Adaptive => "jitter_buffer",
+            Self::Playout => "playout",
+            Self::JitterBuffer => "jitter_buffer",
             Self::Fixed => "fixed 60 ms",
         }
     }
 
-    /// The engine whose name begins like this.
+    /// The engine whose name begins with this word.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -99,7 +104,8 @@ impl Own {
     /// Those of the codec.
     pub fn start(self) -> Result<Box<dyn Engine>, opus::Error> {
         Ok(match self {
-            Self::Adaptive => Box::new(Adaptive::new()?),
+            Self::Playout => Box::new(Own::new()?),
+            Self::JitterBuffer => Box::new(Adaptive::new()?),
             Self::Fixed => Box::new(Fixed::new()?),
         })
     }

@@ -94,14 +94,14 @@ pub fn arrivals<'a>(trace: &Trace, payloads: &'a [Vec<u8>]) -> Vec<(Instant, Pac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Own;
+    use crate::engine::Make;
     use crate::kind::Kind;
     use crate::speech::babble;
     use crate::stream::{Redundancy, Stream};
     use crate::trace::percentage;
 
     /// In the first eight seconds of the window.
-    fn concealed(kind: Kind, engine: Own, redundancy: Redundancy) -> f64 {
+    fn concealed(kind: Kind, engine: Make, redundancy: Redundancy) -> f64 {
         let mut trace = kind.trace(kind.usual_seed());
         trace.packets.truncate(kind.lead() + 400);
         let stream = Stream::encode(babble(trace.packets.len()), redundancy).unwrap();
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_clean_trace_is_played_whole() {
-        for engine in Own::ALL {
+        for engine in Make::ALL {
             assert_eq!(
                 concealed(Kind::Clean, engine, Redundancy::InBand),
                 0.0,
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn losses_are_concealed_and_redundancy_makes_up_for_most() {
-        let without = concealed(Kind::Loss10, Own::Fixed, Redundancy::Without);
-        let with = concealed(Kind::Loss10, Own::Fixed, Redundancy::InBand);
+        let without = concealed(Kind::Loss10, Make::Fixed, Redundancy::Without);
+        let with = concealed(Kind::Loss10, Make::Fixed, Redundancy::InBand);
         assert!((8.0..13.0).contains(&without), "{without}");
         assert!(with < without / 2.0, "{with} of {without}");
     }

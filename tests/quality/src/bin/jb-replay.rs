@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clearline_core::Instant;
 use clearline_quality::delay::Delays;
 use clearline_quality::dump::{Dump, MAGIC};
-use clearline_quality::engine::{Engine, Own};
+use clearline_quality::engine::{Engine, Make};
 use clearline_quality::kind::Kind;
 use clearline_quality::replay::{Recording, play, replay};
 use clearline_quality::stream::{Redundancy, Stream};
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Options {
     files: Vec<PathBuf>,
-    engine: Option<Own>,
+    engine: Option<Make>,
     payload_type: Option<u8>,
     speech: Option<PathBuf>,
     kind: Option<Kind>,
@@ -64,7 +64,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(USAGE);
             match argument.as_str() {
-                "--engine" => options.engine = Some(Own::named(&value()?).ok_or_else(engines)?),
+                "--engine" => options.engine = Some(Make::named(&value()?).ok_or_else(engines)?),
                 "--payload-type" => options.payload_type = Some(value()?.parse()?),
                 "--speech" => options.speech = Some(value()?.into()),
                 "--generate" => options.kind = Some(Kind::named(&value()?).ok_or_else(kinds)?),
@@ -85,7 +85,7 @@ impl Options {
             return Err(USAGE.into());
         };
         let file = bounded(input)?;
-        let mut engine = self.engine.unwrap_or(Own::ALL[0]).start()?;
+        let mut engine = self.engine.unwrap_or(Make::ALL[0]).start()?;
         let recording = if file.starts_with(MAGIC) {
             self.dump(&file, engine.as_mut())?
         } else {
@@ -141,7 +141,7 @@ impl Options {
 }
 
 fn engines() -> String {
-    format!("engines: {}", Own::ALL.map(Own::name).join(", "))
+    format!("engines: {}", Make::ALL.map(Make::name).join(", "))
 }
 
 fn kinds() -> String {

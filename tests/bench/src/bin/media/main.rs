@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clearline_bench::keep_table;
 use clearline_quality::delay::Delays;
-use clearline_quality::engine::{Engine, Own};
+use clearline_quality::engine::{Engine, Make};
 use clearline_quality::kind::{Kind, WINDOW};
 use clearline_quality::replay::{Recording, replay};
 use clearline_quality::stream::{Redundancy, Stream};
@@ -109,8 +109,8 @@ impl Case {
         let clean = folder.join(format!("{} clean.wav", self.name()));
         speech::write(&clean, &stream.clean[self.kind.lead() * FRAME..])?;
         let mut outcomes = Vec::new();
-        for own in Own::ALL {
-            outcomes.push(self.outcome(own.name(), &|| Ok(own.start()?), &stream, &clean)?);
+        for make in Make::ALL {
+            outcomes.push(self.outcome(make.name(), &|| Ok(make.start()?), &stream, &clean)?);
         }
         outcomes.push(self.outcome("neteq 0.9.1", &|| Ok(Box::new(NetEq::new()?)), &stream, &clean)?);
         Ok(outcomes)
