@@ -23,12 +23,12 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
 /// What is measured does not wander between processors.
 const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
 
-/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets|media]`; all without a name. What follows `calls` or `survival` is
+/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets|media]`; all without a name. What follows a name is
 /// passed on.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((which, rest)) = arguments.split_first() else {
         for program in &PROGRAMS {
-            in_process(workspace, program)?;
+            in_process(workspace, program, &[])?;
         }
         focus(workspace)?;
         end_to_end::survival(workspace, arguments)?;
@@ -46,7 +46,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
         )
         .into());
     };
-    in_process(workspace, program)?;
+    in_process(workspace, program, rest)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,7 +62,7 @@ fn focus(workspace: &Workspace) -> Result<ExitCode> {
 }
 
 /// Builds and runs one of the programs; the tables it writes are part of the repository.
-fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Result<()> {
+fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str]), rest: &[String]) -> Result<()> {
     needs::satisfy(&[if *name == "media" {
         Purpose::Media
     } else {
@@ -85,6 +85,7 @@ fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str])) -> Resu
     if *name != "sockets" && on_path("taskset").is_some() {
         command.args(ON_ONE_PROCESSOR);
     }
+    command.arg("--").args(rest);
     step(&format!("bench {name}"), || {
         run(&mut command, "read the error above")
     })
