@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sine::sine;
+
 /// Who plays to a party that is on hold here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -204,14 +206,6 @@ fn frequency(note: u8) -> f32 {
     OCTAVE.get(usize::from(note % 12)).copied().unwrap_or_default() * 2_f32.powi(octaves)
 }
 
-/// A sine of so many turns, to a thousandth: by arithmetic alone, so that it is the same on every machine.
-fn sine(turns: f32) -> f32 {
-    let turns = turns.fract();
-    let half = if turns < 0.5 { turns } else { turns - 1.0 };
-    let parabola = 16.0 * half * (0.5 - half.abs());
-    0.225 * (parabola * parabola.abs() - parabola) + parabola
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_family = "wasm")]
@@ -326,14 +320,5 @@ mod tests {
         let mut again = [0; 960];
         melody.fill(&mut again);
         assert_eq!(again[..], played(48_000, 0.02));
-    }
-
-    #[test]
-    fn the_sine_is_one() {
-        for at in 0..1_000 {
-            let turns = at as f32 / 1_000.0;
-            let exact = (turns * std::f32::consts::TAU).sin();
-            assert!((sine(turns) - exact).abs() < 1.5e-3, "{turns}");
-        }
     }
 }

@@ -5,8 +5,11 @@ pub mod jitter_buffer;
 pub mod level;
 pub mod mixer;
 pub mod playout;
+mod sine;
+pub mod tone;
 
 pub use hold_music::{HoldMusic, Melody};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
 pub use level::Level;
 pub use mixer::{Mixer, Seat};
+pub use tone::{RingTone, Tone, TonePlan};
