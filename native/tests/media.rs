@@ -232,6 +232,7 @@ async fn descriptions_carry_what_others_need() {
     let offer = alice.offer(Direction::SendRecv).await;
     for line in [
         "a=rtpmap:111 opus/48000/2",
+        "a=rtpmap:9 G722/8000",
         "a=rtpmap:0 PCMU/8000",
         "a=rtpmap:8 PCMA/8000",
         "a=rtpmap:110 telephone-event/48000",

@@ -1,10 +1,12 @@
 //! Media engine: sans-IO parts that every native call uses. It knows nothing of signalling.
 
+pub mod codec;
 pub mod hold_music;
 pub mod jitter_buffer;
 pub mod level;
 pub mod mixer;
 pub mod playout;
+pub mod rate;
 mod sine;
 pub mod tone;
 
@@ -12,4 +14,5 @@ pub use hold_music::{HoldMusic, Melody};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
 pub use level::Level;
 pub use mixer::{Mixer, Seat};
+pub use rate::{Decimator, Interpolator};
 pub use tone::{RingTone, Tone, TonePlan};

@@ -1,7 +1,7 @@
 //! Media: the seam between signalling and audio, and the backend behind it.
 //!
 //! [`MediaBackend`] executes what the agent asks for ([`clearline_core::MediaAction`]). [`WebRtcMedia`] is the one with
-//! real packets: ICE, DTLS-SRTP, Opus and G.711, telephone events. Audio never passes through signalling:
+//! real packets: ICE, DTLS-SRTP, Opus, G.722 and G.711, telephone events. Audio never passes through signalling:
 //!
 //! ```text
 //! AudioSource -> encoder -> RTP ------> network ------> RTP -> jitter buffer -> decoder -> AudioSink
@@ -11,7 +11,6 @@ mod backend;
 mod codec;
 mod conference;
 mod description;
-mod g711;
 mod peer;
 mod session;
 mod statistics;

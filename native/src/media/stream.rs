@@ -502,7 +502,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::g711::Law;
+    use clearline_core::media::codec::g711::Law;
 
     fn sending(events: Option<u8>) -> Sending {
         Sending {
