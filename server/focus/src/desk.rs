@@ -72,6 +72,23 @@ impl Desk {
         }))
     }
 
+    /// Takes in a request that is answered later, or belongs to one; `None` without a connection.
+    pub(crate) fn receive(&mut self, now: Instant, request: Message) -> Option<Received> {
+        let flow = Flow::reliable(self.connection?);
+        Some(self.transactions.receive(now, flow, request, &mut self.outbox))
+    }
+
+    /// Answers such a request.
+    pub(crate) fn respond_in(&mut self, now: Instant, transaction: TransactionId, response: Message) {
+        self.transactions
+            .respond(now, transaction, response, &mut self.outbox);
+    }
+
+    /// Such a request cannot be answered any more.
+    pub(crate) fn abandon(&mut self, transaction: TransactionId) {
+        self.transactions.abandon(transaction);
+    }
+
     /// Begins the answer to a request that makes no dialog.
     pub(crate) fn answer(&mut self, request: &Message, status: u16) -> ResponseBuilder {
         let response = ResponseBuilder::for_request(request, status);

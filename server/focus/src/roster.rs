@@ -52,6 +52,8 @@ pub(crate) struct Count {
     pub(crate) present: usize,
     /// Called, or calling.
     pub(crate) coming: usize,
+    /// Those of them who are calling.
+    pub(crate) calling: usize,
 }
 
 impl Roster {
@@ -113,9 +115,12 @@ impl Roster {
     }
 
     pub(crate) fn count(&self) -> Count {
-        let present = self.parties.values().filter(|party| party.is_present()).count();
-        let coming = self.parties.values().filter(|party| party.is_coming()).count();
-        Count { present, coming }
+        let count = |is_meant: fn(&Party) -> bool| self.parties.values().filter(|it| is_meant(it)).count();
+        Count {
+            present: count(Party::is_present),
+            coming: count(Party::is_coming),
+            calling: count(|party| party.status == EndpointStatus::DialingIn),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

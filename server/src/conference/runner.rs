@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clearline_core::sip::UriBuf;
 use clearline_core::{ConnectionId, Deadline, Input, Instant, Output};
 use clearline_focus::{Factory, Focus};
 use clearline_native::Clock;
@@ -116,6 +117,18 @@ impl<A: Agent> Runner<A> {
     }
 }
 
+impl Runner<Factory> {
+    /// The caller's conference is ready.
+    pub(super) fn redirect(&mut self, ticket: u64, conference: &UriBuf) {
+        self.agent.redirect(self.clock.now(), ticket, conference);
+    }
+
+    /// The caller gets none.
+    pub(super) fn refuse(&mut self, ticket: u64, status: u16) {
+        self.agent.refuse(self.clock.now(), ticket, status);
+    }
+}
+
 async fn received(line: &mut Option<(ConnectionId, Line)>) -> Input {
     let Some((connection, open)) = line else {
         return std::future::pending().await;
@@ -133,38 +146,27 @@ async fn received(line: &mut Option<(ConnectionId, Line)>) -> Input {
     }
 }
 
-impl Agent for Factory {
-    fn start(&mut self, now: Instant) {
-        self.start(now);
-    }
+/// Both have an agent's interface, which is no trait of theirs.
+macro_rules! agent {
+    ($($agent:ty),*) => {$(
+        impl Agent for $agent {
+            fn start(&mut self, now: Instant) {
+                self.start(now);
+            }
 
-    fn stop(&mut self, now: Instant) {
-        self.stop(now);
-    }
+            fn stop(&mut self, now: Instant) {
+                self.stop(now);
+            }
 
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        self.handle_input(now, input);
-    }
+            fn handle_input(&mut self, now: Instant, input: Input) {
+                self.handle_input(now, input);
+            }
 
-    fn poll_output(&mut self) -> Output {
-        self.poll_output()
-    }
+            fn poll_output(&mut self) -> Output {
+                self.poll_output()
+            }
+        }
+    )*};
 }
 
-impl Agent for Focus {
-    fn start(&mut self, now: Instant) {
-        self.start(now);
-    }
-
-    fn stop(&mut self, now: Instant) {
-        self.stop(now);
-    }
-
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        self.handle_input(now, input);
-    }
-
-    fn poll_output(&mut self) -> Output {
-        self.poll_output()
-    }
-}
+agent!(Factory, Focus);
