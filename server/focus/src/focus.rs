@@ -129,12 +129,12 @@ impl Focus {
             Input::Disconnected { connection, .. } => {
                 let lost = self.desk.disconnected(connection);
                 self.agent.handle_input(now, input);
-                self.answered(lost);
+                self.answered(now, lost);
             }
             Input::Wake => {
                 let outcomes = self.desk.wake(now);
                 self.agent.handle_input(now, input);
-                self.answered(outcomes);
+                self.answered(now, outcomes);
             }
             Input::MediaDone { .. } | Input::Media { .. } | Input::Environment(_) => {
                 self.agent.handle_input(now, input);
@@ -163,7 +163,7 @@ impl Focus {
         if message.is_response() {
             return match self.desk.response(now, message) {
                 Ok(outcome) => {
-                    self.answered(outcome.into_iter().collect());
+                    self.answered(now, outcome.into_iter().collect());
                     true
                 }
                 Err(_) => false,
@@ -326,10 +326,10 @@ impl Focus {
         }
     }
 
-    fn answered(&mut self, outcomes: Vec<Outcome>) {
+    fn answered(&mut self, now: Instant, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
-            self.subscriptions.answered(outcome);
-            self.referrals.answered(outcome);
+            self.subscriptions.answered(now, outcome);
+            self.referrals.answered(now, outcome);
         }
     }
 
@@ -342,11 +342,10 @@ impl Focus {
         self.drain(now);
         let count = self.roster.count();
         self.attendance = self.attendance.counted(now, &self.settings.limits, count);
-        let contact = self.contact();
-        let Self { agent, desk, .. } = self;
-        self.referrals
-            .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
-        self.tell(now);
+        // The platform takes nothing from who is not registered: what is owed is told afterwards.
+        if self.is_ready || self.attendance == Attendance::Over {
+            self.tell(now);
+        }
         self.take_leave(now);
         self.outputs.extend(self.desk.take_outputs());
     }
@@ -378,6 +377,10 @@ impl Focus {
     }
 
     fn tell(&mut self, now: Instant) {
+        let contact = self.contact();
+        let Self { agent, desk, .. } = self;
+        self.referrals
+            .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
         let conference = self.settings.conference.clone();
         let about = about(&conference, &self.settings, &self.roster);
         if self.attendance == Attendance::Over {
@@ -454,9 +457,14 @@ impl Focus {
     }
 
     fn deadline(&self) -> Option<Deadline> {
+        let told = [
+            self.subscriptions.deadline(&self.users()),
+            self.referrals.deadline(),
+        ];
+        let told = told.into_iter().flatten().min().filter(|_| self.is_ready);
         let own = [
             (self.desk.deadline(), Timer::Transaction),
-            (self.subscriptions.deadline(&self.users()), Timer::Subscription),
+            (told, Timer::Subscription),
             (self.attendance.deadline(), Timer::Call),
             (
                 self.roster

@@ -305,3 +305,25 @@ fn nobody_from_outside_takes_a_participants_place() {
     room.response(&call_id, "INVITE", 481);
     room.nothing();
 }
+
+#[test]
+fn what_became_of_a_wish_is_told_across_a_lost_connection() {
+    let mut room = Room::new();
+    let mut alice = room.joins("alice");
+    alice.refers(&mut room, &format!("<{}>", user("bob")), 202);
+    assert_eq!(alice.learns(&mut room), "SIP/2.0 100 Trying");
+    let invite = room.calls("bob");
+    room.picks_up(&invite, "bob");
+    // On its way when the connection of the focus breaks, and then when alice's does.
+    room.request("NOTIFY");
+    room.loses_connection();
+    room.secs(2);
+    let lost = room.request("NOTIFY");
+    room.answer(&lost, 430, &[]);
+    room.secs(4);
+    assert!(room.summary().iter().all(|line| !line.starts_with("NOTIFY")));
+    room.secs(2);
+    assert_eq!(alice.learns(&mut room), "SIP/2.0 200 OK");
+    room.secs(60);
+    assert!(room.summary().iter().all(|line| !line.starts_with("NOTIFY")));
+}
