@@ -35,7 +35,7 @@ impl UserAgent {
         invitation: Invitation,
     ) -> Result<(), CommandError> {
         self.endpoint.now = now;
-        if self.calls.contains_key(&id) {
+        if self.is_known(id) {
             return Err(CommandError::DuplicateCall);
         }
         if !self.has_room() {
