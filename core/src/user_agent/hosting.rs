@@ -2,11 +2,11 @@
 //! behalf of others and lets all who are there hear each other. Only programs that are a focus call this.
 
 use super::UserAgent;
-use crate::call::{Call, Errand, Replaces};
+use crate::call::{Call, Errand};
 use crate::error::CommandError;
 use crate::event::CallState;
 use crate::id::{CallId, ConferenceId};
-use crate::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
+use crate::sip::{HeaderName, Message, Method, Replaces, RequestBuilder, UriBuf};
 use crate::time::Instant;
 
 /// A call that is made because a participant has asked for it (RFC 4579 section 5.5).
