@@ -4,8 +4,8 @@
 use super::UserAgent;
 use crate::call::{Call, Errand};
 use crate::error::CommandError;
-use crate::event::CallState;
-use crate::id::{CallId, ConferenceId};
+use crate::event::{CallState, EndCause};
+use crate::id::{CallId, ConferenceId, OperationId};
 use crate::sip::{HeaderName, Message, Method, Replaces, RequestBuilder, UriBuf};
 use crate::time::Instant;
 
@@ -54,6 +54,20 @@ impl UserAgent {
         self.calls.insert(id, call);
         self.settle();
         Ok(())
+    }
+
+    /// Hangs up; the far end of an answered call is told why (RFC 3326), if `cause` says more than that somebody hung up.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`], or [`CommandError::WrongState`] if it is ending already.
+    pub fn dismiss(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        cause: EndCause,
+    ) -> Result<OperationId, CommandError> {
+        self.endpoint.now = now;
+        self.command(id, |call, endpoint| call.hang_up_for(endpoint, cause))
     }
 
     /// Lets the parties of all answered calls hear each other. Who is held, by either side, neither hears nor is heard. To

@@ -1,9 +1,14 @@
 //! When a conference is over for want of company.
 
-use clearline_core::Instant;
+use std::time::Duration;
+
+use clearline_core::{EndCause, Instant};
 
 use crate::roster::Count;
 use crate::settings::Limits;
+
+/// How long before the end the notice of it comes.
+const NOTICE: Duration = Duration::from_millis(1_500);
 
 /// How the conference is attended.
 ///
@@ -71,6 +76,22 @@ impl Attendance {
                 until: now + limits.waiting,
             },
             (Self::Meeting | Self::Deserted { .. }, 1, _) | (_, 2.., _) => Self::Meeting,
+        }
+    }
+
+    /// What whoever is here when it ends is told.
+    pub(crate) fn farewell(self) -> EndCause {
+        match self {
+            Self::Waiting { .. } | Self::Deserted { .. } => EndCause::AloneInConference,
+            Self::Empty { .. } | Self::Arriving { .. } | Self::Meeting | Self::Over => EndCause::LocalHangUp,
+        }
+    }
+
+    /// From when on whoever is alone hears that it is about to end.
+    pub(crate) fn notice_at(self) -> Option<Instant> {
+        match self {
+            Self::Waiting { until } | Self::Deserted { until } => Some(until.saturating_sub(NOTICE)),
+            Self::Empty { .. } | Self::Arriving { .. } | Self::Meeting | Self::Over => None,
         }
     }
 

@@ -88,10 +88,20 @@ impl Roster {
         }
     }
 
+    /// The platform vouches for whom this is.
+    pub(crate) fn recognise(&mut self, call: CallId, user: String, name: String) {
+        if let Some(party) = self.parties.get_mut(&call) {
+            party.user = user;
+            if !name.is_empty() {
+                party.name = name;
+            }
+        }
+    }
+
     /// A call has changed, or ended.
     ///
-    /// Who it is counts as it begins: the user that was called, or who calls, for whom the platform vouches. What a party says
-    /// of itself later, in an answer or a request (RFC 4916), nobody vouches for.
+    /// Who it is counts as it begins: the user that was called, until the platform [says](Self::recognise) who has answered, or
+    /// who calls, for whom it vouches. What a party says of itself later, in a request (RFC 4916), nobody vouches for.
     pub(crate) fn update(&mut self, now: Instant, info: &CallInfo) {
         if info.state == CallState::Ended {
             self.parties.remove(&info.id);

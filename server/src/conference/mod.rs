@@ -3,6 +3,7 @@
 //! The factory and each conference are agents of [`clearline_focus`], each with a connection of its own to the platform and a
 //! task of its own, so that no conference is in another one's way.
 
+mod notice;
 mod runner;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use clearline_core::sip::{UriBuf, UriError};
 use clearline_core::{Config, Secret};
 use clearline_focus::{CONFERENCE_PREFIX, Factory, Focus, Settings, Wanted};
+use clearline_native::audio::Silence;
 use clearline_pbx::User;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
@@ -19,6 +21,7 @@ use crate::echo;
 use crate::options::ConferenceOptions;
 use crate::random;
 use crate::sip::Switch;
+use notice::Notice;
 use runner::Runner;
 
 /// The user id of the factory.
@@ -48,7 +51,7 @@ impl Conferences {
         let mut config = Config::new(address, runner::URL, random::uuid_urn());
         config.display_name = DISPLAY_NAME.into();
         config.password = password;
-        let factory = Runner::new(Factory::new(config, random::bytes()), switch.clone(), 0);
+        let factory = Runner::new(Factory::new(config, random::bytes()), switch.clone(), 0, Silence);
         let (stop, stopping) = watch::channel(false);
         let (ready, is_ready) = mpsc::channel(READY_QUEUE);
         let service = Service {
@@ -221,13 +224,14 @@ impl Conference {
         // A party whose audio moves has a fresh session before it leaves the old one.
         let seats = settings.limits.parties * 2;
         let focus = Focus::new(settings, random::bytes());
-        self.last(Runner::new(focus, switch.clone(), seats), is_unwanted)
-            .await;
+        let notice = Notice::default();
+        let focus = Runner::new(focus, switch.clone(), seats, notice.clone());
+        self.last(focus, &notice, is_unwanted).await;
         switch.remove_user(name).await;
     }
 
     /// As long as anybody is there.
-    async fn last(self, mut focus: Runner<Focus>, mut is_unwanted: oneshot::Receiver<()>) {
+    async fn last(self, mut focus: Runner<Focus>, notice: &Notice, mut is_unwanted: oneshot::Receiver<()>) {
         let (mut stopping, mut is_stopping) = (self.stopping.clone(), false);
         let mut ready = Some(Ready {
             ticket: self.wanted.ticket,
@@ -236,6 +240,7 @@ impl Conference {
         focus.start();
         loop {
             let deadline = focus.drain().await;
+            notice.give(focus.agent.is_giving_notice());
             if focus.agent.is_over() {
                 return;
             }

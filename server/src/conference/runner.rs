@@ -6,7 +6,7 @@ use clearline_core::sip::UriBuf;
 use clearline_core::{ConnectionId, Deadline, Input, Instant, Output};
 use clearline_focus::{Factory, Focus};
 use clearline_native::Clock;
-use clearline_native::audio::Silence;
+use clearline_native::audio::AudioProvider;
 use clearline_native::media::{MediaBackend as _, MediaJob, WebRtcMedia};
 use clearline_pbx::Transport;
 use tokio::sync::mpsc;
@@ -36,15 +36,14 @@ pub(super) struct Runner<A> {
 }
 
 impl<A: Agent> Runner<A> {
-    pub(super) fn new(agent: A, switch: Switch, seats: usize) -> Self {
+    pub(super) fn new(agent: A, switch: Switch, seats: usize, audio: impl AudioProvider) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
         Self {
             agent,
             clock: Clock::new(),
             switch,
             line: None,
-            // The focus itself neither speaks nor listens.
-            media: WebRtcMedia::builder(Silence).conference_seats(seats).build(),
+            media: WebRtcMedia::builder(audio).conference_seats(seats).build(),
             reports,
             reported,
         }

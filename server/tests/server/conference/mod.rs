@@ -232,7 +232,7 @@ async fn two_calls_are_merged_and_their_owner_leaves() {
         .expect("it goes on")
         .unwrap()
         .end;
-    assert_eq!(end.unwrap().cause, EndCause::RemoteHangUp);
+    assert_eq!(end.unwrap().cause, EndCause::AloneInConference);
     within("the server stops", server.stop()).await;
 }
 
@@ -305,6 +305,24 @@ async fn one_user_has_so_many() {
         let end = ended.expect("no answer").unwrap().end.unwrap();
         assert_eq!(end.sip_status, Some(status), "{}", person.name);
     }
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_left_alone_hears_and_sees_the_end_coming() {
+    let folder = Folder::new();
+    let mut limits = ConferenceOptions::default();
+    limits.limits.alone = Duration::from_secs(3);
+    let server = start_with(&folder, limits).await;
+    let [alice, bob, _carol] = people(&server).await;
+    let (call, conference) = alice.confer().await;
+    let bobs = bob.call(&conference).await;
+    alice.hears(&[&bob], &[&alice, &bob]).await;
+    within("hang-up", bobs.hang_up()).await.unwrap();
+    alice.hears(&[], &[&alice, &bob]).await;
+    alice.hears_tone(425.0).await;
+    let end = within("the end", call.ended()).await.unwrap().end.unwrap();
+    assert_eq!(end.cause, EndCause::AloneInConference);
     within("the server stops", server.stop()).await;
 }
 
