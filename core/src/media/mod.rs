@@ -7,6 +7,7 @@ pub mod level;
 pub mod mixer;
 pub mod playout;
 pub mod rate;
+pub mod sender_policy;
 mod sine;
 pub mod tone;
 
@@ -15,4 +16,5 @@ pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
 pub use level::Level;
 pub use mixer::{Mixer, Seat};
 pub use rate::{Decimator, Interpolator};
+pub use sender_policy::{EncoderSettings, ReceptionReport, SenderPolicy};
 pub use tone::{RingTone, Tone, TonePlan};
