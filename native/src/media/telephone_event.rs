@@ -14,6 +14,8 @@ const VOLUME: u8 = 10;
 const END: u8 = 0x80;
 /// A duration field that is full; the event goes on with a new timestamp (section 2.5.1.3).
 const FULL: u32 = 0xffff;
+/// A packet this many ticks older than the newest (2 s or more) is no straggler: the far end's clock has begun anew.
+const REORDERED: i32 = 96_000;
 
 /// Queue and state of outgoing tones.
 ///
@@ -192,8 +194,8 @@ impl EventReceiver {
             self.last = Some(received);
             return Some(tone);
         };
-        let age = timestamp.wrapping_sub(last.timestamp) as i32;
-        if age < 0 {
+        let age = timestamp.wrapping_sub(last.timestamp).cast_signed();
+        if (-REORDERED..0).contains(&age) {
             return None;
         }
         if age == 0 {
@@ -208,7 +210,7 @@ impl EventReceiver {
         // A long event goes on with a new timestamp once its duration field is full.
         let segment = !last.ended
             && last.event == event
-            && timestamp.wrapping_sub(last.timestamp) <= FULL
+            && (0..=FULL.cast_signed()).contains(&age)
             && last.duration + 2_000 > FULL;
         (!segment).then_some(tone)
     }
@@ -232,6 +234,8 @@ fn packet(event: u8, end: u8, duration: u32, timestamp: u32, marker: bool) -> Tu
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TICKS: u32 = 960;
@@ -316,6 +320,88 @@ mod tests {
             .filter_map(|packet| receiver.receive(&packet.payload, packet.timestamp))
             .collect();
         assert_eq!(heard, ['9']);
+    }
+
+    #[test]
+    fn a_far_end_whose_clock_begins_anew_is_heard() {
+        let mut receiver = EventReceiver::default();
+        assert_eq!(receiver.receive(&[1, 0, 0, 160], 4_000_000_000), Some('1'));
+        assert_eq!(
+            receiver.receive(&[2, 0, 0, 160], 4_000_000_000 - 960),
+            None,
+            "a straggler"
+        );
+        assert_eq!(receiver.receive(&[3, 0, 0, 160], 3_000_000_000), Some('3'));
+        assert_eq!(receiver.receive(&[4, 0, 0, 160], 3_000_000_960), Some('4'));
+    }
+
+    #[test]
+    fn an_event_that_never_ends_is_one_tone() {
+        let mut receiver = EventReceiver::default();
+        // For an hour at 8 kHz: a new timestamp whenever the duration is full.
+        let ticks = (160_u32..28_800_000).step_by(160);
+        let heard = ticks.filter_map(|now| {
+            let segment = (now - 160) / 65_440;
+            let [high, low] = ((now - segment * 65_440) as u16).to_be_bytes();
+            receiver.receive(&[7, VOLUME, high, low], segment * 65_440)
+        });
+        assert_eq!(heard.collect::<String>(), "7");
+    }
+
+    proptest! {
+        /// Whatever is dialled arrives, if of each tone a packet does, however often and in whatever order those come.
+        #[test]
+        fn what_is_dialled_arrives(
+            tones in "[0-9*#A-D]{1,6}",
+            duration in 0_u32..1_000,
+            ticks in prop::sample::select(vec![160_u32, 960]),
+            keep in prop::collection::vec(0_u8..4, 60),
+            begin: u32,
+        ) {
+            let mut sender = EventSender::default();
+            sender.queue(&tones, duration);
+            let turns: Vec<Turn> = (0..400).map(|at| sender.turn(begin.wrapping_add(at * ticks), ticks)).collect();
+            let mut events: Vec<Vec<EventPacket>> = Vec::new();
+            for turn in &turns {
+                let Turn::Event(packet) = turn else { continue };
+                if packet.marker {
+                    events.push(Vec::new());
+                }
+                events.last_mut().unwrap().push(*packet);
+            }
+            prop_assert_eq!(events.len(), tones.len());
+            let mut receiver = EventReceiver::default();
+            let mut heard = String::new();
+            let mut fates = keep.into_iter().cycle();
+            for packets in &events {
+                let flags = |packet: &EventPacket| packet.payload[1] & END != 0;
+                let length = |packet: &EventPacket| u32::from(u16::from_be_bytes([packet.payload[2], packet.payload[3]]));
+                prop_assert!(packets.iter().all(|it| it.timestamp == packets[0].timestamp));
+                prop_assert_eq!(packets.iter().filter(|it| flags(it)).count(), 3);
+                let (sounding, ends) = packets.split_at(packets.len() - 3);
+                prop_assert!(ends.iter().all(|it| flags(it) && length(it) == length(&ends[0])));
+                let growing = sounding.iter().chain(&ends[..1]).zip(1..);
+                prop_assert!(growing.into_iter().all(|(it, count)| length(it) == count * ticks));
+                prop_assert!(length(&ends[0]) >= duration.max(40) / 20 * ticks);
+                let mut arrived: Vec<EventPacket> = packets.iter().filter(|_| fates.next() != Some(0)).copied().collect();
+                arrived.push(packets[0]);
+                let count = arrived.len();
+                arrived.rotate_left(usize::from(fates.next().unwrap_or_default()) % count);
+                heard.extend(arrived.iter().filter_map(|it| receiver.receive(&it.payload, it.timestamp)));
+            }
+            prop_assert_eq!(heard, tones);
+            prop_assert!(turns.last() == Some(&Turn::Audio), "audio goes on");
+        }
+
+        #[test]
+        fn whatever_comes_is_at_most_a_tone_each(packets in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..8), any::<u32>()), 0..50)) {
+            let mut receiver = EventReceiver::default();
+            for (payload, timestamp) in packets {
+                let tone = receiver.receive(&payload, timestamp);
+                prop_assert!(tone.is_none_or(|tone| TONES.contains(&(tone as u8))));
+                prop_assert_eq!(receiver.receive(&payload, timestamp), None, "a repetition is no tone");
+            }
+        }
     }
 
     #[test]
