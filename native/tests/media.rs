@@ -296,6 +296,27 @@ async fn muted_means_zeros_and_unmuted_means_the_voice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_far_end_reports_what_arrives_and_how_long_the_way_is() {
+    let (alice, bob) = call().await;
+    let reported = |end: &End| end.statistics.of(CALL).and_then(|figures| figures.reported);
+    let both = async {
+        for end in [&alice, &bob] {
+            while reported(end).is_none_or(|report| report.round_trip.is_none()) {
+                end.person.hear(0.2).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    let report = reported(&alice).unwrap();
+    assert_eq!(
+        (report.fraction_lost, report.lost),
+        (0, 0),
+        "nothing is lost on this machine"
+    );
+    assert!(report.round_trip.unwrap() < Duration::from_secs(1), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hold_stops_the_media_and_resume_brings_it_back() {
     let (mut alice, mut bob) = call().await;
     negotiate(&mut alice, Direction::SendOnly, &mut bob, Direction::SendRecv).await;

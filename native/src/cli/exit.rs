@@ -31,9 +31,7 @@ impl Exit {
             EndCause::LocalHangUp
             | EndCause::RemoteHangUp
             | EndCause::Transferred
-            | EndCause::MovedToConference
-            | EndCause::AloneInConference
-            | EndCause::RemovedFromConference => Self::Done,
+            | EndCause::MovedToConference => Self::Done,
             EndCause::Busy | EndCause::Rejected | EndCause::Declined | EndCause::DeclinedElsewhere => {
                 Self::BusyOrDeclined
             }

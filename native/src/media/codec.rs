@@ -61,6 +61,52 @@ impl Format {
     }
 }
 
+/// What the far end's decoder asks of Opus (RFC 7587 section 6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpusParameters {
+    /// It makes use of in-band FEC (`useinbandfec`).
+    pub(crate) redundancy: bool,
+    /// It would rather have nothing than silence (`usedtx`).
+    pub(crate) pauses: bool,
+    /// Packets shall all have the same length (`cbr`).
+    pub(crate) constant_rate: bool,
+    /// Bits per second it can take (`maxaveragebitrate`).
+    pub(crate) most_bits: u32,
+    /// Samples per second it can play (`maxplaybackrate`).
+    pub(crate) most_hertz: u32,
+}
+
+impl Default for OpusParameters {
+    fn default() -> Self {
+        Self {
+            redundancy: false,
+            pauses: false,
+            constant_rate: false,
+            most_bits: 510_000,
+            most_hertz: 48_000,
+        }
+    }
+}
+
+impl OpusParameters {
+    /// Reads the value of an `fmtp` attribute; what it does not say has the value it has by default.
+    pub(crate) fn read(fmtp: &str) -> Self {
+        let mut parameters = Self::default();
+        for (name, value) in fmtp.split(';').filter_map(|parameter| parameter.split_once('=')) {
+            let (flag, number) = (value.trim() == "1", value.trim().parse().ok());
+            match name.trim().to_ascii_lowercase().as_str() {
+                "useinbandfec" => parameters.redundancy = flag,
+                "usedtx" => parameters.pauses = flag,
+                "cbr" => parameters.constant_rate = flag,
+                "maxaveragebitrate" => parameters.most_bits = number.unwrap_or(parameters.most_bits),
+                "maxplaybackrate" => parameters.most_hertz = number.unwrap_or(parameters.most_hertz),
+                _ => {}
+            }
+        }
+        parameters
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn codec_error(error: opus::Error) -> MediaError {
     MediaError {
@@ -71,11 +117,166 @@ fn codec_error(error: opus::Error) -> MediaError {
 
 #[cfg(test)]
 mod tests {
-    use clearline_core::media::Level;
+    use clearline_core::Instant;
+    use clearline_core::media::{Level, SenderPolicy};
 
     use super::decoder::MAX_DECODED;
     use super::*;
-    use crate::audio::FRAME;
+    use crate::audio::{FRAME, SAMPLE_RATE};
+
+    fn encoder(format: Format) -> Encoder {
+        with(format, "useinbandfec=1")
+    }
+
+    fn opus(fmtp: &str) -> Encoder {
+        with(Format::Opus, fmtp)
+    }
+
+    fn with(format: Format, fmtp: &str) -> Encoder {
+        let mut encoder = Encoder::new(format, OpusParameters::read(fmtp)).unwrap();
+        encoder.set(SenderPolicy::new(Instant::ZERO).settings());
+        encoder
+    }
+
+    /// A voice of sorts: syllables of 140 ms, each with a pitch that glides and a sound of its own.
+    fn speech(frames: usize) -> Vec<i16> {
+        let (mut random, mut phase) = (7_u32, 0.0);
+        let mut weights = [0.0; 8];
+        let mut glide = (120.0, 150.0);
+        let sample = |n: usize| {
+            let part = (n % (7 * FRAME)) as f64 / (7 * FRAME) as f64;
+            if part == 0.0 {
+                let mut next = || {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    f64::from(random >> 16) / 65_536.0
+                };
+                weights = std::array::from_fn(|_| next());
+                glide = (90.0 + 120.0 * next(), 90.0 + 120.0 * next());
+            }
+            phase += (glide.0 + (glide.1 - glide.0) * part) / 48_000.0;
+            let harmonics = weights.iter().zip(1..);
+            let buzz: f64 = harmonics
+                .map(|(weight, k)| weight * (phase * f64::from(k) * std::f64::consts::TAU).sin())
+                .sum();
+            (buzz * (part * std::f64::consts::PI).sin() * 4_000.0) as i16
+        };
+        (0..frames * FRAME).map(sample).collect()
+    }
+
+    /// Whether a packet of 20 ms holds a copy of the one before it: the second bit of its SILK part (RFC 6716 section 4.2.3).
+    fn has_copy(payload: &[u8]) -> bool {
+        let [configuration, first, ..] = payload else {
+            return false;
+        };
+        configuration >> 3 < 16 && first & 0x40 != 0
+    }
+
+    #[test]
+    fn there_is_redundancy_from_the_third_packet_of_speech_on() {
+        let copies = |fmtp| {
+            let mut encoder = opus(fmtp);
+            let payloads = speech(50);
+            let payloads = payloads
+                .chunks_exact(FRAME)
+                .map(|frame| encoder.encode(frame).unwrap().unwrap());
+            payloads.map(|payload| has_copy(&payload)).collect::<Vec<_>>()
+        };
+        let with = copies("minptime=10;useinbandfec=1");
+        let first = with.iter().position(|copy| *copy);
+        assert!(first.is_some_and(|first| first <= 3), "{with:?}");
+        assert!(with.iter().filter(|copy| **copy).count() > 40, "{with:?}");
+        assert!(
+            !copies("minptime=10").contains(&true),
+            "nobody would make use of it"
+        );
+    }
+
+    #[test]
+    fn a_tenth_lost_is_speech_all_the_same_with_redundancy() {
+        let decibels = |fmtp| {
+            let mut encoder = opus(fmtp);
+            let mut decoder = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono).unwrap();
+            let mut whole = opus::Decoder::new(SAMPLE_RATE, opus::Channels::Mono).unwrap();
+            let speech = speech(300);
+            let payloads: Vec<Vec<u8>> = speech
+                .chunks_exact(FRAME)
+                .map(|frame| encoder.encode(frame).unwrap().unwrap())
+                .collect();
+            let (mut signal, mut noise) = (0.0, 0.0);
+            for (at, pair) in payloads.windows(2).enumerate() {
+                let (mut heard, mut sent) = ([0_i16; FRAME], [0_i16; FRAME]);
+                whole.decode(&pair[0], &mut sent, false).unwrap();
+                let is_lost = at % 10 == 7;
+                // The packet after a lost one tells what it was.
+                decoder
+                    .decode(&pair[usize::from(is_lost)], &mut heard, is_lost)
+                    .unwrap();
+                if is_lost {
+                    signal += sent.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();
+                    let pairs = sent.iter().zip(heard);
+                    noise += pairs
+                        .map(|(a, b)| (f64::from(*a) - f64::from(b)).powi(2))
+                        .sum::<f64>();
+                }
+            }
+            10.0 * (signal / noise).log10()
+        };
+        let (with, without) = (decibels("useinbandfec=1"), decibels(""));
+        eprintln!("lost frames: {with:.1} dB with redundancy, {without:.1} dB without");
+        assert!(with > 6.0 && with > without + 3.0, "{with} and {without} dB");
+    }
+
+    #[test]
+    fn a_far_end_that_wants_pauses_gets_them_and_no_other() {
+        let sent = |fmtp| {
+            let mut encoder = opus(fmtp);
+            (0..100)
+                .filter(|_| encoder.encode(&[0; FRAME]).unwrap().is_some())
+                .count()
+        };
+        assert!(sent("usedtx=1") < 30, "{}", sent("usedtx=1"));
+        assert_eq!(sent("useinbandfec=1"), 100);
+    }
+
+    #[test]
+    fn the_far_ends_limits_are_kept() {
+        let bytes = |fmtp| {
+            let mut encoder = opus(fmtp);
+            let payloads = speech(100);
+            let payloads = payloads
+                .chunks_exact(FRAME)
+                .map(|frame| encoder.encode(frame).unwrap().unwrap());
+            payloads.map(|payload| payload.len()).collect::<Vec<_>>()
+        };
+        let rate = |bytes: &[usize]| bytes.iter().sum::<usize>() * 8 / 2;
+        assert!(
+            (26_000..38_000).contains(&rate(&bytes(""))),
+            "{}",
+            rate(&bytes(""))
+        );
+        assert!(rate(&bytes("maxaveragebitrate=12000")) < 15_000);
+        assert!(
+            rate(&bytes("maxaveragebitrate=1")) > 4_000,
+            "nonsense does not silence"
+        );
+        let constant = bytes("cbr=1");
+        assert!(constant.iter().all(|length| *length == constant[0]));
+    }
+
+    #[test]
+    fn parameters_are_read_whatever_their_spelling() {
+        let read = OpusParameters::read(
+            "UseInbandFEC=1 ; usedtx=1;maxplaybackrate= 16000;maxaveragebitrate=x;stereo=1;;=",
+        );
+        let expected = OpusParameters {
+            redundancy: true,
+            pauses: true,
+            most_hertz: 16_000,
+            ..OpusParameters::default()
+        };
+        assert_eq!(read, expected);
+        assert_eq!(OpusParameters::read("useinbandfec=0"), OpusParameters::default());
+    }
 
     fn sine(frames: usize) -> Vec<i16> {
         (0..frames * FRAME)
@@ -86,10 +287,10 @@ mod tests {
     #[test]
     fn every_format_carries_a_tone_at_its_level() {
         for (format, _) in Format::OFFERED {
-            let (mut encoder, mut decoder) = (Encoder::new(format).unwrap(), Decoder::new(format).unwrap());
+            let (mut encoder, mut decoder) = (encoder(format), Decoder::new(format).unwrap());
             let mut output = Vec::new();
             for frame in sine(25).chunks_exact(FRAME) {
-                decoder.decode(&encoder.encode(frame).unwrap(), &mut output);
+                decoder.decode(&encoder.encode(frame).unwrap().unwrap(), &mut output);
             }
             assert_eq!(output.len(), 25 * FRAME);
             let level = Level::of(&output[10 * FRAME..]).rms_dbfs();
@@ -99,13 +300,10 @@ mod tests {
 
     #[test]
     fn silence_arrives_as_silence() {
-        let (mut encoder, mut decoder) = (
-            Encoder::new(Format::Opus).unwrap(),
-            Decoder::new(Format::Opus).unwrap(),
-        );
+        let (mut encoder, mut decoder) = (encoder(Format::Opus), Decoder::new(Format::Opus).unwrap());
         let mut output = Vec::new();
         for _ in 0..50 {
-            decoder.decode(&encoder.encode(&[0; FRAME]).unwrap(), &mut output);
+            decoder.decode(&encoder.encode(&[0; FRAME]).unwrap().unwrap(), &mut output);
         }
         assert!(
             Level::of(&output).rms_dbfs() < -80.0,
@@ -117,10 +315,10 @@ mod tests {
     #[test]
     fn losses_are_filled_and_then_fade() {
         for (format, _) in Format::OFFERED {
-            let (mut encoder, mut decoder) = (Encoder::new(format).unwrap(), Decoder::new(format).unwrap());
+            let (mut encoder, mut decoder) = (encoder(format), Decoder::new(format).unwrap());
             let mut output = Vec::new();
             for frame in sine(10).chunks_exact(FRAME) {
-                decoder.decode(&encoder.encode(frame).unwrap(), &mut output);
+                decoder.decode(&encoder.encode(frame).unwrap().unwrap(), &mut output);
             }
             let mut concealed = Vec::new();
             for _ in 0..25 {

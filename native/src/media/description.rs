@@ -12,16 +12,19 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use clearline_core::session_description::{CandidateKind, MediaDescription, SessionDescription};
 use clearline_core::{Direction, MediaError, MediaErrorKind};
 
-use super::codec::Format;
+use super::codec::{Format, OpusParameters};
 
 /// What SDP calls DTMF.
 pub(crate) const TELEPHONE_EVENT: &str = "telephone-event";
 /// What the engine calls DTMF at 8 kHz.
 pub(crate) const TELEPHONE_EVENT_8K: &str = "telephone-event-8000";
+/// Audio in a packet where the far end says nothing of it (RFC 7587 section 6.1).
+const LONGEST_PACKET: Duration = Duration::from_millis(120);
 const BUNDLE: &str = "a=group:BUNDLE";
 
 /// Which of the two descriptions is the answer.
@@ -51,6 +54,10 @@ pub(crate) struct Sending {
     pub(crate) events: Option<u8>,
     /// Ticks of the event's clock per 20 ms.
     pub(crate) event_ticks: u32,
+    /// What the far end wants of Opus, if that is the format.
+    pub(crate) opus: OpusParameters,
+    /// Audio that a packet may hold at most (RFC 8866 section 6.4, `maxptime`).
+    pub(crate) longest_packet: Duration,
 }
 
 /// The meaning of a payload type.
@@ -204,7 +211,19 @@ fn sending(format: Format, remote: &MediaDescription<'_>) -> Option<Sending> {
         payload_type: codec.payload_type,
         events: event.map(|event| event.payload_type),
         event_ticks: event.map_or(format.clock_rate(), |event| event.clock_rate) / 50,
+        opus: remote
+            .fmtp(codec.payload_type)
+            .map(OpusParameters::read)
+            .unwrap_or_default(),
+        longest_packet: longest_packet(remote),
     })
+}
+
+fn longest_packet(remote: &MediaDescription<'_>) -> Duration {
+    let milliseconds = remote
+        .attribute("maxptime")
+        .and_then(|value| value.trim().parse().ok());
+    milliseconds.map_or(LONGEST_PACKET, Duration::from_millis)
 }
 
 /// The session part, then each media section.
@@ -375,6 +394,17 @@ mod tests {
             (agreement.send.events, agreement.send.event_ticks),
             (Some(126), 160)
         );
+    }
+
+    #[test]
+    fn the_far_ends_wishes_are_read() {
+        let agreement = agree(BROWSER, BROWSER, Answerer::Remote).unwrap();
+        assert_eq!(agreement.send.opus, OpusParameters::default());
+        assert_eq!(agreement.send.longest_packet, Duration::from_millis(120));
+        let wishes = format!("{BROWSER}a=fmtp:111 minptime=10;useinbandfec=1\r\na=maxptime:40\r\n");
+        let agreement = agree(BROWSER, &wishes, Answerer::Remote).unwrap();
+        assert!(agreement.send.opus.redundancy);
+        assert_eq!(agreement.send.longest_packet, Duration::from_millis(40));
     }
 
     #[test]

@@ -8,10 +8,13 @@
 //! ```
 
 mod backend;
+mod capture;
 mod codec;
 mod conference;
 mod description;
+mod outgoing;
 mod peer;
+mod reports;
 mod session;
 mod statistics;
 mod stream;

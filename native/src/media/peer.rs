@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use clearline_core::media::ReceptionReport;
 use clearline_core::{Direction, MediaError, MediaErrorKind, MediaTransport, Secret};
 use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::Slot;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::rtp_transceiver::rtp_sender::{
@@ -30,6 +32,7 @@ use super::codec::Format;
 use super::description::{
     TELEPHONE_EVENT, TELEPHONE_EVENT_8K, into_engine, is_bundled, out_of_engine, rejected, without_bundle,
 };
+use super::reports::ReportReader;
 
 /// Time between connectivity checks. The library's default of 200 ms is what a call would wait for.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
@@ -41,6 +44,8 @@ const RELAY_WAIT: Duration = Duration::from_millis(250);
 /// How long a description waits for candidates: without, and with a TURN server.
 const GATHERING_BUDGET: Duration = Duration::from_millis(200);
 const RELAY_BUDGET: Duration = Duration::from_millis(1_500);
+/// Where reports are read: sender reports are made further in.
+const NEXT_TO_THE_WIRE: Slot = Slot::Custom(500);
 /// Received packets that may wait for the audio loop; more than two seconds of them are stale anyway.
 const RECEIVE_QUEUE: usize = 128;
 
@@ -98,6 +103,7 @@ impl Peer {
     pub(crate) async fn new(
         config: &PeerConfig,
         ssrc: u32,
+        reports: mpsc::Sender<ReceptionReport>,
         events: mpsc::UnboundedSender<PeerEvent>,
     ) -> Result<Self, MediaError> {
         let (gathering_sender, gathering) = watch::channel(Gathering::default());
@@ -105,7 +111,8 @@ impl Peer {
             events,
             gathering: gathering_sender,
         });
-        let connection = connect(config, handler).await?;
+        let reader = || ReportReader::new(ssrc, reports.clone());
+        let connection = connect(config, reader, handler).await?;
         let track = Arc::new(TrackLocalStaticRTP::new(local_track(ssrc)));
         let init = RTCRtpTransceiverInit {
             direction: RTCRtpTransceiverDirection::Sendrecv,
@@ -321,18 +328,30 @@ impl PeerConnectionEventHandler for Handler {
 
 /// Multicast DNS resolves the `.local` candidates of browsers. Where the machine cannot do multicast the connection does
 /// without: the browser's own checks then reveal its address (peer-reflexive candidates, RFC 8445 section 7.3.1.3).
-async fn connect(config: &PeerConfig, handler: Arc<Handler>) -> Result<Arc<dyn PeerConnection>, MediaError> {
-    match build(config, Arc::clone(&handler), MulticastDnsMode::QueryOnly).await {
+async fn connect(
+    config: &PeerConfig,
+    reader: impl Fn() -> ReportReader,
+    handler: Arc<Handler>,
+) -> Result<Arc<dyn PeerConnection>, MediaError> {
+    match build(
+        config,
+        reader(),
+        Arc::clone(&handler),
+        MulticastDnsMode::QueryOnly,
+    )
+    .await
+    {
         Ok(connection) => Ok(connection),
         Err(error) => {
             tracing::debug!(error = error.detail, "no multicast DNS");
-            build(config, handler, MulticastDnsMode::Disabled).await
+            build(config, reader(), handler, MulticastDnsMode::Disabled).await
         }
     }
 }
 
 async fn build(
     config: &PeerConfig,
+    reader: ReportReader,
     handler: Arc<Handler>,
     mdns: MulticastDnsMode,
 ) -> Result<Arc<dyn PeerConnection>, MediaError> {
@@ -353,7 +372,7 @@ async fn build(
             mdns,
             addresses.iter().all(|address| address.ip().is_loopback()),
         ))
-        .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+        .with_interceptor_registry(configure_rtcp_reports(Registry::new()).with(NEXT_TO_THE_WIRE, reader))
         .with_handler(handler)
         .with_udp_addrs(addresses)
         .build()

@@ -18,11 +18,13 @@ use clearline_core::{
 use tokio::sync::mpsc;
 
 use super::MediaJob;
+use super::capture::Outlet;
 use super::conference::Conferences;
 use super::description::{self, Answerer, rejected};
 use super::peer::{self, Peer, PeerConfig, PeerEvent};
+use super::reports;
 use super::statistics::StatisticsReader;
-use super::stream::{Outlet, Stream, StreamEvent, StreamParts};
+use super::stream::{Stream, StreamEvent, StreamParts};
 use crate::audio::AudioProvider;
 
 /// What sessions share.
@@ -210,7 +212,8 @@ impl Open {
             })??;
         let ssrc = random_ssrc()?;
         let (peer_sender, peer_events) = mpsc::unbounded_channel();
-        let peer = Peer::new(&shared.peers, ssrc, peer_sender).await?;
+        let (reporter, reports) = reports::queue();
+        let peer = Peer::new(&shared.peers, ssrc, reporter, peer_sender).await?;
         let (packets, received) = peer::receive_queue();
         let (events, stream_events) = mpsc::unbounded_channel();
         let stream = Stream::start(StreamParts {
@@ -219,6 +222,7 @@ impl Open {
             sender: peer.sender(),
             ssrc,
             packets: received,
+            reports,
             events,
             statistics: shared.statistics.clone(),
         });

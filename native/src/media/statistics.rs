@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clearline_core::CallId;
-use clearline_core::media::JitterStatistics;
+use clearline_core::media::{JitterStatistics, ReceptionReport};
 
 /// Calls whose figures are kept.
 const KEPT: usize = 64;
@@ -16,6 +16,8 @@ pub struct MediaStatistics {
     pub packets_sent: u64,
     /// RTP packets received and how they fared.
     pub received: JitterStatistics,
+    /// What the far end has last reported of what was sent, if it does.
+    pub reported: Option<ReceptionReport>,
     /// Level of the audio sent in the last second, in dB relative to full scale; -infinity for silence.
     pub level_sent: f64,
     /// Level of the audio played in the last second.

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use clearline_core::media::{JitterBuffer, Level, Melody, Playout};
-use clearline_core::{CallId, Instant, MediaError, MediaErrorKind};
+use clearline_core::media::{JitterBuffer, Level, Playout, ReceptionReport};
+use clearline_core::{CallId, Instant, MediaErrorKind};
 use rtc::rtp;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::codec::{Decoder, Encoder, Format};
+use super::capture::{Capture, Outlet};
+use super::codec::{Decoder, Format};
 use super::conference::Chair;
-use super::description::{Agreement, Receiving, Sending};
+use super::description::{Agreement, Receiving};
+use super::outgoing::Outgoing;
 use super::peer::RtpSender;
 use super::statistics::StatisticsReader;
-use super::telephone_event::{EventReceiver, EventSender, Turn};
-use crate::audio::{Audio, FRAME, SAMPLE_RATE};
+use super::telephone_event::EventReceiver;
+use crate::audio::{Audio, AudioSink, FRAME, SAMPLE_RATE};
 use crate::clock::Clock;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -43,6 +44,8 @@ pub(crate) struct StreamParts {
     pub(crate) sender: RtpSender,
     pub(crate) ssrc: u32,
     pub(crate) packets: mpsc::Receiver<rtp::Packet>,
+    /// What the far end reports of what is sent.
+    pub(crate) reports: mpsc::Receiver<ReceptionReport>,
     pub(crate) events: mpsc::UnboundedSender<StreamEvent>,
     pub(crate) statistics: StatisticsReader,
 }
@@ -52,21 +55,6 @@ pub(crate) struct StreamParts {
 pub(crate) struct Stream {
     switches: Arc<Switches>,
     commands: mpsc::UnboundedSender<Command>,
-}
-
-/// What leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Outlet {
-    /// The microphone and the conference, if there is one.
-    #[default]
-    Microphone,
-    /// The conference alone.
-    Muted,
-    /// Music, for a party on hold.
-    Music,
-    /// Exact zeros.
-    Silence,
 }
 
 /// Switches that work at once, between two frames.
@@ -81,8 +69,7 @@ struct Switches {
 impl Switches {
     fn outlet(&self) -> Outlet {
         let number = self.outlet.load(Ordering::Relaxed);
-        let all = [Outlet::Microphone, Outlet::Muted, Outlet::Music];
-        let known = all.into_iter().find(|outlet| *outlet as u8 == number);
+        let known = Outlet::ALL.into_iter().find(|outlet| *outlet as u8 == number);
         known.unwrap_or(Outlet::Silence)
     }
 }
@@ -143,32 +130,42 @@ impl Stream {
 }
 
 struct AudioLoop {
-    parts: StreamParts,
+    call: CallId,
+    sender: RtpSender,
+    packets: mpsc::Receiver<rtp::Packet>,
+    reports: mpsc::Receiver<ReceptionReport>,
+    events: mpsc::UnboundedSender<StreamEvent>,
+    statistics: StatisticsReader,
     switches: Arc<Switches>,
     clock: Clock,
     agreement: Option<Agreement>,
+    capture: Capture,
     outgoing: Outgoing,
     incoming: Incoming,
-    microphone_problem: Option<MediaErrorKind>,
+    sink: Box<dyn AudioSink>,
     conference: Option<Chair>,
-    /// For a party on hold, while it plays.
-    music: Option<Melody>,
     frames: u32,
 }
 
 impl AudioLoop {
     fn new(parts: StreamParts, switches: Arc<Switches>) -> Self {
-        let outgoing = Outgoing::new(parts.ssrc);
+        let clock = Clock::new();
+        let Audio { source, sink } = parts.audio;
         Self {
-            parts,
+            call: parts.call,
+            sender: parts.sender,
+            packets: parts.packets,
+            reports: parts.reports,
+            events: parts.events,
+            statistics: parts.statistics,
             switches,
-            clock: Clock::new(),
+            clock,
             agreement: None,
-            outgoing,
+            capture: Capture::new(source),
+            outgoing: Outgoing::new(parts.ssrc, clock.now()),
             incoming: Incoming::default(),
-            microphone_problem: None,
+            sink,
             conference: None,
-            music: None,
             frames: 0,
         }
     }
@@ -183,7 +180,8 @@ impl AudioLoop {
                     Some(command) => self.command(command),
                     None => return,
                 },
-                Some(packet) = self.parts.packets.recv() => self.receive(packet),
+                Some(packet) = self.packets.recv() => self.receive(packet),
+                Some(report) = self.reports.recv() => self.reported(report),
                 due = ticks.tick() => {
                     let is_late = start_afresh_if_late(&mut ticks, due);
                     let is_connected = self.switches.connected.load(Ordering::Relaxed);
@@ -203,22 +201,29 @@ impl AudioLoop {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Agreed(agreement) => {
-                if let Err(error) = self.outgoing.use_format(agreement.send.format) {
-                    tracing::error!(error = error.detail, "no encoder");
-                }
-                let format = agreement.send.format.name();
-                self.parts
-                    .statistics
-                    .update(self.parts.call, |figures| figures.format = format);
-                if !agreement.direction.sends() {
-                    self.outgoing.events.clear();
-                }
-                self.agreement = Some(*agreement);
-            }
+            Command::Agreed(agreement) => self.agreed(*agreement),
             Command::Conference(chair) => self.conference = chair,
-            Command::Tones { tones, duration_ms } => self.outgoing.events.queue(&tones, duration_ms),
+            Command::Tones { tones, duration_ms } => self.outgoing.queue_events(&tones, duration_ms),
         }
+    }
+
+    fn agreed(&mut self, agreement: Agreement) {
+        if let Err(error) = self.outgoing.agree(agreement.send) {
+            tracing::error!(error = error.detail, "no encoder");
+        }
+        if !agreement.direction.sends() {
+            self.outgoing.clear_events();
+        }
+        let format = agreement.send.format.name();
+        self.statistics
+            .update(self.call, |figures| figures.format = format);
+        self.agreement = Some(agreement);
+    }
+
+    fn reported(&mut self, report: ReceptionReport) {
+        self.outgoing.report(self.clock.now(), &report);
+        self.statistics
+            .update(self.call, |figures| figures.reported = Some(report));
     }
 
     fn receive(&mut self, packet: rtp::Packet) {
@@ -229,7 +234,7 @@ impl AudioLoop {
                 self.incoming
                     .insert_other(self.clock.now(), header.sequence_number, header.timestamp);
                 if let Some(tone) = self.incoming.events.receive(&packet.payload, header.timestamp) {
-                    let _ = self.parts.events.send(StreamEvent::Tone(tone));
+                    let _ = self.events.send(StreamEvent::Tone(tone));
                 }
             }
             Some(Receiving::Audio(format)) if agreement.direction.receives() => {
@@ -241,40 +246,17 @@ impl AudioLoop {
     }
 
     async fn send_frame(&mut self) {
-        let mut frame = [0; FRAME];
-        // The microphone is always read, so that nothing stale comes out after hold or mute.
-        self.parts.audio.source.read(&mut frame);
-        self.watch_microphone();
-        self.replace_microphone(&mut frame);
-        let Some(send) = self.agreement.as_ref().map(|agreement| agreement.send) else {
-            return;
-        };
-        let sending = self.switches.sending.load(Ordering::Relaxed);
-        if sending && let Some(packet) = self.outgoing.packet(&frame, send) {
-            self.parts.sender.send(packet).await;
+        let frame = self
+            .capture
+            .frame(self.switches.outlet(), self.conference.as_mut());
+        if let Some(problem) = self.capture.news() {
+            let event = problem.map_or(StreamEvent::MicrophoneRestored, StreamEvent::MicrophoneLost);
+            let _ = self.events.send(event);
         }
-        if !sending {
-            self.outgoing.skip(send);
-        }
-    }
-
-    /// What leaves besides the microphone, or instead of it.
-    fn replace_microphone(&mut self, frame: &mut [i16; FRAME]) {
-        let outlet = self.switches.outlet();
-        if outlet != Outlet::Microphone {
-            frame.fill(0);
-        }
-        let mut others = [0; FRAME];
-        if let Some(chair) = &mut self.conference {
-            let talks = matches!(outlet, Outlet::Microphone | Outlet::Muted);
-            // A round begins whether its sound is wanted or not.
-            chair.hear(if talks { frame } else { &mut others });
-        }
-        if outlet == Outlet::Music {
-            let melody = self.music.get_or_insert_with(|| Melody::new(SAMPLE_RATE));
-            melody.fill(frame);
-        } else if let Some(mut melody) = self.music.take() {
-            melody.release(frame);
+        if !self.switches.sending.load(Ordering::Relaxed) {
+            self.outgoing.skip();
+        } else if let Some(packet) = self.outgoing.packet(&frame) {
+            self.sender.send(packet).await;
         }
     }
 
@@ -283,16 +265,7 @@ impl AudioLoop {
         if let Some(chair) = &self.conference {
             chair.say(&frame);
         }
-        self.parts.audio.sink.write(&frame);
-    }
-
-    fn watch_microphone(&mut self) {
-        let problem = self.parts.audio.source.problem();
-        if problem != self.microphone_problem {
-            self.microphone_problem = problem;
-            let event = problem.map_or(StreamEvent::MicrophoneRestored, StreamEvent::MicrophoneLost);
-            let _ = self.parts.events.send(event);
-        }
+        self.sink.write(&frame);
     }
 
     fn report(&mut self) {
@@ -302,12 +275,12 @@ impl AudioLoop {
         }
         self.frames = 0;
         let (sent, played) = (
-            std::mem::take(&mut self.outgoing.level),
+            self.outgoing.take_level(),
             std::mem::take(&mut self.incoming.level),
         );
         let received = self.incoming.statistics();
-        let packets_sent = self.outgoing.packets;
-        self.parts.statistics.update(self.parts.call, |figures| {
+        let packets_sent = self.outgoing.packets();
+        self.statistics.update(self.call, |figures| {
             figures.packets_sent = packets_sent;
             figures.received = received;
             figures.level_sent = sent.rms_dbfs();
@@ -323,98 +296,6 @@ fn start_afresh_if_late(ticks: &mut Interval, due: tokio::time::Instant) -> bool
         ticks.reset();
     }
     is_late
-}
-
-/// The sending half: one RTP stream for audio and events.
-struct Outgoing {
-    ssrc: u32,
-    encoder: Option<(Format, Encoder)>,
-    events: EventSender,
-    sequence: u16,
-    timestamp: u32,
-    /// The next audio packet begins a talk spurt (RFC 3551 section 4.1).
-    spurt: bool,
-    level: Level,
-    packets: u64,
-}
-
-impl Outgoing {
-    fn new(ssrc: u32) -> Self {
-        // The first numbers shall be unpredictable (RFC 3550 section 5.1); the SSRC is random already.
-        let (sequence, timestamp) = ((ssrc.rotate_left(11) & 0x7fff) as u16, ssrc.rotate_left(19));
-        Self {
-            ssrc,
-            encoder: None,
-            events: EventSender::default(),
-            sequence,
-            timestamp,
-            spurt: true,
-            level: Level::default(),
-            packets: 0,
-        }
-    }
-
-    fn use_format(&mut self, format: Format) -> Result<(), MediaError> {
-        if self
-            .encoder
-            .as_ref()
-            .is_none_or(|(current, _)| *current != format)
-        {
-            self.encoder = Some((format, Encoder::new(format)?));
-            self.spurt = true;
-        }
-        Ok(())
-    }
-
-    /// The packet for this frame, if there is one.
-    fn packet(&mut self, frame: &[i16], send: Sending) -> Option<rtp::Packet> {
-        self.level.add(frame);
-        let now = self.timestamp;
-        self.timestamp = now.wrapping_add(send.format.frame_ticks());
-        let turn = match send.events {
-            Some(_) => self.events.turn(now, send.event_ticks),
-            None => Turn::Audio,
-        };
-        match turn {
-            Turn::Audio => {
-                let (_, encoder) = self.encoder.as_mut()?;
-                let payload = encoder.encode(frame).ok()?;
-                let marker = std::mem::take(&mut self.spurt);
-                Some(self.rtp(send.payload_type, now, marker, payload))
-            }
-            Turn::Event(event) => {
-                self.spurt = true;
-                let payload = event.payload.to_vec();
-                Some(self.rtp(send.events?, event.timestamp, event.marker, payload))
-            }
-            Turn::Quiet => None,
-        }
-    }
-
-    /// Time passes without a packet.
-    fn skip(&mut self, send: Sending) {
-        self.timestamp = self.timestamp.wrapping_add(send.format.frame_ticks());
-        self.spurt = true;
-    }
-
-    fn rtp(&mut self, payload_type: u8, timestamp: u32, marker: bool, payload: Vec<u8>) -> rtp::Packet {
-        let sequence_number = self.sequence;
-        self.sequence = sequence_number.wrapping_add(1);
-        self.packets += 1;
-        let ssrc = self.ssrc;
-        rtp::Packet {
-            header: rtp::Header {
-                version: 2,
-                marker,
-                payload_type,
-                sequence_number,
-                timestamp,
-                ssrc,
-                ..Default::default()
-            },
-            payload: Bytes::from(payload),
-        }
-    }
 }
 
 /// The receiving half: jitter buffer, decoder and the samples decoded but not yet played.
@@ -501,55 +382,10 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
     use clearline_core::media::codec::g711::Law;
 
-    fn sending(events: Option<u8>) -> Sending {
-        Sending {
-            format: Format::G711(Law::Mu),
-            payload_type: 0,
-            events,
-            event_ticks: 160,
-        }
-    }
-
-    #[test]
-    fn packets_count_on_and_a_digit_replaces_the_audio() {
-        let mut outgoing = Outgoing::new(1);
-        outgoing.use_format(Format::G711(Law::Mu)).unwrap();
-        outgoing.events.queue("1", 60);
-        let packets: Vec<rtp::Packet> = (0..12)
-            .filter_map(|_| outgoing.packet(&[0; FRAME], sending(Some(101))))
-            .collect();
-        let types: Vec<u8> = packets.iter().map(|packet| packet.header.payload_type).collect();
-        assert_eq!(types, [101, 101, 101, 101, 101, 0, 0, 0, 0]);
-        let numbers: Vec<u16> = packets
-            .iter()
-            .map(|packet| packet.header.sequence_number)
-            .collect();
-        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
-        let elapsed = packets[8]
-            .header
-            .timestamp
-            .wrapping_sub(packets[0].header.timestamp);
-        assert_eq!(elapsed, 11 * 160, "time goes on through the digit and the gap");
-        assert!(packets[0].header.marker && packets[5].header.marker && !packets[6].header.marker);
-    }
-
-    #[test]
-    fn without_events_at_the_far_end_audio_goes_on() {
-        let mut outgoing = Outgoing::new(1);
-        outgoing.use_format(Format::G711(Law::Mu)).unwrap();
-        outgoing.events.queue("1", 60);
-        assert_eq!(
-            outgoing
-                .packet(&[0; FRAME], sending(None))
-                .unwrap()
-                .header
-                .payload_type,
-            0
-        );
-    }
+    use super::*;
 
     #[test]
     fn frames_come_out_whole_whatever_the_packet_length() {

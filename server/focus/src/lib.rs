@@ -13,7 +13,6 @@
 
 mod address;
 mod attendance;
-mod barred;
 mod desk;
 mod factory;
 mod focus;

@@ -6,7 +6,6 @@
 
 mod attendance;
 mod chance;
-mod factory;
 mod hostile;
 mod media;
 mod referral;

@@ -36,12 +36,8 @@ impl World {
         for device in self.devices() {
             match &mut self.devices[device.0].service {
                 Some(Service::Factory(factory)) => {
-                    let (wanted, withdrawn) = (factory.take_wanted(), factory.take_withdrawn());
-                    if let Some(wanted) = wanted {
+                    if let Some(wanted) = factory.take_wanted() {
                         self.hold_conference(wanted);
-                    }
-                    if let Some(ticket) = withdrawn {
-                        self.drop_conference(ticket);
                     }
                 }
                 Some(Service::Focus {
@@ -82,26 +78,13 @@ impl World {
         self.start_service(device, service);
     }
 
-    /// Nobody waits for a conference any more.
-    fn drop_conference(&mut self, unwanted: u64) {
-        for device in self.devices() {
-            if let Some(Service::Focus { focus, ticket, .. }) = &mut self.devices[device.0].service
-                && *ticket == Some(unwanted)
-            {
-                *ticket = None;
-                focus.stop(self.now);
-                self.drain_device(device);
-            }
-        }
-    }
-
     fn send_caller(&mut self, ticket: u64, conference: &UriBuf) {
         let is_factory = |device: &Device| matches!(device.service, Some(Service::Factory(_)));
         let Some(at) = self.devices.iter().position(is_factory) else {
             return;
         };
         if let Some(Service::Factory(factory)) = &mut self.devices[at].service {
-            factory.redirect(self.now, ticket, conference);
+            factory.redirect(ticket, conference);
         }
         self.drain_device(DeviceId(at));
     }
