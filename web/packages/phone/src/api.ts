@@ -215,6 +215,14 @@ export interface RemoteCall {
   readonly canBePulled: boolean;
 }
 
+/** Another device of the same account to which a call can be sent: an immutable snapshot. */
+export interface OwnDevice {
+  /** A target for `Call.transfer` that leads to this device alone (RFC 5627). */
+  readonly address: string;
+  /** What that device calls itself, if the platform tells. Text from the network: never show it as HTML. */
+  readonly name: string | null;
+}
+
 /** An immutable snapshot of the whole phone; a new object whenever anything changed. */
 export interface PhoneState {
   readonly connection: ConnectionState;
@@ -223,6 +231,8 @@ export interface PhoneState {
   readonly calls: readonly CallState[];
   /** Those of the account's other devices, if `PhoneConfig.remoteCalls` asks for them and the platform tells (RFC 4235). */
   readonly remoteCalls: readonly RemoteCall[];
+  /** The account's other devices, under the same condition, as the platform has listed them last: `Phone.askForDevices`. */
+  readonly ownDevices: readonly OwnDevice[];
   /** How the signalling is hosted. */
   readonly host: HostMode;
   /**
@@ -285,7 +295,7 @@ export interface PhoneConfig {
    * say on whose behalf they call. `anyone`: for platforms where those who transfer have other domains.
    */
   readonly replacesPolicy?: ReplacesPolicy;
-  /** Follow the calls of the account's other devices: `PhoneState.remoteCalls`; default: no. */
+  /** Follow the account's other devices: `PhoneState.remoteCalls` and `ownDevices`; default: no. */
   readonly remoteCalls?: boolean;
   /**
    * Where the platform makes conferences (RFC 4579), for example `sip:conference@example.com`: calls are merged there.
@@ -297,6 +307,8 @@ export interface PhoneConfig {
   /** User name for digest authentication; default: the user part of the address. */
   readonly authUser?: string;
   readonly displayName?: string;
+  /** What this device calls itself to the account's other devices. */
+  readonly deviceName?: string;
   /** `urn:uuid:...` of this device; default: made once and kept in IndexedDB. */
   readonly instanceId?: string;
   readonly iceServers?: readonly RTCIceServer[];
@@ -348,8 +360,8 @@ export interface Call {
   transfer(target: string): Promise<void>;
   /**
    * Sends the far end to the other devices of this account: they ring, this one does not. Resolves when one has answered,
-   * and this call has ended; otherwise the promise rejects and the call is what it was before. One device alone, or another
-   * number of the same person, is a target of `transfer`.
+   * and this call has ended; otherwise the promise rejects and the call is what it was before. One device alone
+   * (`PhoneState.ownDevices`), or another number of the same person, is a target of `transfer`.
    */
   push(): Promise<void>;
   /** Connects the far end with that of another call. Resolves when it has, and both calls have ended. */
@@ -426,6 +438,11 @@ export interface Phone {
    * (`no-such-call`). Calls that are up here are to be held before, as with `call`.
    */
   pull(remote: RemoteCallId): Call;
+  /**
+   * Asks the platform which other devices the account has, as it tells by itself only now and then. A change shows in
+   * `state.ownDevices`. Rejects with `not-connected` while this device is not registered.
+   */
+  askForDevices(): Promise<void>;
   /**
    * Lets the parties of two answered calls hear each other.
    *
