@@ -61,10 +61,15 @@ impl Devices {
 
     fn push(&self, world: &mut World) -> Option<OperationId> {
         let address = self.address_of_desk(world)?;
+        Some(self.send_to(world, &address))
+    }
+
+    fn send_to(&self, world: &mut World, address: &str) -> OperationId {
         let begun = world.begin(self.laptop, |agent, now| {
-            agent.call_handle(now, self.call)?.transfer(&address)
+            agent.call_handle(now, self.call)?.transfer(address)
         });
-        Some(begun.unwrap())
+        let Ok(operation) = begun else { panic!("{begun:?}") };
+        operation
     }
 
     /// The call is at the laptop as before, and the user is told with which status the device could not take it.
@@ -143,10 +148,8 @@ fn it_is_gone_and_the_call_stays(world: &mut World) {
     };
     world.command(devices.desk, clearline_core::UserAgent::stop);
     world.pass(seconds(5));
-    let begun = world.begin(devices.laptop, |agent, now| {
-        agent.call_handle(now, devices.call)?.transfer(&address)
-    });
-    devices.assert_stays(world, begun.unwrap(), &[404, 410, 480]);
+    let operation = devices.send_to(world, &address);
+    devices.assert_stays(world, operation, &[404, 410, 480]);
 }
 
 fn the_far_end_hangs_up_while_it_rings(world: &mut World) {
