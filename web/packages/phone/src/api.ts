@@ -270,10 +270,18 @@ export type PhoneErrorCode =
 export type ReplacesPolicy = 'known' | 'same-domain' | 'anyone';
 
 /**
- * Who plays to a party on hold: `generated`, this side, a small melody; `platform`, which sees that it is held; `none`.
- * Wherever this side does not play, it sends silence.
+ * Who plays to a party on hold: `generated`, this side, a small melody; a file, this side too; `platform`, which sees that it is
+ * held; `none`. Wherever this side does not play, it sends silence.
  */
-export type HoldMusic = 'none' | 'generated' | 'platform';
+export type HoldMusic = 'none' | 'generated' | 'platform' | HoldFile;
+
+/**
+ * Music of one's own: a file that the browser can decode (WAV, Ogg Opus ...), at most 4 MiB and five minutes, of the page's origin
+ * or one that lets it (CORS). Whatever is wrong with it, the melody is played instead, and the logger told.
+ */
+export interface HoldFile {
+  readonly url: string | URL;
+}
 
 /** How to reach the platform and as whom. */
 export interface PhoneConfig {
@@ -462,8 +470,8 @@ export interface Phone {
   leaveConference(): Promise<void>;
   /** The live object of a call in `state.calls`. */
   callById(id: CallId): Call | undefined;
-  /** Renewed credentials or ICE servers. */
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void;
+  /** Renewed credentials or ICE servers; other music, for parties that are put on hold by this window from now on. */
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers' | 'holdMusic'>>): void;
   /** Sets all of them. Also tries again to open a microphone that could not be opened before. */
   setDevices(devices: AudioDevices): Promise<void>;
   readonly devices: AudioDevices;

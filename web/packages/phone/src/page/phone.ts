@@ -144,8 +144,11 @@ class WindowPhone implements Phone, HostListener {
     return this.#calls.get(id);
   }
 
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void {
-    const { password, token, iceServers } = config;
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers' | 'holdMusic'>>): void {
+    const { password, token, iceServers, holdMusic } = config;
+    if (holdMusic !== undefined) this.#media.setHoldMusic(holdMusic);
+    // Which music is played is the matter of each window.
+    if (password === undefined && token === undefined && iceServers === undefined) return;
     this.#account = {
       ...this.#account,
       password: password ?? this.#account.password,
