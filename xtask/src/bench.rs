@@ -17,8 +17,12 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
     ("agent", &[]),
     ("server", &[]),
     ("sockets", &["--features", "sockets"]),
-    ("media", &["--features", "media"]),
+    MEDIA,
 ];
+
+const MEDIA: (&str, &[&str]) = ("media", &["--features", "media"]);
+/// The tables of playout engines stand beside what measures them.
+const MEDIA_TABLES: &str = "tests/quality/tables";
 
 /// What is measured does not wander between processors.
 const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
@@ -38,6 +42,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
         "calls" => return end_to_end::bench(workspace, rest),
         "focus" => return focus(workspace),
         "survival" => return end_to_end::survival(workspace, rest),
+        "media" if rest.first().is_some_and(|first| first == "--live") => return live(workspace, &rest[1..]),
         _ => {}
     }
     let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
@@ -91,17 +96,40 @@ fn in_process(workspace: &Workspace, (name, features): &(&str, &[&str]), rest: &
     })
 }
 
+/// `cargo xtask bench media --live [RUNS [TRACE]]`: the browser's own playout engine on the same traces.
+fn live(workspace: &Workspace, rest: &[String]) -> Result<ExitCode> {
+    needs::satisfy(&[Purpose::Media, Purpose::Browser])?;
+    in_process(workspace, &MEDIA, &["--speech".to_owned()])?;
+    let mut environment = vec![
+        ("CLEARLINE_RELAY", build::quality_program(workspace, "relay")?),
+        (
+            "CLEARLINE_TRACES",
+            build::quality_program(workspace, "jb-replay")?,
+        ),
+        ("CLEARLINE_SPEECH", recordings(workspace).join("speech.wav")),
+        ("CLEARLINE_BENCH_TABLES", workspace.path(MEDIA_TABLES)),
+    ];
+    if let Ok(python) = scorer(workspace) {
+        environment.push(("CLEARLINE_PYTHON", python));
+    }
+    end_to_end::media(workspace, &environment, rest)
+}
+
 /// Where its tables and recordings go, and a Python that can score them if there is one.
 fn media(workspace: &Workspace, command: &mut Command) {
     command
-        .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/quality/tables"))
-        .env("CLEARLINE_RECORDINGS", workspace.target.join("recordings"));
+        .env("CLEARLINE_BENCH_TABLES", workspace.path(MEDIA_TABLES))
+        .env("CLEARLINE_RECORDINGS", recordings(workspace));
     match scorer(workspace) {
         Ok(python) => {
             command.env("CLEARLINE_PYTHON", python);
         }
         Err(error) => println!("    no scores: {error}"),
     }
+}
+
+fn recordings(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("recordings")
 }
 
 /// A virtual environment with the packages of `tests/quality/score.py`; nothing of it is part of the product.

@@ -119,6 +119,11 @@ pub(crate) fn terminal_program(workspace: &Workspace) -> Result<PathBuf> {
     rust_program(workspace, Mode::Quick, "clearline-native", "clearline")
 }
 
+/// A program of `tests/quality`.
+pub(crate) fn quality_program(workspace: &Workspace, program: &str) -> Result<PathBuf> {
+    rust_program(workspace, Mode::Quick, "clearline-quality", program)
+}
+
 fn rust_program(workspace: &Workspace, mode: Mode, package: &str, program: &str) -> Result<PathBuf> {
     step(program, || {
         let mut command = workspace.cargo("build");

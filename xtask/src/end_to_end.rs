@@ -40,12 +40,30 @@ pub(crate) fn survival(workspace: &Workspace, arguments: &[String]) -> Result<Ex
     measure(workspace, &server, "survival.mjs", arguments)
 }
 
+/// `cargo xtask bench media --live [RUNS [TRACE]]`, which says with `environment` where programs, speech and scores are.
+pub(crate) fn media(
+    workspace: &Workspace,
+    environment: &[(&str, PathBuf)],
+    arguments: &[String],
+) -> Result<ExitCode> {
+    let mut command = node(workspace, Path::new(""))?;
+    command
+        .arg(workspace.path("tests/e2e/bench/media.mjs"))
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    watched(&mut command)
+}
+
 fn measure(workspace: &Workspace, server: &Path, script: &str, arguments: &[String]) -> Result<ExitCode> {
     let mut command = node(workspace, server)?;
     command
         .arg(workspace.path("tests/e2e/bench").join(script))
         .args(arguments);
-    let status = run_watched(&mut command, |_| ())?;
+    watched(&mut command)
+}
+
+fn watched(command: &mut Command) -> Result<ExitCode> {
+    let status = run_watched(command, |_| ())?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {

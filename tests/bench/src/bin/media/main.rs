@@ -50,6 +50,10 @@ fn main() -> Result<()> {
     let folder = std::env::var_os("CLEARLINE_RECORDINGS").map_or_else(std::env::temp_dir, PathBuf::from);
     fs::create_dir_all(&folder)?;
     let voices = voices::window()?;
+    speech::write(&folder.join("speech.wav"), &voices)?;
+    if filter == "--speech" {
+        return Ok(());
+    }
     let cases: Vec<Case> = cases().filter(|case| case.name().contains(&filter)).collect();
     let mut outcomes = Vec::new();
     for case in &cases {
