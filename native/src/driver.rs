@@ -271,7 +271,6 @@ impl Driver {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_) => {}
         }

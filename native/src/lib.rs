@@ -48,6 +48,7 @@ mod error;
 pub mod media;
 mod phone;
 mod recording;
+pub mod ringer;
 pub mod transport;
 
 pub use audio::EchoAudio;

@@ -6,12 +6,14 @@
 mod platform;
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clearline_core::media::Level;
+use clearline_core::media::{Level, RingTone, TonePlan};
 use clearline_core::sip::UriBuf;
 use clearline_core::{CallState, Config, EndCause, Event, MediaTransport, RejectReason, Secret};
-use clearline_native::audio::AudioProvider;
+use clearline_native::audio::{AudioProvider, AudioSink};
+use clearline_native::ringer::{Output, Ringer, RingerSettings};
 use clearline_native::transport::ChannelTransport;
 use clearline_native::{Call, EchoAudio, Phone, PhoneError, RegistrationError};
 use platform::{DOMAIN, PASSWORD};
@@ -207,6 +209,129 @@ async fn busy_decline_and_unknown_numbers_are_told_apart() {
         EndCause::Cancelled
     );
     assert!(alice.call("not a number\r\n").await.is_err());
+}
+
+/// What a ringer has played, and the output it has open.
+#[derive(Clone, Default)]
+struct Heard {
+    sounds: Arc<Mutex<Vec<Played>>>,
+    open: Arc<Mutex<Option<Output>>>,
+}
+
+#[derive(Clone)]
+struct Played {
+    output: Output,
+    samples: Vec<i16>,
+}
+
+struct Horn(Heard);
+
+impl AudioSink for Horn {
+    fn write(&mut self, frame: &[i16]) {
+        let mut sounds = self.0.sounds.lock().unwrap();
+        sounds.last_mut().unwrap().samples.extend_from_slice(frame);
+    }
+}
+
+impl Drop for Horn {
+    fn drop(&mut self) {
+        *self.0.open.lock().unwrap() = None;
+    }
+}
+
+impl Heard {
+    fn ringer(&self, phone: &Phone) -> Ringer {
+        let settings = RingerSettings {
+            ring: Some(RingTone::Classic),
+            tones: TonePlan::of("DE"),
+        };
+        let heard = self.clone();
+        Ringer::start(phone, settings, move |output| {
+            let samples = Vec::new();
+            heard.sounds.lock().unwrap().push(Played { output, samples });
+            *heard.open.lock().unwrap() = Some(output);
+            Ok(Box::new(Horn(heard.clone())))
+        })
+    }
+
+    /// The last sound, once it is `seconds` long.
+    async fn sound(&self, output: Output, seconds: f64) -> Vec<i16> {
+        loop {
+            let last = self.sounds.lock().unwrap().last().cloned();
+            if let Some(Played { samples, .. }) = last.filter(|last| last.output == output)
+                && samples.len() as f64 >= seconds * 48_000.0
+            {
+                return samples;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn silence(&self) {
+        while self.open.lock().unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The share of the sound that is at `hertz` (Goertzel).
+fn share_at(samples: &[i16], hertz: f64) -> f64 {
+    let turn = hertz / 48_000.0 * std::f64::consts::TAU;
+    let (mut real, mut imaginary, mut energy) = (0.0, 0.0, 1.0);
+    for (at, sample) in samples.iter().enumerate() {
+        let sample = f64::from(*sample);
+        real += sample * (turn * at as f64).cos();
+        imaginary += sample * (turn * at as f64).sin();
+        energy += sample * sample;
+    }
+    2.0 * (real * real + imaginary * imaginary) / (energy * samples.len() as f64)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_heard_to_ring_on_both_sides_and_to_be_busy() {
+    let transport = platform::start(USERS);
+    let alice = phone(config("alice"), &transport, clearline_native::audio::Silence).await;
+    let bob = phone(config("bob"), &transport, clearline_native::audio::Silence).await;
+    let (at_alice, at_bob) = (Heard::default(), Heard::default());
+    let (_alices, _bobs) = (at_alice.ringer(&alice), at_bob.ringer(&bob));
+
+    alice.call("102").await.unwrap();
+    let incoming = within(5, bob.incoming()).await.unwrap();
+    let ringback = within(5, at_alice.sound(Output::Speaker, 0.8)).await;
+    assert!(share_at(&ringback[4_800..], 425.0) > 0.9, "the German tone");
+    let ring = within(5, at_bob.sound(Output::Ringer, 0.8)).await;
+    let stroke = &ring[..3_840];
+    let share = share_at(stroke, 1_040.0) + share_at(stroke, 2_080.0);
+    assert!(share > 0.5, "the classic bell: {share}");
+
+    incoming.reject(RejectReason::Busy).await.unwrap();
+    within(5, at_bob.silence()).await;
+    within(5, at_alice.sound(Output::Speaker, 2.5)).await;
+    within(10, at_alice.silence()).await;
+    let all = at_alice.sound(Output::Speaker, 2.5).await;
+    // 480 ms of sound and of silence in turn.
+    let loud = all[all.len() - 2 * 48_000..]
+        .chunks(480)
+        .filter(|piece| !Level::of(piece).is_silent());
+    let loud = loud.count();
+    assert!((80..120).contains(&loud), "{loud} of 200 pieces are loud");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_no_louder_than_the_talk_it_waits_for() {
+    let (alice, _, _outgoing, bob, _, _incoming) = conversation().await;
+    let at_bob = Heard::default();
+    let bobs = at_bob.ringer(&bob);
+    bobs.key('5');
+    let key = within(5, at_bob.sound(Output::Speaker, 0.1)).await;
+    assert!(share_at(&key[..4_800], 770.0) > 0.3 && share_at(&key[..4_800], 1_336.0) > 0.4);
+    within(5, at_bob.silence()).await;
+    alice.call("102").await.unwrap();
+    let beep = within(10, at_bob.sound(Output::Speaker, 0.3)).await;
+    assert!(
+        share_at(&beep[..9_600], 425.0) > 0.9,
+        "a beep in the ear and no bell"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -178,7 +178,6 @@ impl Conversation<'_> {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::Stopped
             | Event::Dropped { .. } => None,
         }

@@ -42,10 +42,8 @@ pub(crate) enum Order {
     Consent(bool),
     /// Takes over the call of another device of the account.
     Take,
-    /// Lets the account's other devices ring for the call, or the one that is named.
-    Move(Option<String>),
-    /// Which other devices there are.
-    Devices,
+    /// Lets the account's other devices ring for the call.
+    Move,
     /// Ends all calls and the program.
     Quit,
 }
@@ -74,9 +72,7 @@ pub(crate) const ORDERS: &str = "\
   tones TONES       0-9 * # A-D, comma and semicolon for pauses
   transfer TARGET   send the far end to somebody
   consult TARGET    ask somebody first; then `complete` or `cancel`
-  take              take over the call of your other device
-  move [NAME]       let your other devices ring for yours, or the one of this name
-  devices           which other devices you have
+  take, move        take over the call of your other device; let your other devices ring for yours
   accept, stay      when the far end wants to send you to somebody else
   end, quit         the call, the program";
 
@@ -120,8 +116,7 @@ impl FromStr for Order {
             "accept" => alone(Self::Consent(true)),
             "stay" => alone(Self::Consent(false)),
             "take" => alone(Self::Take),
-            "move" => Ok(Self::Move((!rest.is_empty()).then(|| rest.to_owned()))),
-            "devices" => alone(Self::Devices),
+            "move" => alone(Self::Move),
             "quit" => alone(Self::Quit),
             _ => Err(format!("{verb:?} is no order; there are:\n{ORDERS}")),
         }
@@ -142,11 +137,6 @@ mod tests {
         assert_eq!("answer".parse(), Ok(Order::Answer(Others::Held)));
         assert_eq!("answer end".parse(), Ok(Order::Answer(Others::Ended)));
         assert_eq!("stay".parse(), Ok(Order::Consent(false)));
-        assert_eq!("move".parse(), Ok(Order::Move(None)));
-        assert_eq!(
-            "move desk phone".parse(),
-            Ok(Order::Move(Some("desk phone".into())))
-        );
     }
 
     #[test]
@@ -176,7 +166,6 @@ mod tests {
             "stay",
             "take",
             "move",
-            "devices",
             "quit",
         ]) {
             assert!(words.contains(&verb), "{verb}");
