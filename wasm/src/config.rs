@@ -56,13 +56,7 @@ impl AgentConfig {
         Ok(())
     }
 
-    /// What this device calls itself to the account's other devices.
-    #[wasm_bindgen(js_name = setDeviceName)]
-    pub fn set_device_name(&mut self, name: String) {
-        self.0.device_name = name;
-    }
-
-    /// Follow the account's other devices and their calls.
+    /// Follow the calls of the account's other devices.
     #[wasm_bindgen(js_name = setRemoteCalls)]
     pub fn set_remote_calls(&mut self, follow: bool) {
         self.0.remote_calls = follow;

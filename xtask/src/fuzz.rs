@@ -10,11 +10,12 @@ use crate::needs::{self, Purpose};
 use crate::workspace::Workspace;
 
 /// The targets, and the longest input each is fed.
-const TARGETS: [(&str, u32); 5] = [
+const TARGETS: [(&str, u32); 6] = [
     ("message", 4_096),
     ("session-description", 4_096),
     ("xml", 4_096),
     ("header", 4_096),
+    ("media", 4_096),
     ("agent", 772),
 ];
 

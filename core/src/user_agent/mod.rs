@@ -32,7 +32,6 @@ mod focus;
 mod handle;
 mod hosting;
 mod objection;
-mod own_devices;
 mod platform;
 mod remote_calls;
 mod roster;

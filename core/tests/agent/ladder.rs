@@ -668,7 +668,6 @@ impl Ladder {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -106,7 +106,6 @@ impl Follower {
             | Event::Call(_)
             | Event::DtmfReceived { .. }
             | Event::TransferRequested { .. }
-            | Event::OwnDevices(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::Stopped

@@ -423,7 +423,6 @@ impl Focus {
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::Dropped { .. } => {}

@@ -29,7 +29,6 @@ enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wish {
     contact: UriBuf,
-    name: Option<String>,
     device: DeviceKey,
     params: String,
     q: u16,
@@ -208,7 +207,6 @@ impl Platform {
             user: registration.user.clone(),
             flow: old.map_or_else(|| self.flow_of(&registration.user, &wish), |(_, old)| old.flow),
             contact: wish.contact,
-            name: wish.name,
             device: wish.device,
             params: wish.params,
             q: wish.q,
@@ -315,9 +313,7 @@ impl Platform {
         let left = binding.expires_at.saturating_since(now);
         // A remainder of a second still counts: the binding is there.
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let name = binding.name.as_ref();
-        let name = name.map_or(String::new(), |name| format!("{} ", quote(name)));
-        let mut value = format!("{name}<{uri}>{};expires={seconds}", binding.params);
+        let mut value = format!("<{uri}>{};expires={seconds}", binding.params);
         let number = binding
             .device
             .instance()
@@ -426,9 +422,7 @@ fn read_wish(address: &NameAddr<'_>, expires: Option<u32>, config: &Config) -> R
         (instance, _) => DeviceKey::Contact { instance },
     };
     let params = kept_params(address);
-    let name = address.display_name.map(|name| name.decode().into_owned());
-    let name_bytes = name.as_ref().map_or(0, String::len);
-    if address.uri.as_str().len() + params.len() + name_bytes > config.limits.contact_bytes {
+    if address.uri.as_str().len() + params.len() > config.limits.contact_bytes {
         return Err(bad("Contact Too Long"));
     }
     let q = address
@@ -443,7 +437,6 @@ fn read_wish(address: &NameAddr<'_>, expires: Option<u32>, config: &Config) -> R
         .or(expires);
     Ok(Wish {
         contact: address.uri.to_owned(),
-        name,
         device,
         params,
         q,

@@ -1,4 +1,4 @@
-//! Writes the seeds of the corpus of the agent: ladders as people know them, for the fuzzer to start from.
+//! Writes the seeds of the corpus of the agent, ladders as people know them, and of media, for the fuzzer to start from.
 //! `cargo run -p clearline-fuzz --example seeds`. The other targets start from the messages of RFC 4475 and from documents
 //! in the manner of RFC 4235 and 4575.
 
@@ -33,6 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             folder.join(format!("ladder-{name}")),
             Script::new(setup, steps).write(),
         )?;
+    }
+    let folder = folder.with_file_name(Target::Media.name());
+    fs::create_dir_all(&folder)?;
+    for codec in 0..5 {
+        let script = clearline_fuzz::media_seed(codec, 7 + u32::from(codec));
+        fs::write(folder.join(format!("call-{codec}")), script)?;
     }
     Ok(())
 }

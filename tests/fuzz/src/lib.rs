@@ -1,4 +1,4 @@
-//! Five targets for a fuzzer, each a function that takes any bytes and panics if the core breaks a promise.
+//! Six targets for a fuzzer, each a function that takes any bytes and panics if the core breaks a promise.
 //!
 //! The fuzzer (`cargo xtask fuzz`) is one program around them; what it has found worth keeping lies in `corpus` and is
 //! replayed by an ordinary test.
@@ -6,12 +6,18 @@
 
 mod agent;
 mod header;
+mod media;
 mod message;
 mod mutation;
 mod session_description;
 mod xml;
 
 pub use agent::{Script, Step, record};
+
+/// A script for [`Target::Media`] to start from.
+pub fn media_seed(codec: u8, random: u32) -> Vec<u8> {
+    media::seed(codec, random)
+}
 
 /// What is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +31,20 @@ pub enum Target {
     /// Values of headers on their own: challenges and credentials with the digests made of them, addresses, URIs and
     /// how they compare, media types, targets that a user dials.
     Header,
+    /// RTP as the engine that plays gets it, and reports of the far end.
+    Media,
     /// A user agent, a script of inputs and commands, and the promises of its interface.
     Agent,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Message,
         Self::SessionDescription,
         Self::Xml,
         Self::Header,
+        Self::Media,
         Self::Agent,
     ];
 
@@ -46,6 +55,7 @@ impl Target {
             Self::SessionDescription => "session-description",
             Self::Xml => "xml",
             Self::Header => "header",
+            Self::Media => "media",
             Self::Agent => "agent",
         }
     }
@@ -65,6 +75,7 @@ impl Target {
             Self::SessionDescription => session_description::run(data),
             Self::Xml => xml::run(data),
             Self::Header => header::run(data),
+            Self::Media => media::run(data),
             Self::Agent => agent::run(data),
         }
     }
@@ -77,6 +88,7 @@ impl Target {
             Self::SessionDescription => mutation::lines(data, max, seed, mutation::DESCRIPTION),
             Self::Xml => mutation::tags(data, max, seed, mutation::XML),
             Self::Header => mutation::lines(data, max, seed, mutation::VALUES),
+            Self::Media => None,
             Self::Agent => agent::mutate(data, max, seed),
         }
     }

@@ -59,6 +59,11 @@ fn headers() {
 }
 
 #[test]
+fn audio() {
+    assert!(replay(Target::Media) >= 5);
+}
+
+#[test]
 fn agents() {
     assert!(replay(Target::Agent) >= 10);
 }

@@ -209,7 +209,6 @@ impl Party {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

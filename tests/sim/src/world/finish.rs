@@ -78,7 +78,6 @@ impl World {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
-            | Event::OwnDevices(_)
             | Event::Stopped => None,
         });
         dropped.collect()

@@ -84,9 +84,7 @@ export class Line extends Component {
     this.#scheme?.removeEventListener('change', this.#redraw);
   }
 
-  readonly #redraw = (): void => {
-    requestAnimationFrame(() => this.#draw(0));
-  };
+  readonly #redraw = (): void => requestAnimationFrame(() => this.#draw(0)) as unknown as void;
 
   #draw(now: number): void {
     const surface = prepare(this.canvas);

@@ -1,4 +1,3 @@
-import { browser } from './browser.js';
 import { Store, type Readable } from './store.js';
 
 /**
@@ -12,12 +11,11 @@ export function windowRight(name: string, ready: Readable<boolean>): Readable<bo
   const ask = (): void => {
     if (asked || !ready.value) return;
     asked = true;
-    const { locks } = browser();
-    if (!locks) {
+    if (!navigator.locks) {
       held.set(true);
       return;
     }
-    void locks.request(name, () => {
+    void navigator.locks.request(name, () => {
       held.set(true);
       return new Promise<never>(() => undefined); // Held until the window goes.
     });

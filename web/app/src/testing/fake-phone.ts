@@ -20,7 +20,6 @@ export class FakePhone implements Phone {
     registration: { type: 'registered', expiresAt: Date.now() + 600_000, bindings: 1 },
     calls: [],
     remoteCalls: [],
-    ownDevices: [],
     host: 'page',
     ownsMedia: true,
   };
@@ -85,10 +84,6 @@ export class FakePhone implements Phone {
   #stays(call: FakeCall, error: object): void {
     call.refuse(error);
     this.end(call.id, { cause: 'rejected' });
-  }
-
-  async askForDevices(): Promise<void> {
-    this.commands.push('ask for devices');
   }
 
   callById(id: CallId): FakeCall | undefined {
@@ -354,7 +349,7 @@ export class FakeCall implements Call {
     if (this.phone.refuseWith) {
       const error = this.phone.refuseWith;
       this.phone.refuseWith = null;
-      return Promise.reject(Object.assign(new Error(error.code), error));
+      return Promise.reject(error);
     }
     effect();
     return Promise.resolve();
