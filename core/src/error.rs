@@ -12,7 +12,7 @@ use crate::io::MediaError;
 pub enum CommandError {
     /// There is no such call, or it has ended.
     NoSuchCall,
-    /// The id of a new call is in use.
+    /// The id of a new call is in use, or something may still come for a call that had it.
     DuplicateCall,
     /// The call is in a state in which this makes no sense, for example answering an outgoing call.
     WrongState,

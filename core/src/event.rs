@@ -569,6 +569,10 @@ pub enum EndCause {
     Transferred,
     /// The far end has moved into the conference this side has brought it into: the talk goes on there.
     MovedToConference,
+    /// A conference ended, as everybody else has left it.
+    AloneInConference,
+    /// Somebody who may has had this side sent away from a conference.
+    RemovedFromConference,
     /// This side gave up before an answer.
     Cancelled,
     /// The caller gave up before this side answered: a missed call.

@@ -8,6 +8,15 @@ use super::{
 impl Call {
     /// Ends the call in the way its stage needs: CANCEL, a failure response or BYE.
     pub(crate) fn hang_up(&mut self, endpoint: &mut Endpoint) -> Result<OperationId, CommandError> {
+        self.hang_up_for(endpoint, EndCause::LocalHangUp)
+    }
+
+    /// The same; the far end of an answered call is told why.
+    pub(crate) fn hang_up_for(
+        &mut self,
+        endpoint: &mut Endpoint,
+        cause: EndCause,
+    ) -> Result<OperationId, CommandError> {
         if !self.is_live() {
             return Err(CommandError::WrongState);
         }
@@ -20,7 +29,7 @@ impl Call {
                 self.respond_final(endpoint, RejectReason::Declined.status());
                 self.end_without_answer(endpoint, EndCause::Declined);
             }
-            Stage::Established(_) => self.hang_up_because(endpoint, EndCause::LocalHangUp),
+            Stage::Established(_) => self.hang_up_because(endpoint, cause),
             Stage::Leaving(_) | Stage::Over => {}
         }
         Ok(operation)

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::replaces::is_same_party;
-use super::{Call, CallState, Endpoint, HeaderName, Message, Replaces, Stage, identity};
+use super::{Call, CallState, Endpoint, HeaderName, Message, Stage, identity};
 use crate::config::TransferPolicy;
-use crate::sip::{ReferTo, ReferToError, RequestBuilder, Uri, UriBuf, quote};
+use crate::sip::{ReferTo, RequestBuilder, Uri, UriBuf, quote};
 
 /// Whom to call, and what for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +43,7 @@ impl Call {
         if endpoint.config.transfer_policy == TransferPolicy::Never {
             return Err(Refusal::Status(603));
         }
-        if let Some(replaces) = &refer_to.replaces {
-            Replaces::parse(replaces).ok_or(Refusal::Status(ReferToError::Malformed.status()))?;
-        } else if is_self(endpoint, &refer_to.target) {
+        if refer_to.replaces.is_none() && is_self(endpoint, &refer_to.target) {
             return Err(Refusal::Status(482));
         }
         if self.referee.is_some() || !endpoint.takes_refer() {

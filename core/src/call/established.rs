@@ -338,9 +338,10 @@ impl Call {
                 let cause = leaving.cause;
                 self.end_without_answer(endpoint, cause);
             }
-            Stage::Established(_) => {
+            Stage::Established(established) => {
+                let is_focus = established.dialog.peer().focus;
                 let gone_on = self.left_for_another(endpoint);
-                let cause = gone_on.unwrap_or_else(|| heard.why_hung_up());
+                let cause = gone_on.unwrap_or_else(|| heard.why_hung_up(is_focus));
                 self.end_with(endpoint, cause, heard.sip, "");
             }
             Stage::Offering(_) | Stage::Inviting(_) | Stage::Over => {}

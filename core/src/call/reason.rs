@@ -14,6 +14,8 @@ pub(super) fn said(cause: EndCause) -> Option<&'static str> {
         EndCause::NotAcceptable => Some("SIP;cause=488;text=\"Not acceptable here\""),
         EndCause::MediaFailed => Some("SIP;cause=500;text=\"Media failed\""),
         EndCause::AnsweredElsewhere => Some(COMPLETED_ELSEWHERE),
+        EndCause::AloneInConference => Some("SIP;cause=480;text=\"Everybody else has left\""),
+        EndCause::RemovedFromConference => Some("SIP;cause=403;text=\"Removed from the conference\""),
         EndCause::LocalHangUp
         | EndCause::RemoteHangUp
         | EndCause::Transferred
@@ -71,10 +73,12 @@ impl Heard {
         }
     }
 
-    /// Why the far end hung up an answered call.
-    pub(super) fn why_hung_up(&self) -> EndCause {
+    /// Why the far end, which may be the focus of a conference, hung up an answered call.
+    pub(super) fn why_hung_up(&self, is_focus: bool) -> EndCause {
         match self.sip {
             Some(200) => EndCause::AnsweredElsewhere,
+            Some(480) if is_focus => EndCause::AloneInConference,
+            Some(403) if is_focus => EndCause::RemovedFromConference,
             Some(_) | None => EndCause::RemoteHangUp,
         }
     }

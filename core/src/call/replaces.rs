@@ -29,13 +29,12 @@ use super::{
     Stage, identity, session_description,
 };
 use crate::config::ReplacesPolicy;
-use crate::cut;
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Purpose, RECV_INFO, SUPPORTED};
 use crate::event::Identity;
 use crate::id::DialogId;
 use crate::io::Timer;
-use crate::sip::{Method, Params, RequestBuilder, Uri};
+use crate::sip::{Method, Replaces, RequestBuilder, Uri};
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 
@@ -44,64 +43,29 @@ const MAX_TRIES: u8 = 12;
 /// The longest pause before another is sent.
 const RETRY_CEILING: Duration = Duration::from_secs(8);
 
-/// A Replaces header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Replaces {
-    dialog: DialogId,
-    early_only: bool,
-}
-
-/// A request names more than one dialog, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ambiguous;
-
-impl Replaces {
-    /// The dialog that `invite` wants to replace; `None` if it is an ordinary one.
-    ///
-    /// # Errors
-    /// Several headers, one that does not follow its grammar, or Join beside it (section 3: all of them 400).
-    pub(crate) fn of(invite: &Message) -> Result<Option<Self>, Ambiguous> {
-        let mut values = invite.header_all(HeaderName::Replaces);
-        let Some(value) = values.next() else {
-            return Ok(None);
-        };
-        if values.next().is_some() || invite.header(HeaderName::Join).is_some() {
-            return Err(Ambiguous);
-        }
-        Self::parse(value).map(Some).ok_or(Ambiguous)
-    }
-
-    /// Whether the dialog has ended here lately.
-    pub(crate) fn names_ended(&self, endpoint: &Endpoint) -> bool {
-        endpoint.has_ended(&self.dialog)
-    }
-
-    /// Section 6.1: `to-tag` is the tag of whoever receives the header, `from-tag` that of its peer; `0` stands for the
-    /// missing tag of RFC 2543.
-    pub(super) fn parse(value: &str) -> Option<Self> {
-        let (call_id, params) = cut::before(value, b';');
-        let params = Params::after_value(params)?;
-        let tag = |name| params.value(name).map(|tag| if tag == "0" { "" } else { tag });
-        let dialog = DialogId {
-            call_id: call_id.trim().to_owned(),
-            local_tag: tag("to-tag")?.to_owned(),
-            remote_tag: tag("from-tag")?.to_owned(),
-        };
-        (!dialog.call_id.is_empty() && !value.contains(',')).then(|| Self {
-            dialog,
-            early_only: params.has("early-only"),
-        })
+/// The dialog that `replaces` names, from this side's view. `0` stands for the missing tag of RFC 2543 (section 6.1).
+pub(crate) fn named_dialog(replaces: &Replaces<'_>) -> DialogId {
+    let tag = |tag: &str| if tag == "0" { String::new() } else { tag.to_owned() };
+    DialogId {
+        call_id: replaces.call_id.to_owned(),
+        local_tag: tag(replaces.to_tag),
+        remote_tag: tag(replaces.from_tag),
     }
 }
 
 /// The header that asks the far end of `dialog` to give its place up.
 pub(super) fn asking_for(dialog: &DialogId) -> String {
-    let DialogId {
-        call_id,
-        local_tag,
-        remote_tag,
-    } = dialog;
-    format!("{call_id};to-tag={remote_tag};from-tag={local_tag}")
+    // Section 6.1: `0` is the tag of an end that has none.
+    fn told(tag: &str) -> &str {
+        if tag.is_empty() { "0" } else { tag }
+    }
+    let replaces = Replaces {
+        call_id: &dialog.call_id,
+        to_tag: told(&dialog.remote_tag),
+        from_tag: told(&dialog.local_tag),
+        early_only: false,
+    };
+    replaces.to_string()
 }
 
 // --- asked of this side --------------------------------------------------------------------------------------
@@ -121,8 +85,8 @@ pub(super) struct Succession {
 
 impl Call {
     /// Whether `replaces` names a dialog of this call.
-    pub(crate) fn is_named_by(&self, replaces: &Replaces) -> bool {
-        self.is_in(&replaces.dialog)
+    pub(crate) fn is_named_by(&self, replaces: &Replaces<'_>) -> bool {
+        self.is_in(&named_dialog(replaces))
     }
 
     /// Lets `invite` take the place of this call's dialog, if it may.
@@ -134,7 +98,7 @@ impl Call {
         endpoint: &mut Endpoint,
         transaction: TransactionId,
         invite: &Message,
-        replaces: &Replaces,
+        replaces: &Replaces<'_>,
     ) -> Result<(), u16> {
         self.is_replaceable(replaces)?;
         if !self.may_be_replaced_by(endpoint, invite) {
@@ -171,7 +135,7 @@ impl Call {
     }
 
     /// Section 3, and the dialogs that are not ours to give away.
-    fn is_replaceable(&self, replaces: &Replaces) -> Result<(), u16> {
+    fn is_replaceable(&self, replaces: &Replaces<'_>) -> Result<(), u16> {
         match &self.stage {
             _ if self.succession.is_some() => Err(491),
             Stage::Established(_) if replaces.early_only => Err(486),

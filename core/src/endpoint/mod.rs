@@ -623,6 +623,13 @@ impl Endpoint {
             .for_each(|transaction| self.abandon(transaction));
     }
 
+    /// Whether something may still be said about a call of this id: the late answer of a fork, for one.
+    pub(crate) fn has_business_of(&self, id: CallId) -> bool {
+        self.pending
+            .values()
+            .any(|pending| pending.purpose.call() == Some(id))
+    }
+
     /// The re-INVITEs of a call that ends are on their own; `ack` makes the ACK for one with this number.
     pub(crate) fn orphan_reinvites(&mut self, id: CallId, ack: impl Fn(u32) -> RequestBuilder) {
         let give_up_at = self.now + TRANSACTION_TIMEOUT;

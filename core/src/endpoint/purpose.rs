@@ -42,6 +42,29 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
+    /// The call it is about.
+    pub(crate) fn call(self) -> Option<CallId> {
+        match self {
+            Self::Invite(id)
+            | Self::ReInvite(id)
+            | Self::Prack(id)
+            | Self::Update(id)
+            | Self::Recovery(id)
+            | Self::Bye(id)
+            | Self::Trickle(id)
+            | Self::Refer(id)
+            | Self::Notify(id)
+            | Self::Dtmf(id) => Some(id),
+            Self::Register(_)
+            | Self::KeepAlive
+            | Self::Orphan
+            | Self::Subscribe(_)
+            | Self::Farewell
+            | Self::LateFork
+            | Self::Cancel => None,
+        }
+    }
+
     /// Whether the route of the registrar is for it (RFC 3608 section 6.1): neither for what is between neighbours, nor for
     /// what has a way of its own.
     pub(crate) fn takes_service_route(self) -> bool {

@@ -42,6 +42,7 @@ mod rack;
 mod reason;
 mod reason_phrase;
 mod refer_to;
+mod replaces;
 #[cfg(feature = "rsip")]
 mod rsip_types;
 mod salvage;
@@ -71,6 +72,7 @@ pub use rack::RAck;
 pub use reason::Reason;
 pub use reason_phrase::reason_phrase;
 pub use refer_to::{ReferTo, ReferToError};
+pub use replaces::Replaces;
 pub use session_expires::{Refresher, SessionExpires};
 pub use telephone::TelephoneNumber;
 pub(crate) use text::percent_decode;

@@ -3,6 +3,7 @@
 //! [`DialogInfo`] is one document, [`Dialogs`] what a sequence of them adds up to.
 
 use super::{bounded, identifier};
+use crate::sip::Replaces;
 use crate::sorted_map::SortedMap;
 use crate::xml::{self, Element, Writer, XmlError};
 
@@ -251,12 +252,15 @@ impl Dialog {
         else {
             return None;
         };
-        let is_word = |text: &String| {
-            let mut bytes = text.bytes();
-            !text.is_empty() && bytes.all(|byte| byte.is_ascii_graphic() && !b";,".contains(&byte))
+        let replaces = Replaces {
+            call_id,
+            to_tag: remote_tag,
+            from_tag: local_tag,
+            early_only: false,
         };
-        let can_be_told = [call_id, local_tag, remote_tag].into_iter().all(is_word);
-        can_be_told.then(|| format!("{call_id};to-tag={remote_tag};from-tag={local_tag}"))
+        let text = replaces.to_string();
+        let says_the_same = Replaces::parse(&text) == Ok(replaces);
+        says_the_same.then_some(text)
     }
 }
 

@@ -81,7 +81,7 @@ impl UserAgent {
         if !self.endpoint.is_connected() {
             return Err(OperationError::Disconnected);
         }
-        if self.calls.contains_key(&id) || !self.has_room() {
+        if self.is_known(id) || !self.has_room() {
             // What has taken its place is to blame, and the user learns that nobody is being called.
             return Err(CommandError::TooManyCalls.into_failure());
         }

@@ -2,11 +2,11 @@
 //! behalf of others and lets all who are there hear each other. Only programs that are a focus call this.
 
 use super::UserAgent;
-use crate::call::{Call, Errand, Replaces};
+use crate::call::{Call, Errand};
 use crate::error::CommandError;
-use crate::event::CallState;
-use crate::id::{CallId, ConferenceId};
-use crate::sip::{HeaderName, Message, Method, RequestBuilder, UriBuf};
+use crate::event::{CallState, EndCause};
+use crate::id::{CallId, ConferenceId, OperationId};
+use crate::sip::{HeaderName, Message, Method, Replaces, RequestBuilder, UriBuf};
 use crate::time::Instant;
 
 /// A call that is made because a participant has asked for it (RFC 4579 section 5.5).
@@ -35,7 +35,7 @@ impl UserAgent {
         invitation: Invitation,
     ) -> Result<(), CommandError> {
         self.endpoint.now = now;
-        if self.calls.contains_key(&id) {
+        if self.is_known(id) {
             return Err(CommandError::DuplicateCall);
         }
         if !self.has_room() {
@@ -54,6 +54,20 @@ impl UserAgent {
         self.calls.insert(id, call);
         self.settle();
         Ok(())
+    }
+
+    /// Hangs up; the far end of an answered call is told why (RFC 3326), if `cause` says more than that somebody hung up.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`], or [`CommandError::WrongState`] if it is ending already.
+    pub fn dismiss(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        cause: EndCause,
+    ) -> Result<OperationId, CommandError> {
+        self.endpoint.now = now;
+        self.command(id, |call, endpoint| call.hang_up_for(endpoint, cause))
     }
 
     /// Lets the parties of all answered calls hear each other. Who is held, by either side, neither hears nor is heard. To

@@ -197,8 +197,8 @@ impl UserAgent {
         Output::Idle(deadline)
     }
 
-    /// Calls `target`: a number, a name, or a SIP or tel URI. `id` has never named another call: what the network says late
-    /// about one that has ended would be taken for news of this one.
+    /// Calls `target`: a number, a name, or a SIP or tel URI. `id` names no other call, nor has it lately: what the network says
+    /// late about one that has ended would be taken for news of this one.
     ///
     /// # Errors
     /// [`CommandError::DuplicateCall`], [`CommandError::TooManyCalls`], [`CommandError::InvalidTarget`] or
@@ -228,7 +228,7 @@ impl UserAgent {
 
     /// Whether a call can be made now.
     fn check_new_call(&self, id: CallId, target: &str) -> Result<Target, CommandError> {
-        if self.calls.contains_key(&id) {
+        if self.is_known(id) {
             return Err(CommandError::DuplicateCall);
         }
         if !self.has_room() {
@@ -241,6 +241,11 @@ impl UserAgent {
             return Err(CommandError::NotConnected);
         }
         Ok(target)
+    }
+
+    /// Whether this id names a call, or what the network has still to say is about one that it did name.
+    fn is_known(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id) || self.endpoint.has_business_of(id)
     }
 
     fn has_room(&self) -> bool {
@@ -420,7 +425,7 @@ impl UserAgent {
     pub(super) fn new_call_id(&mut self) -> CallId {
         loop {
             let id = CallId(self.endpoint.rng.next_u64());
-            if !self.calls.contains_key(&id) {
+            if !self.is_known(id) {
                 return id;
             }
         }

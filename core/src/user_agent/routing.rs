@@ -2,12 +2,12 @@
 
 use super::UserAgent;
 use super::objection::{Objection, objection};
-use crate::call::{AnswerMode, Call, Replaces, too_small};
+use crate::call::{AnswerMode, Call, named_dialog, too_small};
 use crate::dialog::Dialog;
 use crate::endpoint::{ALLOW, Answer, Purpose, RECV_INFO, SUPPORTED};
 use crate::event::Event;
 use crate::id::{CallId, ConnectionId};
-use crate::sip::{HeaderName, Message, Method, ParseError, reason_phrase};
+use crate::sip::{HeaderName, Message, Method, ParseError, Replaces, reason_phrase};
 use crate::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId};
 
 impl UserAgent {
@@ -200,11 +200,11 @@ impl UserAgent {
     }
 
     /// RFC 3891 section 3.
-    fn replacing_invite(&mut self, transaction: TransactionId, invite: &Message, replaces: &Replaces) {
+    fn replacing_invite(&mut self, transaction: TransactionId, invite: &Message, replaces: &Replaces<'_>) {
         let named = self.calls.values_mut().find(|call| call.is_named_by(replaces));
         let result = match named {
             Some(call) => call.replaced_by(&mut self.endpoint, transaction, invite, replaces),
-            None if replaces.names_ended(&self.endpoint) => Err(603),
+            None if self.endpoint.has_ended(&named_dialog(replaces)) => Err(603),
             None => Err(481),
         };
         if let Err(status) = result {

@@ -3,8 +3,8 @@
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use clearline_core::Direction;
-use clearline_core::sip::Method;
+use clearline_core::sip::{HeaderName, Method};
+use clearline_core::{Direction, EndCause};
 
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder};
@@ -49,6 +49,29 @@ fn a_call_becomes_a_conference_and_an_ordinary_call_again() {
     for (features, focus) in [(";isfocus", true), (";isfocus", true), ("", false)] {
         changes(&mut ladder, &mut bob, features);
         assert_eq!(ladder.info(CALL).focus, focus, "{features}");
+    }
+}
+
+#[test]
+fn a_conference_says_why_it_ends_for_this_side() {
+    // RFC 3326.
+    for (features, reason, cause) in [
+        (
+            ";isfocus",
+            "SIP;cause=480;text=\"Everybody else has left\"",
+            EndCause::AloneInConference,
+        ),
+        (";isfocus", "SIP;cause=403", EndCause::RemovedFromConference),
+        (";isfocus", "Q.850;cause=16", EndCause::RemoteHangUp),
+        ("", "SIP;cause=480", EndCause::RemoteHangUp),
+        ("", "SIP;cause=403", EndCause::RemoteHangUp),
+    ] {
+        let (mut ladder, mut bob) = Ladder::in_outgoing_call();
+        changes(&mut ladder, &mut bob, features);
+        let bye = bob.request(Method::Bye).header(HeaderName::Reason, reason);
+        ladder.receive(&bye.build());
+        ladder.expect_response(200, Method::Bye);
+        assert_eq!(ladder.cause(CALL), cause, "{features} {reason}");
     }
 }
 

@@ -173,6 +173,10 @@ impl Ladder {
         options: CallOptions,
     ) -> Result<(), CommandError> {
         let result = self.agent.call(self.now, id, target, options);
+        if result.is_ok() {
+            // Another one of that id has ended long ago.
+            self.calls.remove(&id);
+        }
         self.drain();
         result
     }

@@ -468,6 +468,25 @@ fn a_fork_that_answers_after_the_call_is_released() {
 }
 
 #[test]
+fn an_id_is_free_again_when_nothing_can_come_for_the_call_that_had_it() {
+    let (mut ladder, invite, mut far) = ringing();
+    ladder.receive(&far.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.far_hangs_up(&mut far);
+    assert_eq!(ladder.state(CALL), CallState::Ended);
+    // A fork may answer until 64*T1 after the first one (RFC 6026 section 7.2): not another call of the same id.
+    assert_eq!(ladder.try_dial(CALL, "carol"), Err(CommandError::DuplicateCall));
+    let late = FarEnd::called(&invite, "late");
+    ladder.receive(&late.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    let bye = ladder.expect(Method::Bye);
+    ladder.receive(&late.response(&bye, 200).build());
+    ladder.pass(33.0);
+    ladder.dial(CALL, "carol");
+    ladder.expect(Method::Invite);
+}
+
+#[test]
 fn any_number_of_forks_is_bounded() {
     let (mut ladder, invite) = calling();
     for fork in 0..100 {

@@ -31,7 +31,9 @@ impl Exit {
             EndCause::LocalHangUp
             | EndCause::RemoteHangUp
             | EndCause::Transferred
-            | EndCause::MovedToConference => Self::Done,
+            | EndCause::MovedToConference
+            | EndCause::AloneInConference
+            | EndCause::RemovedFromConference => Self::Done,
             EndCause::Busy | EndCause::Rejected | EndCause::Declined | EndCause::DeclinedElsewhere => {
                 Self::BusyOrDeclined
             }

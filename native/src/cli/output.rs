@@ -151,6 +151,8 @@ fn cause(cause: EndCause) -> &'static str {
         EndCause::ServerFailed => "the platform failed",
         EndCause::Transferred => "transferred",
         EndCause::MovedToConference => "moved into the conference",
+        EndCause::AloneInConference => "everybody else has left the conference",
+        EndCause::RemovedFromConference => "removed from the conference",
         _ => "ended",
     }
 }

@@ -1,6 +1,6 @@
 //! Whom an address names, and how a name is shown.
 
-use clearline_core::sip::{HeaderName, Message, Uri};
+use clearline_core::sip::{HeaderName, Message, Method, Uri};
 
 use crate::settings::CONFERENCE_PREFIX;
 
@@ -22,6 +22,16 @@ pub(crate) fn record_of(text: &str, domain: &str) -> Option<String> {
 pub(crate) fn sender(request: &Message, domain: &str) -> Option<String> {
     let mut asserted = request.addresses(HeaderName::PAssertedIdentity).flatten();
     record(&asserted.next()?.uri, domain)
+}
+
+/// Who has answered an INVITE, as the platform vouches for it in the same way, and their name.
+pub(crate) fn answerer(response: &Message, domain: &str) -> Option<(String, String)> {
+    let is_answer = matches!(response.status(), Some(200..=299))
+        && response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+    let mut asserted = response.addresses(HeaderName::PAssertedIdentity).flatten();
+    let asserted = asserted.next().filter(|_| is_answer)?;
+    let name = asserted.display_name.as_ref().map(|name| shown(&name.decode()));
+    Some((record(&asserted.uri, domain)?, name.unwrap_or_default()))
 }
 
 /// Whether this is a conference of the platform and nobody.

@@ -1,21 +1,31 @@
 //! When a conference is over for want of company.
 
-use clearline_core::Instant;
+use std::time::Duration;
+
+use clearline_core::{EndCause, Instant};
 
 use crate::roster::Count;
 use crate::settings::Limits;
 
+/// How long before the end the notice of it comes.
+const NOTICE: Duration = Duration::from_millis(1_500);
+
 /// How the conference is attended.
 ///
 /// ```text
-/// Empty --first--> Waiting --second--> Meeting <--> Deserted
-///   |                 |                   |            |
-///   +--- nobody came, nobody is left, or too long alone --> over
+/// Empty --calls--> Arriving --first--> Waiting --second--> Meeting <--> Deserted
+///   |                 |                   |                   |            |
+///   +---------- nobody came, nobody is left, or too long alone --> over ---+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attendance {
     /// Nobody has been here.
     Empty {
+        /// When nobody will come any more.
+        until: Instant,
+    },
+    /// The first one calls; who gives up will not come again, as that would be another conference.
+    Arriving {
         /// When nobody will come any more.
         until: Instant,
     },
@@ -49,10 +59,12 @@ impl Attendance {
         }
         match (self, count.present, count.coming) {
             (Self::Over, _, _) => Self::Over,
+            (Self::Empty { until }, 0, _) if count.calling > 0 => Self::Arriving { until },
             (Self::Empty { .. }, 0, _) => self,
+            (Self::Arriving { .. }, 0, _) if count.calling > 0 => self,
             // Whom nobody else waits for need not be called any more.
             (_, 0, _) => Self::Over,
-            (Self::Empty { .. }, 1, 0) => Self::Waiting {
+            (Self::Empty { .. } | Self::Arriving { .. }, 1, 0) => Self::Waiting {
                 until: now + limits.waiting,
             },
             (Self::Waiting { .. } | Self::Deserted { .. }, 1, 0) => self,
@@ -60,16 +72,35 @@ impl Attendance {
                 until: now + limits.alone,
             },
             // Somebody is called: that has a time limit of its own, and who waits goes on waiting after it.
-            (Self::Empty { .. } | Self::Waiting { .. }, 1, _) => Self::Waiting {
+            (Self::Empty { .. } | Self::Arriving { .. } | Self::Waiting { .. }, 1, _) => Self::Waiting {
                 until: now + limits.waiting,
             },
             (Self::Meeting | Self::Deserted { .. }, 1, _) | (_, 2.., _) => Self::Meeting,
         }
     }
 
+    /// What whoever is here when it ends is told.
+    pub(crate) fn farewell(self) -> EndCause {
+        match self {
+            Self::Waiting { .. } | Self::Deserted { .. } => EndCause::AloneInConference,
+            Self::Empty { .. } | Self::Arriving { .. } | Self::Meeting | Self::Over => EndCause::LocalHangUp,
+        }
+    }
+
+    /// From when on whoever is alone hears that it is about to end.
+    pub(crate) fn notice_at(self) -> Option<Instant> {
+        match self {
+            Self::Waiting { until } | Self::Deserted { until } => Some(until.saturating_sub(NOTICE)),
+            Self::Empty { .. } | Self::Arriving { .. } | Self::Meeting | Self::Over => None,
+        }
+    }
+
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
-            Self::Empty { until } | Self::Waiting { until } | Self::Deserted { until } => Some(until),
+            Self::Empty { until }
+            | Self::Arriving { until }
+            | Self::Waiting { until }
+            | Self::Deserted { until } => Some(until),
             Self::Meeting | Self::Over => None,
         }
     }
@@ -80,8 +111,18 @@ mod tests {
     use super::*;
 
     const fn count(present: usize, coming: usize) -> Count {
-        Count { present, coming }
+        Count {
+            present,
+            coming,
+            calling: 0,
+        }
     }
+
+    const CALLING: Count = Count {
+        present: 0,
+        coming: 1,
+        calling: 1,
+    };
 
     /// The attendance after these counts, at these seconds.
     fn after(steps: &[(u64, Count)]) -> Attendance {
@@ -100,6 +141,24 @@ mod tests {
     fn who_never_comes_is_not_waited_for() {
         assert_eq!(after(&[(1, count(0, 1))]), Attendance::Empty { until: until(30) });
         assert_eq!(after(&[(30, count(0, 1))]), Attendance::Over);
+    }
+
+    #[test]
+    fn who_gives_up_before_the_answer_is_not_waited_for() {
+        assert_eq!(
+            after(&[(1, CALLING), (2, CALLING)]),
+            Attendance::Arriving { until: until(30) }
+        );
+        assert_eq!(after(&[(1, CALLING), (2, count(0, 0))]), Attendance::Over);
+        assert_eq!(
+            after(&[(1, CALLING), (2, count(1, 0))]),
+            Attendance::Waiting { until: until(602) }
+        );
+        // Whom an absent moderator invites may decline; another one may be invited.
+        assert_eq!(
+            after(&[(1, count(0, 1)), (2, count(0, 0))]),
+            Attendance::Empty { until: until(30) }
+        );
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The requests that are not the agent's: they are answered and sent beside it, on the same connection to the platform. That
-//! is in this process and loses nothing, so what is answered at once needs no transaction.
+//! is in this process and loses nothing, so what is answered at once needs no transaction; what is answered later can be
+//! cancelled, and has one.
+
+use std::time::Duration;
 
 use clearline_core::sip::{HeaderName, Message, RequestBuilder, ResponseBuilder};
 use clearline_core::transaction::{Flow, Outbox, Received, TransactionEvent, TransactionId, Transactions};
@@ -21,8 +24,39 @@ pub(crate) struct Desk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) transaction: TransactionId,
-    /// `None` if nobody has answered.
-    pub(crate) status: Option<u16>,
+    pub(crate) end: End,
+}
+
+/// How a NOTIFY ends (RFC 6665 section 4.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It has come.
+    Taken,
+    /// It has not, or should not just now, and is worth another try after this time.
+    Later(Duration),
+    /// It was refused, or whoever should answer is silent.
+    Failed,
+}
+
+/// How long a device that has lost its connection is given to come back.
+const FLOW_PAUSE: Duration = Duration::from_secs(5);
+/// No device puts anything off for longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+impl End {
+    fn of(response: &Message) -> Option<Self> {
+        let pause = response
+            .retry_after()
+            .map(|secs| Duration::from_secs(secs.into()));
+        match (response.status()?, pause) {
+            (..200, _) => None,
+            (200..=299, _) => Some(Self::Taken),
+            (_, Some(pause)) => Some(Self::Later(pause.min(LONGEST_PAUSE))),
+            // RFC 5626 section 5.3: its connection is lost, which says nothing of the device.
+            (430, None) => Some(Self::Later(FLOW_PAUSE)),
+            (_, None) => Some(Self::Failed),
+        }
+    }
 }
 
 impl Desk {
@@ -65,11 +99,24 @@ impl Desk {
         else {
             return Ok(None);
         };
-        let status = response.status().filter(|status| *status >= 200);
-        Ok(status.map(|status| Outcome {
-            transaction,
-            status: Some(status),
-        }))
+        Ok(End::of(&response).map(|end| Outcome { transaction, end }))
+    }
+
+    /// Takes in a request that is answered later, or belongs to one; `None` without a connection.
+    pub(crate) fn receive(&mut self, now: Instant, request: Message) -> Option<Received> {
+        let flow = Flow::reliable(self.connection?);
+        Some(self.transactions.receive(now, flow, request, &mut self.outbox))
+    }
+
+    /// Answers such a request.
+    pub(crate) fn respond_in(&mut self, now: Instant, transaction: TransactionId, response: Message) {
+        self.transactions
+            .respond(now, transaction, response, &mut self.outbox);
+    }
+
+    /// Such a request cannot be answered any more.
+    pub(crate) fn abandon(&mut self, transaction: TransactionId) {
+        self.transactions.abandon(transaction);
     }
 
     /// Begins the answer to a request that makes no dialog.
@@ -121,16 +168,13 @@ impl Desk {
 }
 
 fn outcomes(events: Vec<TransactionEvent>) -> Vec<Outcome> {
-    let failed = events.into_iter().filter_map(|event| match event {
-        TransactionEvent::TimedOut(transaction) | TransactionEvent::TransportFailed(transaction) => {
-            Some(transaction)
-        }
+    let ended = events.into_iter().filter_map(|event| match event {
+        TransactionEvent::TimedOut(transaction) => Some((transaction, End::Failed)),
+        // The own connection: whether it has come nobody knows.
+        TransactionEvent::TransportFailed(transaction) => Some((transaction, End::Later(Duration::ZERO))),
         TransactionEvent::AckMissing(_) | TransactionEvent::Terminated(_) => None,
     });
-    failed
-        .map(|transaction| Outcome {
-            transaction,
-            status: None,
-        })
+    ended
+        .map(|(transaction, end)| Outcome { transaction, end })
         .collect()
 }

@@ -1,9 +1,15 @@
 //! Where conferences come from (RFC 4579 section 5.4): whoever calls the factory is sent to one of their own.
+//!
+//! ```text
+//! INVITE --100--> waiting --the conference is ready: 302, there is none: 4xx--> done
+//!                    +--CANCEL: 487, and the conference is not wanted any more--> done
+//! ```
 
 use std::collections::{BTreeMap, VecDeque};
 
-use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
-use clearline_core::{Config, Deadline, Event, Input, Instant, Output, RegistrationState, UserAgent};
+use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder, UriBuf};
+use clearline_core::transaction::{Received, TransactionId};
+use clearline_core::{Config, Deadline, Event, Input, Instant, Output, RegistrationState, Timer, UserAgent};
 
 use crate::address::{is_conference, sender};
 use crate::desk::Desk;
@@ -20,6 +26,21 @@ pub struct Wanted {
     pub creator: String,
 }
 
+/// A caller whose conference is not ready.
+#[derive(Debug)]
+struct Waiting {
+    transaction: TransactionId,
+    invite: Message,
+    /// Of the answer, and of that to a CANCEL (RFC 3261 section 9.2).
+    tag: String,
+}
+
+impl Waiting {
+    fn answer(&self, status: u16) -> ResponseBuilder {
+        ResponseBuilder::for_request(&self.invite, status).to_tag(&self.tag)
+    }
+}
+
 /// The factory. It is driven as a [`UserAgent`] is, on a connection to the platform within this process; what it wants
 /// besides comes from [`Self::take_wanted`].
 #[derive(Debug)]
@@ -27,8 +48,11 @@ pub struct Factory {
     agent: UserAgent,
     desk: Desk,
     domain: String,
-    waiting: BTreeMap<u64, Message>,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Callers who have been sent on lately: a CANCEL may have crossed that.
+    sent_on: VecDeque<(TransactionId, u64)>,
     wanted: VecDeque<Wanted>,
+    withdrawn: VecDeque<u64>,
     last_ticket: u64,
     outputs: VecDeque<Output>,
     /// When the agent wants to be woken.
@@ -57,7 +81,9 @@ impl Factory {
             desk,
             domain,
             waiting: BTreeMap::new(),
+            sent_on: VecDeque::new(),
             wanted: VecDeque::new(),
+            withdrawn: VecDeque::new(),
             last_ticket: 0,
             outputs: VecDeque::new(),
             deadline: None,
@@ -94,12 +120,12 @@ impl Factory {
             Input::Connected { connection } => self.desk.connected(*connection),
             Input::Disconnected { connection, .. } => {
                 self.desk.disconnected(*connection);
-                self.waiting.clear();
-                self.wanted.clear();
+                self.lose_callers();
             }
-            Input::Received { message, .. } if self.is_taken(message) => return self.drain(),
+            Input::Received { message, .. } if self.is_taken(now, message) => return self.drain(),
+            // Nothing is sent here that is answered.
+            Input::Wake => drop(self.desk.wake(now)),
             Input::Received { .. }
-            | Input::Wake
             | Input::MediaDone { .. }
             | Input::Media { .. }
             | Input::Environment(_) => {}
@@ -110,7 +136,12 @@ impl Factory {
 
     /// The next thing to do. Call until it is [`Output::Idle`].
     pub fn poll_output(&mut self) -> Output {
-        let idle = Output::Idle(self.deadline);
+        let own = self.desk.deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Transaction,
+        });
+        let deadlines = [self.deadline, own].into_iter().flatten();
+        let idle = Output::Idle(deadlines.min_by_key(|deadline| deadline.at));
         self.outputs.pop_front().unwrap_or(idle)
     }
 
@@ -119,49 +150,131 @@ impl Factory {
         self.wanted.pop_front()
     }
 
+    /// The ticket of the next caller who has given up: the conference that was begun for them is not wanted.
+    pub fn take_withdrawn(&mut self) -> Option<u64> {
+        self.withdrawn.pop_front()
+    }
+
     /// The caller's conference is ready.
-    pub fn redirect(&mut self, ticket: u64, conference: &UriBuf) {
-        if let Some(invite) = self.waiting.remove(&ticket) {
-            let redirect = self.desk.answer(&invite, 302);
-            let redirect = redirect.header(
-                HeaderName::Contact,
-                format_args!("<{}>;isfocus", conference.as_str()),
-            );
-            self.desk.respond(redirect.build());
+    pub fn redirect(&mut self, now: Instant, ticket: u64, conference: &UriBuf) {
+        if let Some(caller) = self.waiting.remove(&ticket) {
+            let contact = format!("<{}>;isfocus", conference.as_str());
+            let redirect = caller.answer(302).header(HeaderName::Contact, contact);
+            self.desk.respond_in(now, caller.transaction, redirect.build());
+            self.sent_on.truncate(MAX_WAITING - 1);
+            self.sent_on.push_front((caller.transaction, ticket));
             self.drain();
         }
     }
 
     /// The caller gets none.
-    pub fn refuse(&mut self, ticket: u64, status: u16) {
-        if let Some(invite) = self.waiting.remove(&ticket) {
-            self.desk.refuse(&invite, status);
+    pub fn refuse(&mut self, now: Instant, ticket: u64, status: u16) {
+        if let Some(caller) = self.waiting.remove(&ticket) {
+            let refusal = caller.answer(status).build();
+            self.desk.respond_in(now, caller.transaction, refusal);
             self.drain();
         }
     }
 
-    /// Whether a message is not for the agent.
-    fn is_taken(&mut self, bytes: &[u8]) -> bool {
-        let Ok(invite) = Message::parse(bytes) else {
+    /// Whether a message is not for the agent, which has no calls.
+    fn is_taken(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let Ok(request) = Message::parse(bytes) else {
             return false;
         };
-        let is_call = invite.method() == Method::Invite && invite.to().is_ok_and(|to| to.tag().is_none());
-        if !invite.is_request() || !is_call || invite.validate().is_err() {
+        let begins_call =
+            request.method() == Method::Invite && request.to().is_ok_and(|to| to.tag().is_none());
+        let is_meant = begins_call || matches!(request.method(), Method::Ack | Method::Cancel);
+        if !request.is_request() || !is_meant || request.validate().is_err() {
             return false;
         }
-        let caller = sender(&invite, &self.domain).filter(|caller| !is_conference(caller));
-        match caller {
-            // Conferences do not make conferences.
-            None => self.desk.refuse(&invite, 403),
-            Some(_) if self.waiting.len() >= MAX_WAITING => self.desk.refuse(&invite, 480),
-            Some(creator) => {
-                self.last_ticket += 1;
-                let ticket = self.last_ticket;
-                self.waiting.insert(ticket, invite);
-                self.wanted.push_back(Wanted { ticket, creator });
-            }
+        match self.desk.receive(now, request) {
+            Some(Received::Request { transaction, request }) => self.called(now, transaction, request),
+            Some(Received::Cancel {
+                transaction,
+                request,
+                invite,
+            }) => self.cancelled(now, transaction, &request, invite),
+            // Of what the agent has refused.
+            Some(Received::Ack { .. }) => return false,
+            Some(
+                Received::Response { .. }
+                | Received::StrayResponse { .. }
+                | Received::Absorbed
+                | Received::Unusable(_),
+            )
+            | None => {}
         }
         true
+    }
+
+    fn called(&mut self, now: Instant, transaction: TransactionId, invite: Message) {
+        let caller = sender(&invite, &self.domain).filter(|caller| !is_conference(caller));
+        let tag = self.desk.rng.token(6);
+        let waiting = Waiting {
+            transaction,
+            invite,
+            tag,
+        };
+        let status = match caller {
+            Some(_) if self.waiting.len() >= MAX_WAITING => 480,
+            Some(_) => 100,
+            // Conferences do not make conferences.
+            None => 403,
+        };
+        let answer = waiting.answer(status).build();
+        self.desk.respond_in(now, transaction, answer);
+        if let Some(creator) = caller.filter(|_| status == 100) {
+            self.last_ticket += 1;
+            let ticket = self.last_ticket;
+            self.waiting.insert(ticket, waiting);
+            self.wanted.push_back(Wanted { ticket, creator });
+        }
+    }
+
+    /// RFC 3261 section 9.2.
+    fn cancelled(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        cancel: &Message,
+        invite: Option<TransactionId>,
+    ) {
+        let mut waiting = self.waiting.iter();
+        let caller = waiting.find(|(_, caller)| Some(caller.transaction) == invite);
+        let caller = caller.map(|(ticket, caller)| (*ticket, caller.tag.clone()));
+        let ok = match &caller {
+            Some((_, tag)) => ResponseBuilder::for_request(cancel, 200).to_tag(tag),
+            // It has been answered, or never was.
+            None => self.desk.answer(cancel, if invite.is_some() { 200 } else { 481 }),
+        };
+        self.desk.respond_in(now, transaction, ok.build());
+        if let Some((ticket, _)) = caller {
+            self.refuse(now, ticket, 487);
+            self.withdraw(ticket);
+        }
+        // Who is sent on after having given up goes nowhere.
+        let mut sent_on = self.sent_on.iter();
+        if let Some(at) = sent_on.position(|(transaction, _)| Some(*transaction) == invite)
+            && let Some((_, ticket)) = self.sent_on.remove(at)
+        {
+            self.withdraw(ticket);
+        }
+    }
+
+    /// The connection on which callers would have been answered is gone.
+    fn lose_callers(&mut self) {
+        for (ticket, caller) in std::mem::take(&mut self.waiting) {
+            self.desk.abandon(caller.transaction);
+            self.withdraw(ticket);
+        }
+    }
+
+    fn withdraw(&mut self, ticket: u64) {
+        match self.wanted.iter().position(|wanted| wanted.ticket == ticket) {
+            // Nobody has begun anything.
+            Some(at) => drop(self.wanted.remove(at)),
+            None => self.withdrawn.push_back(ticket),
+        }
     }
 
     fn drain(&mut self) {

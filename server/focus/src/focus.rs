@@ -7,12 +7,13 @@ use clearline_core::conference_info::{MODERATOR, PACKAGE, User};
 use clearline_core::dialog::Dialog;
 use clearline_core::sip::{HeaderName, Message, Method, UriBuf};
 use clearline_core::{
-    CallId, CallInfo, ConferenceId, Config, Deadline, Event, Input, Instant, Output, Rate, RateLimit,
-    RedirectPolicy, ReferNotifier, RegistrationState, Timer, TransferPolicy, UserAgent,
+    CallId, CallInfo, ConferenceId, Config, Deadline, EndCause, Event, Input, Instant, Output, Rate,
+    RateLimit, RedirectPolicy, ReferNotifier, RegistrationState, Timer, TransferPolicy, UserAgent,
 };
 
-use crate::address::{is_conference, sender};
+use crate::address::{answerer, is_conference, record, sender};
 use crate::attendance::Attendance;
+use crate::barred::Barred;
 use crate::desk::{Desk, Outcome};
 use crate::referral::{Goal, Referrals, Way, Wish};
 use crate::roster::{About, Roster, Successor};
@@ -44,6 +45,34 @@ pub struct Focus {
     agent_deadline: Option<Deadline>,
     is_ready: bool,
     leave: Leave,
+    /// Who is alone hears that it is about to end.
+    is_giving_notice: bool,
+    /// Users who were sent away.
+    barred: Barred,
+}
+
+/// Whose a message is.
+enum Taken {
+    /// It has been dealt with.
+    Here,
+    /// The agent's. If it is an answer: who has given it.
+    ForAgent(Option<Answerer>),
+}
+
+/// Who has answered, as the platform vouches for it.
+struct Answerer {
+    /// Of the dialog.
+    call_id: String,
+    user: String,
+    name: String,
+}
+
+impl Answerer {
+    fn of(response: &Message, domain: &str) -> Option<Self> {
+        let (user, name) = answerer(response, domain)?;
+        let call_id = response.call_id().ok()?.to_owned();
+        Some(Self { call_id, user, name })
+    }
 }
 
 /// How the focus goes: a call whose ACK is still on its way gets its BYE after it, for which its user must be known.
@@ -85,6 +114,8 @@ impl Focus {
             agent_deadline: None,
             is_ready: false,
             leave: Leave::Staying,
+            is_giving_notice: false,
+            barred: Barred::default(),
         }
     }
 
@@ -111,16 +142,23 @@ impl Focus {
         self.leave == Leave::Gone
     }
 
+    /// Whether who is here alone is to hear that the conference is about to end.
+    pub fn is_giving_notice(&self) -> bool {
+        self.is_giving_notice
+    }
+
     /// Takes in what has happened. Never fails.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Received { connection, message } => {
-                if self.is_taken(now, &message) {
-                    self.settle(now);
-                    return;
-                }
+                let answerer = match self.take(now, &message) {
+                    Taken::Here => return self.settle(now),
+                    Taken::ForAgent(answerer) => answerer,
+                };
                 self.agent
                     .handle_input(now, Input::Received { connection, message });
+                self.drain(now);
+                self.recognise(answerer);
             }
             Input::Connected { connection } => {
                 self.desk.connected(connection);
@@ -129,12 +167,12 @@ impl Focus {
             Input::Disconnected { connection, .. } => {
                 let lost = self.desk.disconnected(connection);
                 self.agent.handle_input(now, input);
-                self.answered(lost);
+                self.answered(now, lost);
             }
             Input::Wake => {
                 let outcomes = self.desk.wake(now);
                 self.agent.handle_input(now, input);
-                self.answered(outcomes);
+                self.answered(now, outcomes);
             }
             Input::MediaDone { .. } | Input::Media { .. } | Input::Environment(_) => {
                 self.agent.handle_input(now, input);
@@ -152,33 +190,49 @@ impl Focus {
 
     // --- messages --------------------------------------------------------------------------------------------
 
-    /// Whether a message is not for the agent.
-    fn is_taken(&mut self, now: Instant, bytes: &[u8]) -> bool {
-        let Ok(message) = Message::parse(bytes) else {
-            return false;
+    /// Takes a message, unless it is for the agent.
+    fn take(&mut self, now: Instant, bytes: &[u8]) -> Taken {
+        let message = Message::parse(bytes).ok().filter(|it| it.validate().is_ok());
+        let Some(message) = message else {
+            return Taken::ForAgent(None);
         };
-        if message.validate().is_err() {
-            return false;
-        }
-        if message.is_response() {
-            return match self.desk.response(now, message) {
-                Ok(outcome) => {
-                    self.answered(outcome.into_iter().collect());
-                    true
-                }
-                Err(_) => false,
+        if message.is_request() {
+            return match self.takes_request(now, &message) {
+                true => Taken::Here,
+                false => Taken::ForAgent(None),
             };
         }
+        match self.desk.response(now, message) {
+            Ok(outcome) => {
+                self.answered(now, outcome.into_iter().collect());
+                Taken::Here
+            }
+            Err(response) => Taken::ForAgent(Answerer::of(&response, &self.domain)),
+        }
+    }
+
+    /// Who was invited by a number, or whose call was diverted, is known by the own address once the call is answered.
+    fn recognise(&mut self, answerer: Option<Answerer>) {
+        let Some(Answerer { call_id, user, name }) = answerer else {
+            return;
+        };
+        let mut calls = self.roster.calls().into_iter();
+        if let Some(call) = calls.find(|call| self.agent.is_in_dialog_of(*call, &call_id)) {
+            self.roster.recognise(call, user, name);
+        }
+    }
+
+    fn takes_request(&mut self, now: Instant, message: &Message) -> bool {
         let is_in_dialog = message.to().is_ok_and(|to| to.tag().is_some());
         match message.method() {
-            Method::Invite if !is_in_dialog => self.turns_away(&message),
+            Method::Invite if !is_in_dialog => self.turns_away(message),
             Method::Refer => {
-                if let Err(status) = self.refer(now, &message, is_in_dialog) {
-                    self.desk.refuse(&message, status);
+                if let Err(status) = self.refer(now, message, is_in_dialog) {
+                    self.desk.refuse(message, status);
                 }
                 true
             }
-            Method::Subscribe => self.subscribe(now, &message, is_in_dialog),
+            Method::Subscribe => self.subscribe(now, message, is_in_dialog),
             Method::Invite
             | Method::Ack
             | Method::Bye
@@ -202,6 +256,14 @@ impl Focus {
             None => 403,
             // Two that are in each other would never end.
             Some(user) if is_conference(&user) => 403,
+            Some(user) if self.barred.has(&user) => {
+                let refusal = self
+                    .desk
+                    .answer(invite, 403)
+                    .reason("Removed From The Conference");
+                self.desk.respond(refusal.build());
+                return true;
+            }
             Some(user) => {
                 let call_id = invite.call_id().unwrap_or_default().to_owned();
                 if let Some(call) = self.agent.replaced_call(invite) {
@@ -308,14 +370,15 @@ impl Focus {
             return Err(404);
         }
         if let Wish::Remove { entity } = &wish {
-            let calls = self.roster.calls_of(entity);
-            for call in &calls {
-                self.hang_up(now, *call);
-            }
-            return calls.last().map(|call| (*call, Goal::End)).ok_or(404);
+            return self.send_away(now, user, entity);
         }
         if self.roster.len() >= self.settings.limits.parties {
             return Err(486);
+        }
+        if let Wish::Invite { target, .. } = &wish
+            && let Some(invited) = record(&target.as_uri(), &self.domain)
+        {
+            self.barred.pardon(&invited);
         }
         let name = self.roster.name_of(user);
         let call = CallId(self.desk.rng.next_u64());
@@ -326,10 +389,30 @@ impl Focus {
         }
     }
 
-    fn answered(&mut self, outcomes: Vec<Outcome>) {
+    /// RFC 4579 section 5.11. Who has left by own wish may come back, and with one device while others stay.
+    fn send_away(&mut self, now: Instant, by: &str, entity: &str) -> Result<(CallId, Goal), u16> {
+        let calls = self.roster.calls_of(entity);
+        let user = calls.first().and_then(|call| self.roster.user_of(*call));
+        let user = user.map(str::to_owned).ok_or(404_u16)?;
+        let is_own_wish = user == by;
+        let cause = match is_own_wish {
+            true => EndCause::LocalHangUp,
+            false => EndCause::RemovedFromConference,
+        };
+        let is_sent_away = self.roster.calls_of(&user).len() == calls.len();
+        if is_sent_away && !is_own_wish && user != self.settings.creator {
+            self.barred.add(user);
+        }
+        for call in &calls {
+            self.hang_up(now, *call, cause);
+        }
+        calls.last().map(|call| (*call, Goal::End)).ok_or(404)
+    }
+
+    fn answered(&mut self, now: Instant, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
-            self.subscriptions.answered(outcome);
-            self.referrals.answered(outcome);
+            self.subscriptions.answered(now, outcome);
+            self.referrals.answered(now, outcome);
         }
     }
 
@@ -341,23 +424,24 @@ impl Focus {
         self.end_silent(now);
         self.drain(now);
         let count = self.roster.count();
-        self.attendance = self.attendance.counted(now, &self.settings.limits, count);
-        let contact = self.contact();
-        let Self { agent, desk, .. } = self;
-        self.referrals
-            .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
-        self.tell(now);
-        self.take_leave(now);
+        let before = self.attendance;
+        self.attendance = before.counted(now, &self.settings.limits, count);
+        self.is_giving_notice = self.attendance.notice_at().is_some_and(|at| at <= now);
+        // The platform takes nothing from who is not registered: what is owed is told afterwards.
+        if self.is_ready || self.attendance == Attendance::Over {
+            self.tell(now);
+        }
+        self.take_leave(now, before.farewell());
         self.outputs.extend(self.desk.take_outputs());
     }
 
-    fn take_leave(&mut self, now: Instant) {
+    fn take_leave(&mut self, now: Instant, farewell: EndCause) {
         if self.attendance == Attendance::Over && self.leave == Leave::Staying {
             self.leave = Leave::HangingUp {
                 until: now + HANG_UP_TIME,
             };
             for call in self.roster.calls() {
-                self.hang_up(now, call);
+                self.hang_up(now, call, farewell);
             }
             self.drain(now);
         }
@@ -370,14 +454,16 @@ impl Focus {
         }
     }
 
-    fn hang_up(&mut self, now: Instant, call: CallId) {
-        if let Ok(mut handle) = self.agent.call_handle(now, call) {
-            // One that is ending already ends.
-            let _ = handle.hang_up();
-        }
+    fn hang_up(&mut self, now: Instant, call: CallId, cause: EndCause) {
+        // One that is ending already ends.
+        let _ = self.agent.dismiss(now, call, cause);
     }
 
     fn tell(&mut self, now: Instant) {
+        let contact = self.contact();
+        let Self { agent, desk, .. } = self;
+        self.referrals
+            .advance(now, desk, &contact, |call| agent.request_in(call, Method::Notify));
         let conference = self.settings.conference.clone();
         let about = about(&conference, &self.settings, &self.roster);
         if self.attendance == Attendance::Over {
@@ -445,7 +531,7 @@ impl Focus {
             return;
         }
         for call in self.roster.silent_since(since) {
-            self.hang_up(now, call);
+            self.hang_up(now, call, EndCause::NetworkFailed);
         }
     }
 
@@ -454,10 +540,17 @@ impl Focus {
     }
 
     fn deadline(&self) -> Option<Deadline> {
+        let told = [
+            self.subscriptions.deadline(&self.users()),
+            self.referrals.deadline(),
+        ];
+        let told = told.into_iter().flatten().min().filter(|_| self.is_ready);
+        let notice = self.attendance.notice_at().filter(|_| !self.is_giving_notice);
         let own = [
             (self.desk.deadline(), Timer::Transaction),
-            (self.subscriptions.deadline(&self.users()), Timer::Subscription),
+            (told, Timer::Subscription),
             (self.attendance.deadline(), Timer::Call),
+            (notice, Timer::Call),
             (
                 self.roster
                     .first_silent()

@@ -13,6 +13,7 @@
 
 mod address;
 mod attendance;
+mod barred;
 mod desk;
 mod factory;
 mod focus;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! REFER --202--> under way --NOTIFY 100, 180--> answered, refused, gone --NOTIFY with the status--> over
+//!                            NOTIFY lost with a connection, or put off: once more;  NOTIFY refused: over
 //! ```
 
 use clearline_core::dialog::Dialog;
@@ -10,11 +11,13 @@ use clearline_core::transaction::TransactionId;
 use clearline_core::{CallId, CallInfo, CallState, EndCause, Instant, Invitation, ReferNotifier};
 
 use crate::address::{is_conference, record, shown};
-use crate::desk::{Desk, Outcome};
+use crate::desk::{Desk, End, Outcome};
 use crate::settings::CONFERENCE_PREFIX;
 
 /// Under way at once.
 const MAX_REFERRALS: usize = 32;
+/// NOTIFYs about one referral that are lost in a row.
+const MAX_LOST: u8 = 12;
 /// Bytes of a Refer-To; one with a device and a Replaces is a fifth of it.
 const LONGEST: usize = 2_048;
 
@@ -119,6 +122,10 @@ struct Referral {
     status: u16,
     /// The NOTIFY that has not been answered.
     transaction: Option<TransactionId>,
+    /// No NOTIFY before then.
+    next_at: Instant,
+    /// NOTIFYs that did not come, in a row.
+    lost: u8,
 }
 
 /// In which dialog the participant is told.
@@ -150,6 +157,8 @@ impl Referrals {
             goal,
             status: 100,
             transaction: None,
+            next_at: Instant::ZERO,
+            lost: 0,
         });
     }
 
@@ -175,8 +184,11 @@ impl Referrals {
         mut in_call: impl FnMut(CallId) -> Option<RequestBuilder>,
     ) {
         self.all.retain_mut(|it| {
-            if it.transaction.is_some() || !it.notifier.owes(it.status) {
-                return it.transaction.is_some() || it.status < 200 && it.notifier.is_wanted();
+            if it.transaction.is_some() || it.is_owing() && it.next_at > now {
+                return true;
+            }
+            if !it.is_owing() {
+                return it.status < 200 && it.notifier.is_wanted();
             }
             let request = match &mut it.way {
                 Way::Call(call) => in_call(*call),
@@ -192,18 +204,39 @@ impl Referrals {
         });
     }
 
-    /// A NOTIFY was answered, or not: who refuses it does not want to know.
-    pub(crate) fn answered(&mut self, outcome: Outcome) {
+    /// A NOTIFY was answered, or not: who refuses it does not want to know. One that was lost with a connection is sent again.
+    pub(crate) fn answered(&mut self, now: Instant, outcome: Outcome) {
         let asked = self
             .all
             .iter_mut()
             .find(|it| it.transaction == Some(outcome.transaction));
-        if let Some(referral) = asked {
-            referral.transaction = None;
-            if !matches!(outcome.status, Some(200..=299)) {
-                referral.notifier.give_up();
+        let Some(referral) = asked else { return };
+        referral.transaction = None;
+        match outcome.end {
+            End::Taken => referral.lost = 0,
+            End::Later(pause) if referral.lost < MAX_LOST => {
+                referral.lost += 1;
+                referral.notifier.forget_told();
+                referral.next_at = now + pause;
             }
+            End::Later(_) | End::Failed => referral.notifier.give_up(),
         }
+    }
+
+    /// When [`Self::advance`] has something to do that waits for time only.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let waiting = self
+            .all
+            .iter()
+            .filter(|it| it.transaction.is_none() && it.is_owing());
+        waiting.map(|it| it.next_at).min()
+    }
+}
+
+impl Referral {
+    /// Whether there is something that the participant has not been told.
+    fn is_owing(&self) -> bool {
+        self.notifier.owes(self.status)
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Count {
     pub(crate) present: usize,
     /// Called, or calling.
     pub(crate) coming: usize,
+    /// Those of them who are calling.
+    pub(crate) calling: usize,
 }
 
 impl Roster {
@@ -86,10 +88,20 @@ impl Roster {
         }
     }
 
+    /// The platform vouches for whom this is.
+    pub(crate) fn recognise(&mut self, call: CallId, user: String, name: String) {
+        if let Some(party) = self.parties.get_mut(&call) {
+            party.user = user;
+            if !name.is_empty() {
+                party.name = name;
+            }
+        }
+    }
+
     /// A call has changed, or ended.
     ///
-    /// Who it is counts as it begins: the user that was called, or who calls, for whom the platform vouches. What a party says
-    /// of itself later, in an answer or a request (RFC 4916), nobody vouches for.
+    /// Who it is counts as it begins: the user that was called, until the platform [says](Self::recognise) who has answered, or
+    /// who calls, for whom it vouches. What a party says of itself later, in a request (RFC 4916), nobody vouches for.
     pub(crate) fn update(&mut self, now: Instant, info: &CallInfo) {
         if info.state == CallState::Ended {
             self.parties.remove(&info.id);
@@ -113,9 +125,12 @@ impl Roster {
     }
 
     pub(crate) fn count(&self) -> Count {
-        let present = self.parties.values().filter(|party| party.is_present()).count();
-        let coming = self.parties.values().filter(|party| party.is_coming()).count();
-        Count { present, coming }
+        let count = |is_meant: fn(&Party) -> bool| self.parties.values().filter(|it| is_meant(it)).count();
+        Count {
+            present: count(Party::is_present),
+            coming: count(Party::is_coming),
+            calling: count(|party| party.status == EndpointStatus::DialingIn),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 //! ```text
 //! SUBSCRIBE --200--> told everything --change--> told what has changed, one NOTIFY at a time, at most one a second
 //!     gone from the conference, the conference ends, Expires: 0, lapsed: NOTIFY (terminated);  NOTIFY refused: forgotten
+//!     NOTIFY lost with a connection, or put off: everything once more
 //! ```
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::transaction::TransactionId;
 use clearline_core::{Instant, time};
 
-use crate::desk::{Desk, Outcome};
+use crate::desk::{Desk, End, Outcome};
 use crate::roster::{About, Told};
 
 /// The longest lifetime, and that of a subscription for which none is asked (RFC 4575 section 3.3).
@@ -145,14 +146,23 @@ impl Subscriptions {
         }
     }
 
-    /// A NOTIFY was answered, or not: whoever refuses it does not want to know (RFC 6665 section 4.2.2).
-    pub(crate) fn answered(&mut self, outcome: Outcome) {
+    /// A NOTIFY was answered, or not: whoever refuses it, or is silent, does not want to know (RFC 6665 section 4.2.2). Where
+    /// a connection was lost nobody has refused anything: everything is told once more.
+    pub(crate) fn answered(&mut self, now: Instant, outcome: Outcome) {
         self.all.retain_mut(|it| {
             if it.transaction != Some(outcome.transaction) {
                 return true;
             }
             it.transaction = None;
-            matches!(outcome.status, Some(200..=299))
+            match outcome.end {
+                End::Taken => true,
+                End::Later(pause) => {
+                    it.told.forget();
+                    it.next_at = it.next_at.max(now + pause);
+                    true
+                }
+                End::Failed => false,
+            }
         });
     }
 

@@ -3,6 +3,7 @@
 //! The factory and each conference are agents of [`clearline_focus`], each with a connection of its own to the platform and a
 //! task of its own, so that no conference is in another one's way.
 
+mod notice;
 mod runner;
 
 use std::collections::BTreeMap;
@@ -10,8 +11,9 @@ use std::collections::BTreeMap;
 use clearline_core::sip::{UriBuf, UriError};
 use clearline_core::{Config, Secret};
 use clearline_focus::{CONFERENCE_PREFIX, Factory, Focus, Settings, Wanted};
+use clearline_native::audio::Silence;
 use clearline_pbx::User;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
 
 use crate::accounts::ha1;
@@ -19,6 +21,7 @@ use crate::echo;
 use crate::options::ConferenceOptions;
 use crate::random;
 use crate::sip::Switch;
+use notice::Notice;
 use runner::Runner;
 
 /// The user id of the factory.
@@ -48,7 +51,7 @@ impl Conferences {
         let mut config = Config::new(address, runner::URL, random::uuid_urn());
         config.display_name = DISPLAY_NAME.into();
         config.password = password;
-        let factory = Runner::new(Factory::new(config, random::bytes()), switch.clone(), 0);
+        let factory = Runner::new(Factory::new(config, random::bytes()), switch.clone(), 0, Silence);
         let (stop, stopping) = watch::channel(false);
         let (ready, is_ready) = mpsc::channel(READY_QUEUE);
         let service = Service {
@@ -101,6 +104,8 @@ struct Held {
     creator: String,
     /// The caller who waits for it.
     ticket: u64,
+    /// Tells it that this caller has given up.
+    unwanted: Option<oneshot::Sender<()>>,
 }
 
 struct Service {
@@ -120,8 +125,11 @@ impl Service {
         loop {
             while let Some(wanted) = factory.agent.take_wanted() {
                 if let Err(status) = self.hold(&wanted) {
-                    factory.agent.refuse(wanted.ticket, status);
+                    factory.refuse(wanted.ticket, status);
                 }
+            }
+            while let Some(ticket) = factory.agent.take_withdrawn() {
+                self.let_go(ticket);
             }
             let deadline = factory.drain().await;
             if factory.agent.is_over() {
@@ -129,12 +137,12 @@ impl Service {
             }
             tokio::select! {
                 input = factory.next_input(deadline) => factory.input(input),
-                Some(Ready { ticket, conference }) = ready.recv() => factory.agent.redirect(ticket, &conference),
+                Some(Ready { ticket, conference }) = ready.recv() => factory.redirect(ticket, &conference),
                 Some(ended) = self.running.join_next_with_id() => {
                     let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
                     if let Some(held) = self.held.remove(&id) {
                         // Nothing happens if its caller has been sent there.
-                        factory.agent.refuse(held.ticket, 480);
+                        factory.refuse(held.ticket, 480);
                     }
                 }
                 _ = stopping.wait_for(|stop| *stop), if !is_stopping => {
@@ -166,13 +174,24 @@ impl Service {
             ready: self.ready.clone(),
             stopping: self.stopping.clone(),
         };
-        let task = self.running.spawn(conference.run());
+        let (unwanted, is_unwanted) = oneshot::channel();
+        let task = self.running.spawn(conference.run(is_unwanted));
         let held = Held {
             creator: wanted.creator.clone(),
             ticket: wanted.ticket,
+            unwanted: Some(unwanted),
         };
         self.held.insert(task.id(), held);
         Ok(())
+    }
+
+    /// Ends the conference that this caller does not wait for any more.
+    fn let_go(&mut self, ticket: u64) {
+        let held = self.held.values_mut().find(|held| held.ticket == ticket);
+        if let Some(unwanted) = held.and_then(|held| held.unwanted.take()) {
+            // It has ended by itself if this fails.
+            let _ = unwanted.send(());
+        }
     }
 }
 
@@ -188,7 +207,7 @@ struct Conference {
 }
 
 impl Conference {
-    async fn run(self) {
+    async fn run(self, is_unwanted: oneshot::Receiver<()>) {
         let domain = self.conference.as_uri().host().unwrap_or_default().to_owned();
         let password = add_service(&self.switch, &domain, &self.name).await;
         let settings = Settings {
@@ -205,12 +224,14 @@ impl Conference {
         // A party whose audio moves has a fresh session before it leaves the old one.
         let seats = settings.limits.parties * 2;
         let focus = Focus::new(settings, random::bytes());
-        self.last(Runner::new(focus, switch.clone(), seats)).await;
+        let notice = Notice::default();
+        let focus = Runner::new(focus, switch.clone(), seats, notice.clone());
+        self.last(focus, &notice, is_unwanted).await;
         switch.remove_user(name).await;
     }
 
     /// As long as anybody is there.
-    async fn last(self, mut focus: Runner<Focus>) {
+    async fn last(self, mut focus: Runner<Focus>, notice: &Notice, mut is_unwanted: oneshot::Receiver<()>) {
         let (mut stopping, mut is_stopping) = (self.stopping.clone(), false);
         let mut ready = Some(Ready {
             ticket: self.wanted.ticket,
@@ -219,6 +240,7 @@ impl Conference {
         focus.start();
         loop {
             let deadline = focus.drain().await;
+            notice.give(focus.agent.is_giving_notice());
             if focus.agent.is_over() {
                 return;
             }
@@ -231,6 +253,10 @@ impl Conference {
             tokio::select! {
                 input = focus.next_input(deadline) => focus.input(input),
                 _ = stopping.wait_for(|stop| *stop), if !is_stopping => {
+                    is_stopping = true;
+                    focus.stop();
+                }
+                _ = &mut is_unwanted, if !is_stopping => {
                     is_stopping = true;
                     focus.stop();
                 }

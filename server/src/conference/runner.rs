@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use clearline_core::sip::UriBuf;
 use clearline_core::{ConnectionId, Deadline, Input, Instant, Output};
 use clearline_focus::{Factory, Focus};
 use clearline_native::Clock;
-use clearline_native::audio::Silence;
+use clearline_native::audio::AudioProvider;
 use clearline_native::media::{MediaBackend as _, MediaJob, WebRtcMedia};
 use clearline_pbx::Transport;
 use tokio::sync::mpsc;
@@ -35,15 +36,14 @@ pub(super) struct Runner<A> {
 }
 
 impl<A: Agent> Runner<A> {
-    pub(super) fn new(agent: A, switch: Switch, seats: usize) -> Self {
+    pub(super) fn new(agent: A, switch: Switch, seats: usize, audio: impl AudioProvider) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
         Self {
             agent,
             clock: Clock::new(),
             switch,
             line: None,
-            // The focus itself neither speaks nor listens.
-            media: WebRtcMedia::builder(Silence).conference_seats(seats).build(),
+            media: WebRtcMedia::builder(audio).conference_seats(seats).build(),
             reports,
             reported,
         }
@@ -116,6 +116,18 @@ impl<A: Agent> Runner<A> {
     }
 }
 
+impl Runner<Factory> {
+    /// The caller's conference is ready.
+    pub(super) fn redirect(&mut self, ticket: u64, conference: &UriBuf) {
+        self.agent.redirect(self.clock.now(), ticket, conference);
+    }
+
+    /// The caller gets none.
+    pub(super) fn refuse(&mut self, ticket: u64, status: u16) {
+        self.agent.refuse(self.clock.now(), ticket, status);
+    }
+}
+
 async fn received(line: &mut Option<(ConnectionId, Line)>) -> Input {
     let Some((connection, open)) = line else {
         return std::future::pending().await;
@@ -133,38 +145,27 @@ async fn received(line: &mut Option<(ConnectionId, Line)>) -> Input {
     }
 }
 
-impl Agent for Factory {
-    fn start(&mut self, now: Instant) {
-        self.start(now);
-    }
+/// Both have an agent's interface, which is no trait of theirs.
+macro_rules! agent {
+    ($($agent:ty),*) => {$(
+        impl Agent for $agent {
+            fn start(&mut self, now: Instant) {
+                self.start(now);
+            }
 
-    fn stop(&mut self, now: Instant) {
-        self.stop(now);
-    }
+            fn stop(&mut self, now: Instant) {
+                self.stop(now);
+            }
 
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        self.handle_input(now, input);
-    }
+            fn handle_input(&mut self, now: Instant, input: Input) {
+                self.handle_input(now, input);
+            }
 
-    fn poll_output(&mut self) -> Output {
-        self.poll_output()
-    }
+            fn poll_output(&mut self) -> Output {
+                self.poll_output()
+            }
+        }
+    )*};
 }
 
-impl Agent for Focus {
-    fn start(&mut self, now: Instant) {
-        self.start(now);
-    }
-
-    fn stop(&mut self, now: Instant) {
-        self.stop(now);
-    }
-
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        self.handle_input(now, input);
-    }
-
-    fn poll_output(&mut self) -> Output {
-        self.poll_output()
-    }
-}
+agent!(Factory, Focus);

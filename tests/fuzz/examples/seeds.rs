@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use Step::{
-    Again, Broken, Close, Command, Deadline, Environment, Follow, Invite, Media, MediaEvent, Noise, Open,
-    Pass,
+    Again, Broken, Close, Command, Deadline, Environment, Follow, Invite, Media, MediaEvent, Noise, Notify,
+    Open, Pass,
 };
 use Step::{Request, Respond, Restart};
 use clearline_fuzz::{Script, Step, Target};
@@ -21,6 +21,11 @@ const RESUME: Step = Command(4, 0, 0);
 /// 200 with a description, from the first fork.
 const OK: Step = Respond(0, 0, 8);
 const RINGING: Step = Respond(0, 1, 0);
+/// 202 to a REFER.
+const ACCEPTED: Step = Respond(0, 21, 0);
+/// All of somebody's dialogs, of which one can be pulled; all who are in a conference.
+const DIALOGS: u8 = 0x18;
+const USERS: u8 = 0x1b;
 const NO_INVITE_BODY: u8 = 0xff;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,6 +55,38 @@ fn ladders() -> Vec<(&'static str, u8, Vec<Step>)> {
     let ringing = || [registered(), vec![Invite(0, 0, 0)]].concat();
     let called = || [ringing(), vec![ANSWER, Media(0), Follow(0, 0)]].concat();
     let then = |before: Vec<Step>, steps: &[Step]| [before, steps.to_vec()].concat();
+    let watching = || then(registered(), &[Respond(0, 0, 0), Notify(0, DIALOGS, 0)]);
+    let two_calls = || {
+        then(
+            called(),
+            &[
+                Invite(1, 0, 0),
+                Command(9, 1, 0),
+                Media(0),
+                OK,
+                Media(0),
+                Media(0),
+                Follow(1, 0),
+            ],
+        )
+    };
+    // Both calls move into a conference of the platform.
+    let gathering = || {
+        then(
+            two_calls(),
+            &[
+                Command(22, 0, 1),
+                Media(0),
+                OK,
+                Media(0),
+                Respond(2, 0, 0),
+                Notify(0, USERS, 0),
+                ACCEPTED,
+                Respond(1, 21, 0),
+                Request(1, 5, 4),
+            ],
+        )
+    };
     vec![
         (
             "register",
@@ -333,6 +370,91 @@ fn ladders() -> Vec<(&'static str, u8, Vec<Step>)> {
                     Command(13, 0, 0),
                     Open,
                 ],
+            ),
+        ),
+        (
+            "remote-calls",
+            32,
+            then(
+                watching(),
+                &[
+                    Notify(0, 0x20, 0),
+                    Notify(0, 0x78, 0),
+                    Notify(0, 0x30, 8),
+                    Close,
+                    Deadline,
+                    Open,
+                    Respond(0, 0, 0),
+                    Deadline,
+                ],
+            ),
+        ),
+        (
+            "pull",
+            32,
+            then(watching(), &[Command(27, 0, 1), Media(0), OK, Media(0), HANG_UP]),
+        ),
+        (
+            "push",
+            0,
+            then(
+                in_call(),
+                &[
+                    Command(26, 0, 0),
+                    Media(0),
+                    Respond(0, 0, 0x28),
+                    Media(0),
+                    ACCEPTED,
+                    Invite(0, 0, 0),
+                    Request(1, 5, 4),
+                ],
+            ),
+        ),
+        (
+            "subscription",
+            0,
+            then(
+                registered(),
+                &[
+                    Command(28, 0, 0),
+                    Respond(0, 0, 0),
+                    Notify(0, 6, 0),
+                    Notify(0, 6, 3),
+                    Deadline,
+                    Respond(0, 0, 0),
+                    Notify(0, 6, 0),
+                    Command(29, 0, 0),
+                    Respond(0, 0, 0),
+                    Notify(0, 6, 2),
+                ],
+            ),
+        ),
+        (
+            "conference",
+            16,
+            then(
+                gathering(),
+                &[
+                    Command(24, 0, 0),
+                    ACCEPTED,
+                    Notify(0, 0x33, 0),
+                    Command(23, 0, 0),
+                    ACCEPTED,
+                    Notify(0, 0x23, 0),
+                    Notify(0, 0x4b, 2),
+                    Close,
+                    Deadline,
+                    Open,
+                    Respond(0, 0, 0),
+                ],
+            ),
+        ),
+        (
+            "token",
+            0,
+            then(
+                registered(),
+                &[Command(30, 0, 2), Respond(0, 0, 0), Deadline, Deadline],
             ),
         ),
     ]

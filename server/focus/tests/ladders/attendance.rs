@@ -27,12 +27,41 @@ fn the_last_one_is_not_left_alone_for_long() {
     let mut room = Room::new();
     let (mut alice, bob) = (room.joins("alice"), room.joins("bob"));
     alice.hangs_up(&mut room);
-    room.secs(9);
-    room.nothing();
+    room.secs(8);
+    assert!(!room.focus.is_giving_notice());
     room.secs(1);
-    bob.is_hung_up(&mut room);
+    room.nothing();
+    // He hears that it is about to end, and is told why it has.
+    assert!(room.focus.is_giving_notice());
+    room.secs(1);
+    bob.is_hung_up_for(&mut room, "SIP;cause=480;text=\"Everybody else has left\"");
     room.secs(3);
     assert!(room.focus.is_over());
+}
+
+#[test]
+fn who_waits_in_vain_is_told_so() {
+    let mut room = Room::new();
+    let alice = room.joins("alice");
+    room.secs(598);
+    assert!(!room.focus.is_giving_notice());
+    room.secs(1);
+    assert!(room.focus.is_giving_notice());
+    room.secs(1);
+    alice.is_hung_up_for(&mut room, "SIP;cause=480;text=\"Everybody else has left\"");
+}
+
+#[test]
+fn nobody_is_given_notice_of_what_does_not_happen() {
+    let mut room = Room::new();
+    let (mut alice, _bob) = (room.joins("alice"), room.joins("bob"));
+    alice.hangs_up(&mut room);
+    room.secs(9);
+    assert!(room.focus.is_giving_notice());
+    room.joins("alice");
+    assert!(!room.focus.is_giving_notice());
+    room.secs(60);
+    assert!(room.focus.is_ready());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod attendance;
 mod chance;
+mod factory;
 mod hostile;
 mod media;
 mod referral;

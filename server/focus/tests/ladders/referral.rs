@@ -305,3 +305,90 @@ fn nobody_from_outside_takes_a_participants_place() {
     room.response(&call_id, "INVITE", 481);
     room.nothing();
 }
+
+#[test]
+fn what_became_of_a_wish_is_told_across_a_lost_connection() {
+    let mut room = Room::new();
+    let mut alice = room.joins("alice");
+    alice.refers(&mut room, &format!("<{}>", user("bob")), 202);
+    assert_eq!(alice.learns(&mut room), "SIP/2.0 100 Trying");
+    let invite = room.calls("bob");
+    room.picks_up(&invite, "bob");
+    // On its way when the connection of the focus breaks, and then when alice's does.
+    room.request("NOTIFY");
+    room.loses_connection();
+    room.secs(2);
+    let lost = room.request("NOTIFY");
+    room.answer(&lost, 430, &[]);
+    room.secs(4);
+    assert!(room.summary().iter().all(|line| !line.starts_with("NOTIFY")));
+    room.secs(2);
+    assert_eq!(alice.learns(&mut room), "SIP/2.0 200 OK");
+    room.secs(60);
+    assert!(room.summary().iter().all(|line| !line.starts_with("NOTIFY")));
+}
+
+#[test]
+fn who_was_sent_away_comes_back_only_by_invitation() {
+    let mut room = Room::new();
+    let (mut alice, bob, _carol) = (room.joins("alice"), room.joins("bob"), room.joins("carol"));
+    alice.refers(&mut room, &format!("<{};method=BYE>", user("bob")), 202);
+    bob.is_hung_up_for(&mut room, "SIP;cause=403;text=\"Removed from the conference\"");
+    alice.learns(&mut room);
+    let call_id = room.invite("<sip:bob@clearline.localhost>");
+    let refusal = room.response(&call_id, "INVITE", 403);
+    assert_eq!(refusal.reason(), Some("Removed From The Conference"));
+    // Nor in the place of another one.
+    let call_id = room.invite_replacing("<sip:bob@clearline.localhost>", &alice);
+    room.response(&call_id, "INVITE", 403);
+
+    alice.refers(&mut room, &refer_to("bob"), 202);
+    let invite = room.calls("bob");
+    let mut bob = room.picks_up(&invite, "bob");
+    bob.hangs_up(&mut room);
+    // He has left by himself.
+    room.joins("bob");
+}
+
+#[test]
+fn who_leaves_by_own_wish_and_whose_conference_it_is_may_come_back() {
+    let mut room = Room::for_all();
+    let (alice, mut bob, _carol) = (room.joins("alice"), room.joins("bob"), room.joins("carol"));
+    bob.refers(&mut room, &format!("<{};method=BYE>", user("bob")), 202);
+    bob.is_hung_up(&mut room);
+    let mut bob = room.joins("bob");
+    bob.refers(&mut room, &format!("<{};method=BYE>", user("alice")), 202);
+    alice.is_hung_up(&mut room);
+    room.joins("alice");
+}
+
+#[test]
+fn sending_away_one_of_two_devices_keeps_nobody_out() {
+    let mut room = Room::new();
+    let (mut alice, first, _second) = (room.joins("alice"), room.joins("bob"), room.joins("bob"));
+    let device = format!("<{};party=2;method=BYE>", user("bob"));
+    alice.refers(&mut room, &device, 202);
+    first.is_hung_up(&mut room);
+    room.joins("bob");
+}
+
+#[test]
+fn who_is_invited_by_a_number_is_known_by_the_own_address() {
+    let mut room = Room::new();
+    let mut alice = room.joins("alice");
+    let subscription = room.subscribes("alice");
+    let mut view = View::default();
+    view.takes(&room.notified(&subscription));
+    alice.refers(&mut room, &refer_to("102"), 202);
+    alice.learns(&mut room);
+    let invite = room.calls("102");
+    let bob = room.picks_up(&invite, "bob");
+    alice.learns(&mut room);
+    room.secs(1);
+    view.takes(&room.notified(&subscription));
+    assert_eq!(view.shows(), ["alice Connected", "bob Connected"]);
+    alice.refers(&mut room, &format!("<{};method=BYE>", user("bob")), 202);
+    bob.is_hung_up(&mut room);
+    let call_id = room.invite("<sip:bob@clearline.localhost>");
+    room.response(&call_id, "INVITE", 403);
+}

@@ -566,6 +566,16 @@ impl Guest {
         room.answer(&bye, 200, &[]);
     }
 
+    /// The same, and why.
+    #[track_caller]
+    pub(crate) fn is_hung_up_for(&self, room: &mut Room, reason: &str) {
+        let bye = room.take("BYE", |it| {
+            it.is_request() && it.method() == Method::Bye && it.call_id() == Ok(&self.call_id)
+        });
+        assert_eq!(bye.header(HeaderName::Reason), Some(reason));
+        room.answer(&bye, 200, &[]);
+    }
+
     /// Holds or resumes.
     #[track_caller]
     pub(crate) fn offers(&mut self, room: &mut Room, direction: &str) {

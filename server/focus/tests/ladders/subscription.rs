@@ -1,6 +1,6 @@
 //! Who is told who is there (RFC 4575).
 
-use clearline_core::conference_info::Scope;
+use clearline_core::conference_info::{ConferenceInfo, Scope};
 use clearline_core::sip::HeaderName;
 
 use crate::room::{CONFERENCE, Room, View, user};
@@ -164,6 +164,51 @@ fn who_refuses_or_does_not_answer_is_forgotten() {
         }
         room.joins("carol");
         room.secs(5);
+        room.nothing();
+    }
+}
+
+#[test]
+fn a_notification_that_was_lost_with_a_connection_comes_once_more() {
+    let mut room = Room::new();
+    let (_alice, _bob) = (room.joins("alice"), room.joins("bob"));
+    let subscription = room.subscribes("alice");
+    let mut view = View::default();
+    view.takes(&room.notified(&subscription));
+    room.secs(2);
+    room.joins("carol");
+    // It is on its way when the connection breaks; whether it has come nobody knows.
+    let lost = room.request("NOTIFY");
+    assert_eq!(lost.call_id(), Ok(subscription.as_str()));
+    room.loses_connection();
+    room.secs(2);
+    let again = room.notified(&subscription);
+    let info = ConferenceInfo::read(again.body()).unwrap();
+    assert_eq!((info.scope, info.version), (Scope::Full, Some(3)));
+    assert_eq!(info.users.len(), 3);
+    // And the subscription goes on.
+    room.secs(2);
+    room.joins("dave");
+    let next = ConferenceInfo::read(room.notified(&subscription).body()).unwrap();
+    assert_eq!((next.scope, next.version), (Scope::Partial, Some(4)));
+}
+
+#[test]
+fn a_device_that_has_lost_its_connection_is_told_when_it_is_back() {
+    for (status, headers, pause) in [
+        (430, vec![], 5),
+        (500, vec![(HeaderName::RetryAfter, "20".to_owned())], 20),
+    ] {
+        let mut room = Room::new();
+        let (_alice, _bob) = (room.joins("alice"), room.joins("bob"));
+        let subscription = room.subscribes("alice");
+        let notify = room.request("NOTIFY");
+        room.answer(&notify, status, &headers);
+        room.secs(pause - 1);
+        room.nothing();
+        room.secs(2);
+        let info = ConferenceInfo::read(room.notified(&subscription).body()).unwrap();
+        assert_eq!((info.scope, info.users.len()), (Scope::Full, 2));
         room.nothing();
     }
 }

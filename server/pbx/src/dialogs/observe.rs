@@ -1,7 +1,7 @@
 //! What the proxy sees of dialogs.
 
 use clearline_core::dialog_info::StateEvent;
-use clearline_core::sip::{HeaderName, Message, Method};
+use clearline_core::sip::{HeaderName, Message, Method, Replaces};
 use clearline_core::{Duration, Instant};
 
 use super::{Dialog, DialogId, Name, Party, Role, Stage};
@@ -296,21 +296,13 @@ fn name_of(message: &Message) -> Option<Name> {
 /// The dialog that an INVITE is to replace (RFC 3891 section 6.1). Its receiver is at the other end than its sender, who
 /// is the caller of the new dialog.
 fn replaced(invite: &Message) -> Option<Name> {
-    let mut parts = invite.header(HeaderName::Replaces)?.split(';').map(str::trim);
-    let call_id = parts.next().filter(|id| id.len() <= MAX_IDENTIFIER)?.to_owned();
-    let mut tags = (None, None);
-    for part in parts {
-        match part.split_once('=') {
-            Some((name, tag)) if name.trim().eq_ignore_ascii_case("from-tag") => tags.0 = Some(tag.trim()),
-            Some((name, tag)) if name.trim().eq_ignore_ascii_case("to-tag") => tags.1 = Some(tag.trim()),
-            Some(_) | None => {}
-        }
-    }
-    let tag = |tag: Option<&str>| tag.filter(|tag| tag.len() <= MAX_IDENTIFIER).map(str::to_owned);
+    // What its receiver refuses replaces nothing.
+    let replaces = Replaces::of(invite).ok().flatten()?;
+    let bounded = |text: &str| Some(text.to_owned()).filter(|text| text.len() <= MAX_IDENTIFIER);
     Some(Name {
-        call_id,
-        caller_tag: tag(tags.0)?,
-        callee_tag: tag(tags.1)?,
+        call_id: bounded(replaces.call_id)?,
+        caller_tag: bounded(replaces.from_tag)?,
+        callee_tag: bounded(replaces.to_tag)?,
     })
 }
 

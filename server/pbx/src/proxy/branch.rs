@@ -147,12 +147,17 @@ impl Platform {
         let status = response.status().unwrap_or(500);
         self.observe_failure(now, id, status);
         let elsewhere = self.elsewhere(id, &response);
-        // Section 16.8: to the caller, who has cancelled nothing, this is a time-out. And section 16.7 step 4: a redirection
-        // that is followed is no answer.
-        let is_replaced = gave_no_answer && status == 487 || elsewhere.is_some();
-        let replacement = is_replaced
-            .then(|| self.local_response(id.context, 408))
-            .flatten();
+        let is_cancelled = self.proxy.context(id).is_some_and(|context| context.is_cancelled);
+        // Section 16.7 step 4: a redirection that is followed is no answer.
+        let instead = match () {
+            () if elsewhere.is_some() => Some(408),
+            // Section 16.8: to the caller, who has cancelled nothing, this is a time-out.
+            () if gave_no_answer && status == 487 => Some(408),
+            // Section 9.2: nor is one that would have been, to a caller who does not want to go anywhere any more.
+            () if is_cancelled && self.is_sent_on(id, &response) => Some(487),
+            () => None,
+        };
+        let replacement = instead.and_then(|status| self.local_response(id.context, status));
         if let (Some(groups), Some(context)) = (elsewhere, self.proxy.contexts.get_mut(&id.context)) {
             context.waiting = groups;
         }
@@ -173,13 +178,21 @@ impl Platform {
 
     /// Where a service sends the caller, once (section 16.7 step 4).
     fn elsewhere(&self, id: BranchId, response: &Message) -> Option<VecDeque<Vec<Device>>> {
-        let context = self.proxy.context(id)?;
-        let is_first = context.branches.len() == 1 && context.stage == Stage::Searching;
-        let uri = context.request.request_uri()?;
-        if !is_first || !self.is_for_service(&uri) || !matches!(response.status(), Some(300..=399)) {
+        let is_searching = self.proxy.context(id)?.stage == Stage::Searching;
+        if !is_searching || !self.is_sent_on(id, response) {
             return None;
         }
         self.targets_after(response).map(|targets| targets.groups)
+    }
+
+    /// Whether a service sends the caller on, who has not been sent anywhere yet.
+    fn is_sent_on(&self, id: BranchId, response: &Message) -> bool {
+        let Some(context) = self.proxy.context(id) else {
+            return false;
+        };
+        let uri = context.request.request_uri();
+        let is_from_service = uri.is_some_and(|uri| self.is_for_service(&uri));
+        context.branches.len() == 1 && is_from_service && matches!(response.status(), Some(300..=399))
     }
 
     /// Section 16.7 step 5: a 6xx ends the search.

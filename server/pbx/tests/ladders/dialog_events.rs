@@ -542,15 +542,11 @@ fn a_call_that_its_far_end_does_not_know_is_over() {
     assert_eq!(only(&office.notified()).event, Some(StateEvent::Error));
 }
 
-/// RFC 3891: the new dialog says which one it has taken the place of, and the old one why it ended.
-#[test]
-fn a_call_that_is_taken_over_is_told_as_such() {
-    let (mut office, _, mut callee) = Office::in_call();
+/// The watcher's INVITE with Replaces to bob, which is answered; what is told of it.
+fn taken_over(office: &mut Office, replaces: &str) -> DialogInfo {
     let target = format!("{};ob", office.bob.gruu());
-    let headers = format!(
-        "Contact: <{}>\r\nRequire: replaces\r\nReplaces: call-1;to-tag=to-03;from-tag=from-call-1\r\n",
-        office.watcher.gruu()
-    );
+    let contact = office.watcher.gruu();
+    let headers = format!("Contact: <{contact}>\r\nRequire: replaces\r\n{replaces}");
     let invite = office
         .watcher
         .request_to(&mut office.net, "INVITE", &target, "call-2")
@@ -563,6 +559,17 @@ fn a_call_that_is_taken_over_is_told_as_such() {
     office.bob.reply(&mut office.net, &received, 200);
     let taken = office.notified();
     office.net.recv_response(office.watcher.connection, 200, "INVITE");
+    taken
+}
+
+/// RFC 3891: the new dialog says which one it has taken the place of, and the old one why it ended.
+#[test]
+fn a_call_that_is_taken_over_is_told_as_such() {
+    let (mut office, _, mut callee) = Office::in_call();
+    let taken = taken_over(
+        &mut office,
+        "Replaces: call-1;to-tag=to-03;from-tag=from-call-1\r\n",
+    );
     let replaces = only(&taken).replaces.clone().unwrap();
     assert_eq!(replaces.call_id.as_deref(), Some("call-1"));
     assert_eq!(replaces.local_tag.as_deref(), Some("from-call-1"));
@@ -572,6 +579,21 @@ fn a_call_that_is_taken_over_is_told_as_such() {
     let ended = office.notified();
     assert_eq!(only(&ended).event, Some(StateEvent::Replaced));
     assert_eq!(office.net.platform.census().dialogs, 1);
+}
+
+/// RFC 3891 section 3: whoever receives that refuses it, or takes it for an ordinary call.
+#[test]
+fn what_names_no_dialog_replaces_none() {
+    for replaces in [
+        "Replaces: call-1;to-tag=to-03;from-tag=from-call-1;to-tag=x\r\n",
+        "Replaces: call-1;to-tag=to-03;from-tag=\"from-call-1\"\r\n",
+        "Replaces: call-1;to-tag=to-03;from-tag=from-call-1\r\nReplaces: call-9;to-tag=a;from-tag=b\r\n",
+        "Replaces: call-1;to-tag=to-03\r\n",
+    ] {
+        let (mut office, _, _) = Office::in_call();
+        let taken = taken_over(&mut office, replaces);
+        assert_eq!(only(&taken).replaces, None, "{replaces}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clearline_core::sip::{HeaderName, ResponseBuilder};
 use clearline_pbx::{User, UserId};
 
-use crate::net::{DOMAIN, Net, Phone, ack_of};
+use crate::net::{DOMAIN, Net, Phone, ack_of, cancel_of};
 
 /// Bob is the service; carol is to whom it sends callers.
 fn net() -> (Net, [Phone; 3]) {
@@ -47,6 +47,19 @@ fn what_it_is_answered_elsewhere_counts_and_not_the_redirection() {
     carol.reply(&mut net, &sent_on, 486);
     let refusal = net.recv_response(alice.connection, 486, "INVITE");
     net.send(alice.connection, &ack_of(&invite, &refusal));
+}
+
+#[test]
+fn who_has_given_up_is_not_sent_anywhere() {
+    let (mut net, [alice, bob, carol]) = net();
+    let invite = alice.call(&mut net, &format!("sip:bob@{DOMAIN}"), "call-1");
+    net.send(alice.connection, &cancel_of(&invite));
+    net.recv_response(alice.connection, 200, "CANCEL");
+    // The service has said nothing before, so it could not be cancelled (RFC 3261 section 9.1).
+    redirect(&mut net, &bob, &format!("sip:carol@{DOMAIN}"));
+    let refusal = net.recv_response(alice.connection, 487, "INVITE");
+    net.send(alice.connection, &ack_of(&invite, &refusal));
+    net.nothing(carol.connection);
 }
 
 #[test]

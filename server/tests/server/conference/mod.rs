@@ -5,7 +5,7 @@ mod person;
 use std::time::Duration;
 
 use clearline_core::conference_info::{Conference, ConferenceInfo, Endpoint, EndpointStatus, Taken};
-use clearline_core::{CallInfo, EndCause, ParticipantState};
+use clearline_core::{CallInfo, CallState, EndCause, ParticipantState};
 use clearline_server::{ConferenceOptions, Options, Server};
 
 use tokio::time::{Instant, timeout};
@@ -232,7 +232,7 @@ async fn two_calls_are_merged_and_their_owner_leaves() {
         .expect("it goes on")
         .unwrap()
         .end;
-    assert_eq!(end.unwrap().cause, EndCause::RemoteHangUp);
+    assert_eq!(end.unwrap().cause, EndCause::AloneInConference);
     within("the server stops", server.stop()).await;
 }
 
@@ -305,6 +305,55 @@ async fn one_user_has_so_many() {
         let end = ended.expect("no answer").unwrap().end.unwrap();
         assert_eq!(end.sip_status, Some(status), "{}", person.name);
     }
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_left_alone_hears_and_sees_the_end_coming() {
+    let folder = Folder::new();
+    let mut limits = ConferenceOptions::default();
+    limits.limits.alone = Duration::from_secs(3);
+    let server = start_with(&folder, limits).await;
+    let [alice, bob, _carol] = people(&server).await;
+    let (call, conference) = alice.confer().await;
+    let bobs = bob.call(&conference).await;
+    alice.hears(&[&bob], &[&alice, &bob]).await;
+    within("hang-up", bobs.hang_up()).await.unwrap();
+    alice.hears(&[], &[&alice, &bob]).await;
+    alice.hears_tone(425.0).await;
+    let end = within("the end", call.ended()).await.unwrap().end.unwrap();
+    assert_eq!(end.cause, EndCause::AloneInConference);
+    within("the server stops", server.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_up_can_have_another_at_once() {
+    let folder = Folder::new();
+    let limits = ConferenceOptions {
+        per_user: 1,
+        ..ConferenceOptions::default()
+    };
+    let server = start_with(&folder, limits).await;
+    let [alice, _bob, _carol] = people(&server).await;
+    // There is a factory.
+    let (first, _) = alice.confer().await;
+    within("hang-up", first.hang_up()).await.unwrap();
+    let begun = Instant::now();
+    for _ in 0..4 {
+        // Wherever it is on its way then: with the factory, or with the conference already.
+        let call = alice
+            .phone
+            .call("sip:conference@clearline.localhost")
+            .await
+            .unwrap();
+        let calling = call.when(|info| info.state == CallState::Calling);
+        within("the INVITE is out", calling).await;
+        within("hang-up", call.hang_up()).await.unwrap();
+        within("the end", call.ended()).await;
+    }
+    alice.confer().await;
+    // None of them has been held for its thirty seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     within("the server stops", server.stop()).await;
 }
 

@@ -92,6 +92,15 @@ impl Person {
         }
     }
 
+    /// Waits until they hear a tone that nobody speaks with.
+    pub(crate) async fn hears_tone(&self, hertz: f64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.voice.level(hertz) < THERE {
+            assert!(Instant::now() < deadline, "{} hears no {hertz} Hz", self.name);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The call that has come in.
     pub(crate) async fn incoming(&self) -> Call {
         let mut state = self.phone.watch();
@@ -145,9 +154,16 @@ impl Voice {
 
     /// How loud each of these people has been of late.
     fn levels(&self, people: &[&Person]) -> Vec<f64> {
+        people
+            .iter()
+            .map(|person| self.level(person.voice.hertz))
+            .collect()
+    }
+
+    /// How loud a tone has been of late.
+    fn level(&self, hertz: f64) -> f64 {
         let heard = self.heard.lock().unwrap();
-        let level = |person: &&Person| amplitude(heard.iter().copied(), person.voice.hertz);
-        people.iter().map(level).collect()
+        amplitude(heard.iter().copied(), hertz)
     }
 }
 

@@ -4,6 +4,11 @@ use std::fmt;
 
 use clearline_core::sip::{HeaderName, Message, Method, RequestBuilder, ResponseBuilder, UriBuf};
 
+use super::documents;
+
+/// Of the requests in a dialog that the agent has begun.
+const FIRST_NUMBER: u32 = 100;
+
 const METHODS: &[&str] = &[
     "BYE",
     "INVITE",
@@ -28,6 +33,20 @@ const STATUSES: &[u16] = &[
 ];
 
 const USERS: &[&str] = &["bob", "carol", "+4989101", "%00", "b;isub=1", ""];
+
+/// Where conferences are made.
+pub(crate) const FACTORY: &str = "sip:conference@example.com";
+
+const SUBSCRIPTION_STATES: &[&str] = &[
+    "active;expires=600",
+    "pending;expires=60",
+    "terminated;reason=noresource",
+    "terminated;reason=deactivated",
+    "terminated;reason=probation;retry-after=3",
+    "active",
+    "active;expires=0",
+    "odd;expires=99999999999",
+];
 
 /// Where the agent is sent.
 const REFER_TO: &[&str] = &[
@@ -109,6 +128,8 @@ pub(crate) struct FarEnd {
     number: u32,
     /// The request that began it, if it came from here.
     invite: Option<Message>,
+    /// What the agent has subscribed to.
+    package: Option<String>,
 }
 
 impl FarEnd {
@@ -124,20 +145,25 @@ impl FarEnd {
             peer_contact: "sip:alice@alice.invalid".to_owned(),
             number: 0,
             invite: None,
+            package: None,
         }
     }
 
-    /// A fork that has answered the agent's INVITE.
-    pub(crate) fn called(invite: &Message, tag: &str) -> Option<Self> {
+    /// A fork that has answered the agent's INVITE or SUBSCRIBE.
+    pub(crate) fn called(request: &Message, tag: &str) -> Option<Self> {
+        if !matches!(request.method(), Method::Invite | Method::Subscribe) {
+            return None;
+        }
         Some(Self {
-            call_id: invite.call_id().ok()?.to_owned(),
-            own: format!("<{}>", invite.to().ok()?.uri),
+            call_id: request.call_id().ok()?.to_owned(),
+            own: format!("<{}>", request.to().ok()?.uri),
             own_tag: tag.to_owned(),
-            peer: format!("<{}>", invite.from().ok()?.uri),
-            peer_tag: invite.from().ok()?.tag().map(str::to_owned),
-            peer_contact: contact_of(invite)?,
-            number: 100,
+            peer: format!("<{}>", request.from().ok()?.uri),
+            peer_tag: request.from().ok()?.tag().map(str::to_owned),
+            peer_contact: contact_of(request)?,
+            number: FIRST_NUMBER,
             invite: None,
+            package: request.header(HeaderName::Event).map(str::to_owned),
         })
     }
 
@@ -196,6 +222,25 @@ impl FarEnd {
         } else {
             with_body(builder, form >> 3)
         }
+    }
+
+    /// What a subscriber is told: bits of `state` choose how the subscription stands, 8 an old number.
+    pub(crate) fn notify(&mut self, document: u8, state: u8) -> Message {
+        let number = if state & 8 == 0 {
+            self.number + 1
+        } else {
+            self.number.saturating_sub(1)
+        };
+        let package = self.package.clone().unwrap_or_else(|| "dialog".to_owned());
+        let (media_type, text) = documents::document(document, number.saturating_sub(FIRST_NUMBER));
+        self.numbered(Method::Notify, number)
+            .header(HeaderName::Event, package)
+            .header(
+                HeaderName::SubscriptionState,
+                SUBSCRIPTION_STATES[usize::from(state & 7)],
+            )
+            .body(media_type, text.as_bytes())
+            .build()
     }
 
     /// ACK for a 2xx of the agent (even `form`) or CANCEL of this end's INVITE.
@@ -264,10 +309,7 @@ pub(crate) fn response(request: &Message, status: u8, form: u8, extra: u8) -> (M
     builder = if request.method() == Method::Register {
         granted(builder, request, form)
     } else {
-        builder.header(
-            HeaderName::Contact,
-            format_args!("<sip:device@{tag}.invalid;transport=ws>"),
-        )
+        builder.header(HeaderName::Contact, contact(request, &tag))
     };
     if matches!(status, 401 | 407) {
         let name = if status == 401 {
@@ -289,10 +331,17 @@ pub(crate) fn response(request: &Message, status: u8, form: u8, extra: u8) -> (M
     if form & 8 != 0 {
         builder = builder.body("application/sdp", description(form >> 4).as_bytes());
     }
-    let far = (request.method() == Method::Invite)
-        .then(|| FarEnd::called(request, &tag))
-        .flatten();
-    (builder.build(), far)
+    (builder.build(), FarEnd::called(request, &tag))
+}
+
+/// Where the answering side is reached: a device, or the focus of a fresh conference (RFC 4579 section 5.4).
+fn contact(request: &Message, tag: &str) -> String {
+    let target = request.request_uri().map(|uri| uri.to_string());
+    if target.as_deref() == Some(FACTORY) {
+        "<sip:conference-1@example.com>;isfocus".to_owned()
+    } else {
+        format!("<sip:device@{tag}.invalid;transport=ws>")
+    }
 }
 
 /// What a registrar says to a REGISTER: the contact as it came, with a lifetime and addresses (RFC 5626, 5627).

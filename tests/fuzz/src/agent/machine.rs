@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use clearline_core::recording::{Record, Recorder};
 use clearline_core::sip::{Message, Method, UriBuf};
 use clearline_core::{
-    CallId, CallOptions, Command, Config, ConnectionId, Deadline, Duration, Event, Input, Instant,
-    MediaAction, MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaRequestId, MediaSessionId,
-    MediaTransport, OperationId, Output, RejectReason, Secret, Snapshot, UserAgent,
+    CallId, Command, Config, ConnectionId, Deadline, Duration, Event, Input, Instant, MediaAction,
+    MediaError, MediaErrorKind, MediaEvent, MediaOutcome, MediaRequestId, MediaSessionId, MediaTransport,
+    OperationId, Output, Secret, Snapshot, UserAgent,
 };
 use clearline_counting::so_far;
 
+use super::command;
 use super::far_end::{self, FarEnd, Shown};
 use super::script::{Step, environment};
 
@@ -24,16 +25,6 @@ const MAX_WAKES: usize = 256;
 const REMEMBERED: usize = 24;
 const DIALOGS: usize = 8;
 const SEED: [u8; 32] = [7; 32];
-const TARGETS: &[&str] = &[
-    "bob",
-    "sip:carol@example.org;transport=ws",
-    "+49 89 1",
-    "100,,42#",
-    "tel:101",
-    "",
-    "a\r\nb: c",
-];
-const TONES: &[&str] = &["1", "12*#", "A,,;D", "x", ""];
 
 pub(crate) struct Machine {
     agent: UserAgent,
@@ -102,6 +93,11 @@ impl Machine {
         machine
     }
 
+    #[cfg(test)]
+    pub(crate) fn agent(&self) -> &UserAgent {
+        &self.agent
+    }
+
     pub(crate) fn take(&mut self, step: Step) {
         match step {
             Step::Deadline => self.wait(),
@@ -118,6 +114,12 @@ impl Machine {
             Step::Request(which, method, form) => {
                 if let Some(far) = pick(&mut self.dialogs, which) {
                     let message = far.request(method, form);
+                    self.receive(message.as_bytes().to_vec());
+                }
+            }
+            Step::Notify(which, document, state) => {
+                if let Some(far) = pick(&mut self.dialogs, which) {
+                    let message = far.notify(document, state);
                     self.receive(message.as_bytes().to_vec());
                 }
             }
@@ -298,65 +300,10 @@ impl Machine {
     }
 
     fn command(&mut self, what: u8, which: u8, more: u8) {
-        let ids: Vec<CallId> = self.agent.calls().map(|call| call.id).collect();
-        let id = ids
-            .get(usize::from(which) % ids.len().max(1))
-            .copied()
-            .unwrap_or(CallId(u64::from(which)));
-        let command = match what % 26 {
-            0 => {
-                self.calls_made += 1;
-                Command::Call {
-                    id: CallId(if more == 0 {
-                        u64::from(which)
-                    } else {
-                        1_000 + self.calls_made
-                    }),
-                    target: TARGETS[usize::from(which) % TARGETS.len()].to_owned(),
-                    options: CallOptions::default(),
-                }
-            }
-            1 => Command::Answer(id),
-            2 => Command::HangUp(id),
-            3 => Command::Hold(id),
-            4 => Command::Resume(id),
-            5 => Command::Reject(id, RejectReason::Busy),
-            6 => Command::SetMuted(id, more & 1 == 0),
-            7 => Command::SendDtmf(id, TONES[usize::from(more) % TONES.len()].to_owned()),
-            8 => Command::MoveMedia(id),
-            9 => Command::HoldAndAnswer(id),
-            10 => Command::EndAndAnswer(id),
-            11 => Command::SetPassword(Secret::new("renewed")),
-            12 => Command::Stop,
-            13 => Command::SwapTo(id),
-            14 => Command::Transfer(id, TARGETS[usize::from(more) % TARGETS.len()].to_owned()),
-            15 => Command::TransferTo(
-                id,
-                ids.get(usize::from(more) % ids.len().max(1))
-                    .copied()
-                    .unwrap_or(id),
-            ),
-            16 => Command::CancelTransfer(id),
-            17 => Command::AcceptTransfer(id),
-            18 => Command::DeclineTransfer(id),
-            19 => Command::Consult {
-                of: id,
-                id: CallId(u64::from(more)),
-                target: TARGETS[usize::from(more) % TARGETS.len()].to_owned(),
-                options: CallOptions::default(),
-            },
-            20 => Command::Split(id),
-            21 => Command::LeaveConference,
-            22 => Command::Merge(
-                id,
-                ids.get(usize::from(more) % ids.len().max(1))
-                    .copied()
-                    .unwrap_or(CallId(u64::from(more))),
-            ),
-            23 => Command::AddParticipant(id, TARGETS[usize::from(more) % TARGETS.len()].to_owned()),
-            24 => Command::RemoveParticipant(id, "sip:bob@example.com".to_owned()),
-            _ => Command::Start,
-        };
+        self.calls_made += 1;
+        let fresh = CallId(1_000 + self.calls_made);
+        let command = command::command(&self.agent, fresh, what, which, more);
+        assert_eq!(command::number(&command), what % command::COUNT, "{command:?}");
         self.apply(command);
     }
 
@@ -487,8 +434,10 @@ fn config(setup: u8) -> Config {
         config.servers.push("ws://second.example.com/sip".into());
     }
     if setup & 16 != 0 {
-        config.conference_factory = UriBuf::parse("sip:conference@example.com").ok();
+        config.conference_factory = UriBuf::parse(far_end::FACTORY).ok();
     }
+    config.remote_calls = setup & 32 != 0;
+    config.is_focus = setup & 64 != 0;
     config
 }
 

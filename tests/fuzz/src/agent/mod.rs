@@ -1,5 +1,7 @@
 //! A user agent, a script of what happens around it, and the promises of its interface.
 
+mod command;
+mod documents;
 mod far_end;
 mod machine;
 mod script;

@@ -7,7 +7,8 @@ use crate::mutation::Dice;
 /// What is done with an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Bits: 1 does not register, 2 answers by itself, 4 may have one call only, 8 has two servers.
+    /// Bits: 1 does not register, 2 answers by itself, 4 may have one call only, 8 has two servers, 16 a factory of
+    /// conferences, 32 follows the own other devices, 64 is a focus itself.
     pub setup: u8,
     /// One after the other.
     pub steps: Vec<Step>,
@@ -48,6 +49,8 @@ pub enum Step {
     Command(u8, u8, u8),
     /// The agent is put aside and restored, this many seconds later.
     Restart(u8),
+    /// A subscription of the agent is told something: which dialog, document, state.
+    Notify(u8, u8, u8),
 }
 
 impl Script {
@@ -82,7 +85,8 @@ impl Script {
 }
 
 impl Step {
-    const KINDS: u8 = 16;
+    /// What is new gets the next number, so that the scripts of the corpus keep their meaning.
+    const KINDS: u8 = 17;
 
     fn read([kind, a, b, c]: [u8; 4]) -> Self {
         match kind % Self::KINDS {
@@ -101,7 +105,8 @@ impl Step {
             12 => Self::Broken(a, b, c),
             13 => Self::Noise(a),
             14 => Self::Command(a, b, c),
-            _ => Self::Restart(a),
+            15 => Self::Restart(a),
+            _ => Self::Notify(a, b, c),
         }
     }
 
@@ -126,6 +131,7 @@ impl Step {
             Self::Noise(a) => [13, a, 0, 0],
             Self::Command(a, b, c) => [14, a, b, c],
             Self::Restart(a) => [15, a, 0, 0],
+            Self::Notify(a, b, c) => [16, a, b, c],
         }
     }
 

@@ -36,8 +36,12 @@ impl World {
         for device in self.devices() {
             match &mut self.devices[device.0].service {
                 Some(Service::Factory(factory)) => {
-                    if let Some(wanted) = factory.take_wanted() {
+                    let (wanted, withdrawn) = (factory.take_wanted(), factory.take_withdrawn());
+                    if let Some(wanted) = wanted {
                         self.hold_conference(wanted);
+                    }
+                    if let Some(ticket) = withdrawn {
+                        self.drop_conference(ticket);
                     }
                 }
                 Some(Service::Focus {
@@ -78,13 +82,26 @@ impl World {
         self.start_service(device, service);
     }
 
+    /// Nobody waits for a conference any more.
+    fn drop_conference(&mut self, unwanted: u64) {
+        for device in self.devices() {
+            if let Some(Service::Focus { focus, ticket, .. }) = &mut self.devices[device.0].service
+                && *ticket == Some(unwanted)
+            {
+                *ticket = None;
+                focus.stop(self.now);
+                self.drain_device(device);
+            }
+        }
+    }
+
     fn send_caller(&mut self, ticket: u64, conference: &UriBuf) {
         let is_factory = |device: &Device| matches!(device.service, Some(Service::Factory(_)));
         let Some(at) = self.devices.iter().position(is_factory) else {
             return;
         };
         if let Some(Service::Factory(factory)) = &mut self.devices[at].service {
-            factory.redirect(ticket, conference);
+            factory.redirect(self.now, ticket, conference);
         }
         self.drain_device(DeviceId(at));
     }

@@ -15,6 +15,10 @@ export function endText(call: Ending): MessageKey {
       return 'end.transferred';
     case 'moved-to-conference':
       return 'end.movedToConference';
+    case 'alone-in-conference':
+      return 'end.aloneInConference';
+    case 'removed-from-conference':
+      return 'end.removedFromConference';
     case 'remote-hang-up':
       return 'end.remoteHangUp';
     case 'cancelled':
@@ -55,7 +59,7 @@ export function endedBadly(call: Ending): boolean {
   const cause = call.end?.cause;
   return (
     cause !== undefined &&
-    !['local-hang-up', 'remote-hang-up', 'transferred', 'moved-to-conference', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
+    !['local-hang-up', 'remote-hang-up', 'transferred', 'moved-to-conference', 'alone-in-conference', 'answered-elsewhere', 'declined-elsewhere'].includes(cause) &&
     !(cause === 'cancelled' && call.direction === 'outgoing') &&
     !(cause === 'declined' && call.direction === 'incoming')
   );

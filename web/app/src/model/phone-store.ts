@@ -212,8 +212,10 @@ export class PhoneStore {
 
   /** What an ended call would say is said by another: the one that took its place, or the one it was to be about. */
   #isToldElsewhere(call: CallState): boolean {
-    if (this.hasStayedElsewhere(call) || isOwnConference(call) || call.end?.cause === 'moved-to-conference') return true;
-    if (call.end?.cause === 'transferred') return !this.#sentOn.has(call.id);
+    const cause = call.end?.cause;
+    if (cause === 'alone-in-conference' || cause === 'removed-from-conference') return false;
+    if (this.hasStayedElsewhere(call) || isOwnConference(call) || cause === 'moved-to-conference') return true;
+    if (cause === 'transferred') return !this.#sentOn.has(call.id);
     return this.#known.get(call.id)?.state === 'preparing' && this.phone.state.calls.some((other) => other.transfer?.type === 'failed');
   }
 

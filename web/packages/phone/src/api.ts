@@ -71,6 +71,10 @@ export type EndCause =
   | 'transferred'
   /** The far end has moved into a conference of the platform with this user: the talk goes on in the call that leads there. */
   | 'moved-to-conference'
+  /** A conference of the platform ended, as everybody else has left it. */
+  | 'alone-in-conference'
+  /** Somebody who may has had this user sent away from a conference of the platform. */
+  | 'removed-from-conference'
   | 'cancelled'
   | 'missed'
   | 'declined'
