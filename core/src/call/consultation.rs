@@ -40,6 +40,13 @@ impl Call {
         consultation.is_some_and(|it| !std::mem::replace(&mut it.answered, true)) && is_speaking
     }
 
+    /// The user commands that the far end is on hold: it does not come back by itself.
+    pub(crate) fn is_held_by_command(&mut self) {
+        if let Some(consultation) = &mut self.consultation {
+            consultation.retrieve = false;
+        }
+    }
+
     /// Nobody is being asked any more: the far end comes back.
     pub(crate) fn end_consultation(&mut self) {
         let Some(consultation) = self.consultation.take() else {

@@ -15,8 +15,8 @@ impl UserAgent {
     /// with [`CallHandle::transfer_to`](crate::CallHandle::transfer_to). Done when the far end is on hold and the second
     /// call is on its way.
     ///
-    /// Whenever the second call ends, the first one is taken off hold again. If the user speaks with a third one by then, it
-    /// stays on hold.
+    /// Whenever the second call ends, the first one is taken off hold again. If the user speaks with a third one by then, or
+    /// has commanded its hold meanwhile, it stays on hold.
     ///
     /// # Errors
     /// Those of [`Self::call`]; [`CommandError::WrongState`] unless `of` is answered, or while another change of whom the

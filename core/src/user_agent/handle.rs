@@ -126,7 +126,7 @@ impl<'a> CallHandle<'a> {
     }
 
     /// Does not transfer after all: a call in which somebody is being asked ([`UserAgent::consult`]) is ended and the far
-    /// end taken off hold. Done when it is.
+    /// end taken off hold, unless the user has put it there. Done when it is.
     ///
     /// # Errors
     /// [`CommandError::WrongState`] if there is nothing to cancel, or if it is too late because the far end has been asked

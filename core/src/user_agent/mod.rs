@@ -401,6 +401,9 @@ impl UserAgent {
     fn command_hold(&mut self, id: CallId, hold: bool) -> Result<OperationId, CommandError> {
         let call = self.calls.get_mut(&id).ok_or(CommandError::NoSuchCall)?;
         let operation = call.set_hold(&mut self.endpoint, hold)?;
+        if hold {
+            call.is_held_by_command();
+        }
         self.hold_is_commanded(id);
         self.settle();
         Ok(operation)

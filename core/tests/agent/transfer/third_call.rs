@@ -147,6 +147,17 @@ fn who_was_to_be_asked_hangs_up_during_a_third_call() {
 }
 
 #[test]
+fn who_is_put_on_hold_by_command_while_another_is_asked_stays_there() {
+    let (mut ladder, bob, mut carol) = consulting();
+    ladder.hold(CALL);
+    ladder.far_hangs_up(&mut carol);
+    assert_eq!(ladder.info(CALL).transfer, None);
+    stays_on_hold(&mut ladder);
+    ladder.resume(CALL);
+    is_retrieved(&mut ladder, &bob, CALL);
+}
+
+#[test]
 fn a_third_call_that_is_about_to_be_answered_counts() {
     let (mut ladder, mut bob, _) = transferring();
     let (third, mut dave, _) = ladder.ring("dave");
