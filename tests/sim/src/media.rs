@@ -223,8 +223,13 @@ impl Session {
 
     /// Whether the microphone is let through.
     pub(crate) fn is_live(&self) -> bool {
+        self.is_let_through() && !self.is_muted
+    }
+
+    /// Nobody holds: whatever there is to be heard is let through.
+    fn is_let_through(&self) -> bool {
         let both = Direction::SendRecv;
-        self.wanted == both && self.agreed == Some(both) && !self.is_muted && !self.is_closed
+        self.wanted == both && self.agreed == Some(both) && !self.is_closed
     }
 
     /// Whether sound leaves.
@@ -232,10 +237,10 @@ impl Session {
         self.flows() && self.is_live() && self.negotiated().sends()
     }
 
-    /// Whether what comes in from `other` leaves here.
+    /// Whether what comes in from `other` leaves here: the microphone may be off, as that is about this user only.
     pub(crate) fn relays(&self, other: &Self) -> bool {
         let together = self.conference.is_some() && self.conference == other.conference;
-        together && self.flows() && self.is_live() && self.negotiated().sends() && other.receives()
+        together && self.flows() && self.is_let_through() && self.negotiated().sends() && other.receives()
     }
 
     /// Whether sound is taken in.

@@ -12,6 +12,8 @@ pub(crate) enum Service {
         ticket: Option<u64>,
         conference: UriBuf,
     },
+    /// It has ended.
+    Gone,
 }
 
 impl Service {
@@ -19,6 +21,7 @@ impl Service {
         match self {
             Self::Factory(factory) => factory.start(now),
             Self::Focus { focus, .. } => focus.start(now),
+            Self::Gone => {}
         }
     }
 
@@ -26,6 +29,7 @@ impl Service {
         match self {
             Self::Factory(factory) => factory.is_ready(),
             Self::Focus { focus, .. } => focus.is_ready(),
+            Self::Gone => false,
         }
     }
 
@@ -33,6 +37,7 @@ impl Service {
         match self {
             Self::Factory(factory) => factory.handle_input(now, input),
             Self::Focus { focus, .. } => focus.handle_input(now, input),
+            Self::Gone => {}
         }
     }
 
@@ -40,6 +45,7 @@ impl Service {
         match self {
             Self::Factory(factory) => factory.poll_output(),
             Self::Focus { focus, .. } => focus.poll_output(),
+            Self::Gone => Output::Idle(None),
         }
     }
 }

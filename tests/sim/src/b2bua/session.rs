@@ -1,9 +1,9 @@
 //! What happens inside an answered call: re-INVITEs passed on or answered here, refreshes, and what the platform
 //! negotiates of its own accord.
 
-use clearline_core::Duration;
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::transaction::TransactionId;
+use clearline_core::{Direction, Duration};
 
 use super::behaviour::{AfterAnswer, Hold};
 use super::description;
@@ -77,8 +77,7 @@ impl B2bua {
     /// The telephone's 2xx has come full circle.
     pub(super) fn after_ack(&mut self, id: LegId) {
         let holds = self.legs.get(&id).and_then(|leg| leg.theirs.as_deref());
-        let holds =
-            holds.is_some_and(|sdp| description::direction(sdp) != clearline_core::Direction::SendRecv);
+        let holds = holds.is_some_and(|sdp| description::direction(sdp) != Direction::SendRecv);
         if holds && self.behaviour.hold == Hold::RelayedAndConfirmed {
             self.plan(RETRY_TIME.0, Alarm::Retry(id));
         }
@@ -325,6 +324,11 @@ impl B2bua {
         let Some((to, leg)) = put else {
             return self.conclude_offer(asked, cseq, None);
         };
+        // Where a hold is the platform's matter, the other side is not held by it.
+        let offer = match self.behaviour.hold {
+            Hold::Local => description::with_direction(&offer, Direction::SendRecv),
+            Hold::Relayed | Hold::RelayedAndConfirmed => offer,
+        };
         let offer = leg.told(self.behaviour.anchors_media, &offer);
         if !self.reinvite(to, Some(&offer), Purpose::PutOffer { asked, cseq, to }) {
             self.conclude_offer(asked, cseq, None);
@@ -364,12 +368,16 @@ impl B2bua {
     /// The telephone that made an offer when asked gets its answer in the ACK: the other side's, or what it knows.
     fn conclude_offer(&mut self, asked: LegId, cseq: u32, answer: Option<&str>) {
         let anchors_media = self.behaviour.anchors_media;
+        let holds_here = self.behaviour.hold == Hold::Local;
         let Some(leg) = self.legs.get_mut(&asked) else {
             return;
         };
         leg.inviting = false;
         let offered = leg.theirs.as_deref().map(description::direction);
         let answer = match answer {
+            Some(answer) if holds_here => {
+                description::with_direction(answer, offered.unwrap_or_default().reversed())
+            }
             Some(answer) => answer.to_owned(),
             None => {
                 self.last_id += 1;

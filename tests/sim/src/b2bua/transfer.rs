@@ -31,9 +31,15 @@ impl B2bua {
         let (Some(Ok(refer_to)), Some(transferee)) = (refer_to, self.peer(id)) else {
             return self.reject(transaction, request, 400);
         };
-        // One at a time: the other telephone has sent this one on.
-        let mut fetches = self.fetched.values();
-        if fetches.any(|fetch| [id, transferee].contains(&fetch.transferee)) {
+        // One at a time: another telephone has sent one of these on.
+        let named = refer_to.replaces.as_deref().and_then(|it| self.leg_named(it));
+        let other = named.and_then(|named| self.peer(named));
+        let concerned = [Some(id), Some(transferee), named, other];
+        if concerned
+            .into_iter()
+            .flatten()
+            .any(|leg| self.is_being_transferred(leg))
+        {
             return self.reject(transaction, request, 491);
         }
         let accepted = self
@@ -47,6 +53,13 @@ impl B2bua {
             Some(replaces) => self.join(transferor, transferee, replaces),
             None => self.fetch(transferor, transferee, &refer_to.target.as_uri().user_decoded()),
         }
+    }
+
+    fn is_being_transferred(&self, id: LegId) -> bool {
+        self.fetched.iter().any(|(target, fetch)| {
+            let transferor = fetch.transferor.map(|(leg, _)| leg);
+            *target == id || fetch.transferee == id || transferor == Some(id)
+        })
     }
 
     pub(super) fn target_rings(&mut self, id: LegId, response: &Message) {

@@ -1,5 +1,7 @@
 //! Who hears whom.
 
+use std::collections::BTreeSet;
+
 use clearline_core::{CallId, Duration, MediaEvent, MediaSessionId, MediaTransport};
 
 use super::World;
@@ -26,36 +28,39 @@ pub struct Microphone {
 }
 
 impl World {
-    /// Whether sound from `speaker` reaches `listener`: directly, through the platform, or in the conference of a third.
+    /// Whether sound from `speaker` reaches `listener`: directly, through the platform, or through those who mix conferences.
     pub fn hears(&self, listener: DeviceId, speaker: DeviceId) -> bool {
-        self.hears_in_talk(listener, speaker) || self.hears_in_conference(listener, speaker)
+        let mouths = self.sessions_of(speaker).filter(|(_, session)| session.sends());
+        let mut ways: Vec<_> = mouths.flat_map(|(_, session)| self.ears_of(session)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some((device, id)) = ways.pop() {
+            if device == listener {
+                return true;
+            }
+            let Some(from) = self.devices[device.0].media.sessions.get(&id) else {
+                continue;
+            };
+            if seen.insert((device, id)) {
+                let legs = self.sessions_of(device).filter(|(leg, _)| *leg != id);
+                let legs = legs.filter(|(_, leg)| leg.relays(from));
+                ways.extend(legs.flat_map(|(_, leg)| self.ears_of(leg)));
+            }
+        }
+        false
     }
 
-    fn hears_in_talk(&self, listener: DeviceId, speaker: DeviceId) -> bool {
-        let (listener, speaker) = (&self.devices[listener.0].media, &self.devices[speaker.0].media);
-        listener.sessions.values().any(|a| {
-            let mut sources = speaker.sessions.values();
-            sources.any(|b| a.receives() && b.sends() && self.are_joined(a, b))
-        })
+    fn sessions_of(&self, device: DeviceId) -> impl Iterator<Item = (MediaSessionId, &Session)> {
+        let sessions = self.devices[device.0].media.sessions.iter();
+        sessions.map(|(id, session)| (*id, session))
     }
 
-    fn hears_in_conference(&self, listener: DeviceId, speaker: DeviceId) -> bool {
-        let (listener, speaker) = (&self.devices[listener.0].media, &self.devices[speaker.0].media);
-        let hears = |leg: &Session| {
-            let mut ears = listener.sessions.values();
-            ears.any(|session| session.receives() && self.are_joined(session, leg))
-        };
-        let is_spoken_to = |leg: &Session| {
-            let mut mouths = speaker.sessions.values();
-            mouths.any(|session| session.sends() && self.are_joined(session, leg))
-        };
-        self.devices.iter().any(|host| {
-            let legs = || host.media.sessions.iter();
-            legs().any(|(id, leg)| {
-                let mut others = legs().filter(|(other, _)| *other != id);
-                hears(leg) && others.any(|(_, other)| leg.relays(other) && is_spoken_to(other))
-            })
-        })
+    /// The sessions that take in what is sent by this one.
+    fn ears_of(&self, session: &Session) -> Vec<(DeviceId, MediaSessionId)> {
+        let all = self
+            .devices()
+            .flat_map(|device| self.sessions_of(device).map(move |(id, it)| (device, id, it)));
+        let ears = all.filter(|(_, _, ear)| ear.receives() && self.are_joined(ear, session));
+        ears.map(|(device, id, _)| (device, id)).collect()
     }
 
     /// Whether a device has a microphone open: a media session that is not closed.
@@ -106,6 +111,13 @@ impl World {
             let other = self.session(*other, *id);
             !is_same && other.is_some_and(|other| self.are_joined(session, other))
         })
+    }
+
+    /// The calls of a device or a service that have media.
+    pub fn calls_with_media(&self, device: DeviceId) -> Vec<CallId> {
+        let calls: BTreeSet<_> = self.devices[device.0].sessions.values().copied().collect();
+        let has_media = |call: &CallId| self.session(device, *call).is_some();
+        calls.into_iter().filter(has_media).collect()
     }
 
     /// Whether sound of the one call reaches the other.

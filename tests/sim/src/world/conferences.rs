@@ -1,7 +1,7 @@
 //! Conferences of our platform: the factory and each focus are devices whose users are services.
 
-use clearline_core::Config;
 use clearline_core::sip::UriBuf;
+use clearline_core::{Config, Instant};
 use clearline_focus::{CONFERENCE_PREFIX, Controllers, Factory, Focus, Limits, Settings, Wanted};
 
 use super::World;
@@ -13,15 +13,52 @@ use crate::service::Service;
 impl World {
     /// The platform makes conferences from now on, at the address that is returned. Ours only.
     pub fn offer_conferences(&mut self) -> UriBuf {
-        let (device, config) = self.service_device("conference");
-        let address = config.address_of_record.clone();
-        let seed = self.service_seed(device);
-        self.start_service(device, Service::Factory(Box::new(Factory::new(config, seed))));
+        let (device, address) = self.start_factory();
+        self.offers_conferences = true;
         self.until("conferences can be made", |world| {
             let service = &world.devices[device.0].service;
             service.as_ref().is_some_and(Service::is_ready)
         });
         address
+    }
+
+    fn start_factory(&mut self) -> (DeviceId, UriBuf) {
+        let (device, config) = self.service_device("conference");
+        let address = config.address_of_record.clone();
+        let seed = self.service_seed(device);
+        self.start_service(device, Service::Factory(Box::new(Factory::new(config, seed))));
+        (device, address)
+    }
+
+    /// The platform's process has started again, and its factory in it.
+    pub(super) fn offer_conferences_again(&mut self) {
+        if self.offers_conferences {
+            self.start_factory();
+        }
+    }
+
+    /// What runs in the platform's process ends with it, without a word to anybody.
+    pub(super) fn end_services(&mut self) {
+        for device in self.devices() {
+            if self.is_service(device) {
+                self.end_service(device);
+            }
+        }
+    }
+
+    /// Whether a device is a service of the platform rather than somebody's.
+    pub fn is_service(&self, device: DeviceId) -> bool {
+        self.devices[device.0].service.is_some()
+    }
+
+    fn end_service(&mut self, device: DeviceId) {
+        let media = Media::new(device.0, self.service_seed(device));
+        let service = &mut self.devices[device.0];
+        service.service = Some(Service::Gone);
+        service.deadline = None;
+        service.media = media;
+        service.sessions.clear();
+        self.forget_media_of(device);
     }
 
     /// The devices of the conferences that have been made.
@@ -31,7 +68,7 @@ impl World {
         focuses.map(|(at, _)| DeviceId(at)).collect()
     }
 
-    /// After every step: who wants a conference is sent to one as soon as it can be called.
+    /// After every step: who wants a conference is sent to one as soon as it can be called, and one that is over is forgotten.
     pub(super) fn tend_conferences(&mut self) {
         for device in self.devices() {
             match &mut self.devices[device.0].service {
@@ -44,6 +81,10 @@ impl World {
                         self.drop_conference(ticket);
                     }
                 }
+                Some(Service::Focus { focus, ticket, .. }) if focus.is_over() => {
+                    let ticket = ticket.take();
+                    self.forget_conference(device, ticket);
+                }
                 Some(Service::Focus {
                     focus,
                     ticket,
@@ -54,7 +95,7 @@ impl World {
                         self.send_caller(ticket, &conference);
                     }
                 }
-                Some(Service::Focus { .. }) | None => {}
+                Some(Service::Focus { .. } | Service::Gone) | None => {}
             }
         }
     }
@@ -95,13 +136,28 @@ impl World {
         }
     }
 
+    fn forget_conference(&mut self, device: DeviceId, waiting: Option<u64>) {
+        let name = self.user(device);
+        if let Some(Platform::Proxy(platform)) = &mut self.platform {
+            platform.remove_user(&clearline_pbx::UserId::new(name));
+        }
+        self.end_service(device);
+        if let Some(ticket) = waiting {
+            self.ask_factory(|factory, now| factory.refuse(now, ticket, 480));
+        }
+    }
+
     fn send_caller(&mut self, ticket: u64, conference: &UriBuf) {
+        self.ask_factory(|factory, now| factory.redirect(now, ticket, conference));
+    }
+
+    fn ask_factory(&mut self, ask: impl FnOnce(&mut Factory, Instant)) {
         let is_factory = |device: &Device| matches!(device.service, Some(Service::Factory(_)));
         let Some(at) = self.devices.iter().position(is_factory) else {
             return;
         };
         if let Some(Service::Factory(factory)) = &mut self.devices[at].service {
-            factory.redirect(self.now, ticket, conference);
+            ask(factory, self.now);
         }
         self.drain_device(DeviceId(at));
     }

@@ -118,8 +118,7 @@ impl World {
             self.closed_for_platform(id);
             self.wires.remove(&id);
         }
-        self.queue.forget_media_of(device);
-        self.checking.retain(|(owner, _), _| *owner != device);
+        self.forget_media_of(device);
         let (now, seed) = (self.now, self.seed);
         let machine = &mut self.devices[device.0];
         machine.runs = machine.runs.wrapping_add(1);
@@ -141,6 +140,12 @@ impl World {
         self.disconnect_media();
     }
 
+    /// Nothing comes of what a program's media backend had to do when it died.
+    pub(super) fn forget_media_of(&mut self, device: DeviceId) {
+        self.queue.forget_media_of(device);
+        self.checking.retain(|(owner, _), _| *owner != device);
+    }
+
     /// [`Self::restart_from`] what there is to be kept at this moment.
     pub fn restart(&mut self, device: DeviceId) {
         let snapshot = self.snapshot(device);
@@ -150,6 +155,11 @@ impl World {
     /// The next session description a device makes fails.
     pub fn fail_media(&mut self, device: DeviceId, kind: MediaErrorKind) {
         self.devices[device.0].media.failure = Some(kind);
+    }
+
+    /// All that it makes from now on succeed.
+    pub fn mend_media(&mut self, device: DeviceId) {
+        self.devices[device.0].media.failure = None;
     }
 
     // --- the platform ----------------------------------------------------------------------------------------
@@ -163,6 +173,7 @@ impl World {
             }
             self.break_wire(id, self.now, "1001 going away");
         }
+        self.end_services();
         self.disconnect_media();
     }
 
@@ -173,6 +184,7 @@ impl World {
         let mut platform = self.blueprint.start(seed);
         platform.ring_reliably(self.rings_reliably);
         self.platform = Some(platform);
+        self.offer_conferences_again();
     }
 
     /// From now on the platform wants ringing to be acknowledged (RFC 3262), or not any more.

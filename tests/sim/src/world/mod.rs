@@ -34,6 +34,7 @@ pub struct World {
     platform_runs: u8,
     blueprint: Blueprint,
     rings_reliably: bool,
+    offers_conferences: bool,
     /// Media sessions that look for their peer.
     checking: BTreeMap<(DeviceId, MediaSessionId), [String; 2]>,
     platform_events: Vec<clearline_pbx::Event>,
@@ -76,6 +77,7 @@ impl World {
             platform_runs: 0,
             blueprint,
             rings_reliably: false,
+            offers_conferences: false,
             checking: BTreeMap::new(),
             platform_events: Vec::new(),
             devices: Vec::new(),

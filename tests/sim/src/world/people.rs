@@ -59,12 +59,17 @@ impl World {
     /// # Errors
     /// Those of [`UserAgent::call`].
     pub fn try_call(&mut self, device: DeviceId, target: &str) -> Result<CallId, CommandError> {
-        self.last_call += 1;
-        let id = CallId(self.last_call);
+        let id = self.new_call_id();
         self.command(device, |agent, now| {
             agent.call(now, id, target, CallOptions::default())
         })?;
         Ok(id)
+    }
+
+    /// An id that no other call of this world has been given.
+    pub fn new_call_id(&mut self) -> CallId {
+        self.last_call += 1;
+        CallId(self.last_call)
     }
 
     /// From now on new calls to a device are answered with 302 and this number, or reach it again.
