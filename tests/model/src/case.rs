@@ -11,11 +11,42 @@ use clearline_sim::PlatformKind;
 use crate::model::Model;
 use crate::transition::Transition;
 
+/// Who is there and what they do. What has been found in one setting keeps its meaning, as the others have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Telephones for one call after the other, and hold.
+    Plain,
+    /// All that can be done with several calls and several devices, and conferences of the platform.
+    Busy,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Busy];
+
+    /// For output, and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Busy => "busy",
+        }
+    }
+
+    fn draw(self, rng: &mut Rng) -> Transition {
+        match self {
+            Self::Plain => Transition::draw(rng),
+            Self::Busy => Transition::draw_busy(rng),
+        }
+    }
+}
+
 /// What is run. The same case always does the same.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Where.
     pub kind: PlatformKind,
+    /// Who.
+    pub setting: Setting,
     /// Of the world.
     pub seed: u64,
     /// In this order.
@@ -37,13 +68,14 @@ pub struct Outcome {
 
 impl Case {
     /// A case of `count` transitions drawn from `seed`.
-    pub fn draw(kind: PlatformKind, seed: u64, count: usize) -> Self {
+    pub fn draw(kind: PlatformKind, setting: Setting, seed: u64, count: usize) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut rng = Rng::new(bytes);
-        let transitions = (0..count).map(|_| Transition::draw(&mut rng)).collect();
+        let transitions = (0..count).map(|_| setting.draw(&mut rng)).collect();
         Self {
             kind,
+            setting,
             seed,
             transitions,
         }
@@ -53,7 +85,7 @@ impl Case {
     pub fn run(&self) -> Outcome {
         let mut outcome = Outcome::default();
         let seed = self.seed.to_le_bytes().into_iter().fold(0, u8::wrapping_add);
-        let mut model = Model::new(self.kind, seed);
+        let mut model = Model::new(self.kind, self.setting, seed);
         let result = quietly(|| self.run_in(&mut model, &mut outcome));
         outcome.failure = result.err().map(|why| match why.contains('\n') {
             true => why,
@@ -72,10 +104,12 @@ impl Case {
             model.check_always();
             if *transition == Transition::Rest {
                 model.check_rest();
+                model.judge_calm();
             }
         }
         model.rest();
         model.check_rest();
+        model.judge_calm();
         model.world.finish();
     }
 
@@ -105,12 +139,14 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             kind,
+            setting,
             seed,
             transitions,
         } = self;
         write!(
             f,
-            "MODEL_SEED={seed} on {}, {} transitions: {transitions:?}",
+            "MODEL_SEED={seed}, {} on {}, {} transitions: {transitions:?}",
+            setting.name(),
             kind.name(),
             transitions.len()
         )

@@ -3,6 +3,7 @@
 use clearline_core::{CallId, CallInfo, CallState, Event, SubscriptionState};
 use clearline_sim::{DeviceId, PlatformKind};
 
+use crate::case::Setting;
 use crate::model::{Model, Subscribed};
 
 /// An agent in the worst of weathers fits in this (its `Debug` text, which grows with all it keeps).
@@ -115,6 +116,8 @@ impl Model {
             for call in self.world.agent(device).calls() {
                 self.check_call(device, call);
             }
+            self.check_attempts(device);
+            self.check_remote_calls(device);
             let is_idle = self.world.agent(device).calls().next().is_none();
             let size = self.world.agent_size(device);
             if is_idle {
@@ -137,6 +140,7 @@ impl Model {
                 self.expect(device, "an ended call has a reason", call.end.is_some());
             }
         }
+        self.check_who_hears_whom();
         if self.world.kind() != PlatformKind::Proxy {
             let devices = self.devices.iter();
             let wanted = devices.filter_map(|device| self.subscription(*device)).count();
@@ -177,15 +181,22 @@ impl Model {
         let Some((other, id)) = partner else {
             return self.expect(device, "the far end is in the call too", false);
         };
-        let mut others = self.world.agent(other).calls();
-        let Some(far) = others.find(|far| far.id == id) else {
-            return self.expect(device, "the far end's call is alive", false);
-        };
         self.expect(
             device,
             "the far end is in this call",
             self.world.partner(other, id) == Some((device, call.id)),
         );
+        if self.world.is_service(other) {
+            return self.check_participants(device, call, other);
+        }
+        let Some(far) = self.info_at((other, id)) else {
+            return self.expect(device, "the far end's call is alive", false);
+        };
+        if self.setting == Setting::Busy {
+            let (shown, there) = (&call.remote.user, self.world.user(other));
+            let what = format!("the far end is shown as {there}, not as {shown}");
+            self.expect(device, &what, *shown == there);
+        }
         if self.world.kind().tells_hold() {
             let what = format!(
                 "held {} as the far end holds {}",
@@ -219,7 +230,7 @@ impl Model {
         self.expect(device, &what, hears == expected);
     }
 
-    fn expect(&self, device: DeviceId, what: &str, is_so: bool) {
+    pub(crate) fn expect(&self, device: DeviceId, what: &str, is_so: bool) {
         if !is_so {
             self.world
                 .expect(&format!("{}: {what}", self.name(device)), false);

@@ -7,13 +7,16 @@
 //! [`interleaving`] is the other half: all orders in which two agents' messages, timers and commands can happen.
 #![forbid(unsafe_code)]
 
+mod calm;
 mod case;
+mod hearing;
 pub mod interleaving;
 mod invariants;
 mod model;
 mod search;
+mod switchboard;
 mod transition;
 
-pub use case::{Case, Outcome};
+pub use case::{Case, Outcome, Setting};
 pub use search::{Budget, Report, explore, explore_watched};
 pub use transition::Transition;

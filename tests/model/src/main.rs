@@ -1,13 +1,13 @@
-//! The long runs: `clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on]` and
-//! `clearline-model interleave [--depth N] [--states N] [--from WORDS]`. `cargo xtask model` and `cargo xtask interleave` build this
-//! with optimisation and run it.
+//! The long runs: `clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--setting NAME] [--go-on]`
+//! and `clearline-model interleave [--depth N] [--states N] [--from WORDS]`. `cargo xtask model` and `cargo xtask interleave`
+//! build this with optimisation and run it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its terminal")]
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clearline_model::interleaving::{self, Limits, Prepared};
-use clearline_model::{Budget, explore_watched};
+use clearline_model::{Budget, Setting, explore_watched};
 use clearline_sim::PlatformKind;
 
 fn main() -> ExitCode {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     };
     let number = |name: &str, usual: u64| word(name).and_then(|word| word.parse().ok()).unwrap_or(usual);
     match arguments.first().map(String::as_str) {
-        Some("model") => model(&arguments, number),
+        Some("model") => model(&arguments, word, number),
         Some("interleave") => {
             let limits = Limits {
                 depth: usize::try_from(number("--depth", 8)).unwrap_or(8),
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         }
         _ => {
             println!(
-                "clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--go-on] \
+                "clearline-model model [--minutes N] [--seed S] [--cases N] [--platform NAME] [--setting NAME] [--go-on] \
                  | interleave [--depth N] [--states N] [--from WORDS]"
             );
             ExitCode::FAILURE
@@ -36,19 +36,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn model(arguments: &[String], number: impl Fn(&str, u64) -> u64) -> ExitCode {
+fn model<'a>(
+    arguments: &[String],
+    word: impl Fn(&str) -> Option<&'a str>,
+    number: impl Fn(&str, u64) -> u64,
+) -> ExitCode {
     let start = Instant::now();
     let seed = number("--seed", 1);
+    let wanted = word("--setting").unwrap_or("busy");
+    let Some(setting) = Setting::ALL.into_iter().find(|it| it.name() == wanted) else {
+        println!("there is no such setting; there are:");
+        Setting::ALL.iter().for_each(|it| println!("  {}", it.name()));
+        return ExitCode::FAILURE;
+    };
     let budget = Budget {
+        setting,
         seed,
         cases: usize::try_from(number("--cases", u64::MAX)).unwrap_or(usize::MAX),
         time: Duration::from_secs(60 * number("--minutes", 1)),
         goes_on: arguments.iter().any(|argument| argument == "--go-on"),
     };
-    let wanted = arguments
-        .iter()
-        .position(|argument| argument == "--platform")
-        .and_then(|at| arguments.get(at + 1));
+    let wanted = word("--platform");
     let mut kinds = PlatformKind::ALL.to_vec();
     kinds.retain(|kind| wanted.is_none_or(|wanted| wanted == kind.name()));
     if kinds.is_empty() {

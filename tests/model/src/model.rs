@@ -1,17 +1,21 @@
 //! What the users have asked for, and so expect to find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use clearline_core::sip::UriBuf;
 use clearline_core::{
     CallId, CallState, CommandError, Config, Environment, MediaErrorKind, OperationId, RedirectPolicy,
     RejectReason, Secret, Server, SubscriptionId, UserAgent,
 };
 use clearline_sim::{DeviceId, Effect, Link, PlatformKind, Way, World};
 
+use crate::calm::Calm;
+use crate::case::Setting;
+use crate::switchboard::Attempt;
 use crate::transition::Transition;
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
-const NUMBERS: [&str; 4] = ["101", "102", "103", "199"];
+pub(crate) const NUMBERS: [&str; 4] = ["101", "102", "103", "199"];
 
 /// What a subscription to messages left for one is about.
 const PACKAGE: &str = "message-summary";
@@ -30,6 +34,16 @@ pub(crate) struct Model {
     platform_runs: bool,
     /// Commands that were accepted.
     pub(crate) accepted: u64,
+    /// What has been done with several calls.
+    pub(crate) attempts: Vec<Attempt>,
+    /// Devices that have been started again: of what their programs had begun, nothing is known.
+    pub(crate) restarted: BTreeSet<DeviceId>,
+    /// Devices for which something may have been lost that a connection does not lose: who was to be told may not have been,
+    /// and learns of it when the subscription is renewed (RFC 6665 section 4.2.2).
+    pub(crate) lossy: BTreeSet<DeviceId>,
+    /// Nothing has happened since everything was at rest but what is in here.
+    pub(crate) calm: Option<Calm>,
+    pub(crate) setting: Setting,
 }
 
 /// A subscription that is wanted.
@@ -50,13 +64,25 @@ pub(crate) struct Wish {
 
 impl Model {
     /// Alice and carol have one device, bob has two. Bob's second keeps two flows where the platform lets it; carol's
-    /// follows no redirects.
-    pub(crate) fn new(kind: PlatformKind, seed: u8) -> Self {
+    /// follows no redirects. On a busy day alice and bob's first make conferences of the platform where there are any, and
+    /// carol's alone does not follow what its user's other devices do.
+    pub(crate) fn new(kind: PlatformKind, setting: Setting, seed: u8) -> Self {
         let mut world = World::of(kind, seed);
+        let is_busy = setting == Setting::Busy;
+        let factory = match kind {
+            PlatformKind::Proxy if is_busy => Some(world.offer_conferences()),
+            PlatformKind::B2bua(_) if is_busy => UriBuf::parse("sip:conference@clearline.localhost").ok(),
+            PlatformKind::Proxy | PlatformKind::B2bua(_) => None,
+        };
+        let of_today = |config: &mut Config| {
+            config.remote_calls = is_busy;
+            config.conference_factory.clone_from(&factory);
+        };
         let devices = vec![
-            world.phone("alice"),
-            world.phone("bob"),
+            world.phone_with("alice", of_today),
+            world.phone_with("bob", of_today),
             world.phone_with("bob", |config| {
+                config.remote_calls = is_busy;
                 if kind == PlatformKind::Proxy {
                     two_flows(config);
                 }
@@ -71,12 +97,21 @@ impl Model {
             rested_from: 0,
             platform_runs: true,
             accepted: 0,
+            attempts: Vec::new(),
+            restarted: BTreeSet::new(),
+            lossy: BTreeSet::new(),
+            calm: None,
+            setting,
         }
     }
 
     /// Lets something happen, and the time until the next thing pass.
     pub(crate) fn apply(&mut self, transition: Transition) {
+        let attempts = self.attempts.len();
+        self.lossy
+            .extend(transition.loses_for().map(|at| self.device(at)));
         self.happen(transition);
+        self.disturb_calm(transition, attempts);
         self.world.pass(transition.pause());
     }
 
@@ -103,6 +138,18 @@ impl Model {
             Transition::MoveMedia(device, call) => {
                 self.command(device, call, |call| call.move_media());
             }
+            Transition::SwapTo(..)
+            | Transition::Consult(..)
+            | Transition::Transfer(..)
+            | Transition::TransferTo(..)
+            | Transition::CancelTransfer(..)
+            | Transition::Merge(..)
+            | Transition::Split(..)
+            | Transition::LeaveConference(_)
+            | Transition::AddParticipant(..)
+            | Transition::RemoveParticipant(..)
+            | Transition::Push(..)
+            | Transition::Pull(..) => self.switchboard(transition),
             Transition::Redirect(device, to) => self.redirect(device, to),
             Transition::Subscribe(device) => self.subscribe(device),
             Transition::Unsubscribe(device) => self.unsubscribe(device),
@@ -172,6 +219,18 @@ impl Model {
             | Transition::Mute(..)
             | Transition::Dtmf(..)
             | Transition::MoveMedia(..)
+            | Transition::SwapTo(..)
+            | Transition::Consult(..)
+            | Transition::Transfer(..)
+            | Transition::TransferTo(..)
+            | Transition::CancelTransfer(..)
+            | Transition::Merge(..)
+            | Transition::Split(..)
+            | Transition::LeaveConference(_)
+            | Transition::AddParticipant(..)
+            | Transition::RemoveParticipant(..)
+            | Transition::Push(..)
+            | Transition::Pull(..)
             | Transition::Redirect(..)
             | Transition::Subscribe(_)
             | Transition::Unsubscribe(_)
@@ -187,6 +246,7 @@ impl Model {
 
     /// What was asked of the program before it died: holds and mutes are kept by its snapshot.
     fn forget(&mut self, device: DeviceId) {
+        self.restarted.insert(device);
         // A program subscribes anew when it is started.
         self.subscriptions.remove(&device);
         let alive: Vec<_> = self.world.agent(device).calls().map(|call| call.id).collect();
@@ -205,6 +265,9 @@ impl Model {
             self.world.wake_up(device);
             self.world.set_link(device, Link::office());
             set_password(&mut self.world, device, "demo");
+            if self.setting == Setting::Busy {
+                self.world.mend_media(device);
+            }
         }
         self.world.pass(std::time::Duration::from_secs(420));
     }
@@ -347,7 +410,7 @@ impl Model {
         Some((device, call, operation))
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &mut self,
         device: DeviceId,
         command: impl FnOnce(&mut UserAgent, clearline_core::Instant) -> Result<OperationId, CommandError>,

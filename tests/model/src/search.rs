@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clearline_sim::PlatformKind;
 
-use crate::case::Case;
+use crate::case::{Case, Setting};
 
 /// Transitions per case.
 const LENGTH: usize = 60;
@@ -14,6 +14,8 @@ const LENGTH: usize = 60;
 /// How much to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
+    /// Who is there and what they do.
+    pub setting: Setting,
     /// The first seed; the cases after it count on.
     pub seed: u64,
     /// No more cases than this.
@@ -24,7 +26,7 @@ pub struct Budget {
     pub goes_on: bool,
 }
 
-/// What was run, and the cases that failed: the first one shrunk, those after it as they were drawn.
+/// What was run, and the cases that failed: the first of each kind shrunk, the others as they were drawn.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// How many cases.
@@ -37,6 +39,8 @@ pub struct Report {
     pub states: BTreeSet<u64>,
     /// The cases that fail, and why they do.
     pub failures: Vec<(String, String)>,
+    /// What has failed, on which platform.
+    kinds: BTreeSet<String>,
 }
 
 /// Runs cases on these platforms in turn, until the budget is spent or one fails.
@@ -53,7 +57,7 @@ pub fn explore_watched(kinds: &[PlatformKind], budget: Budget, mut watch: impl F
             break;
         }
         let seed = budget.seed.wrapping_add(number as u64);
-        let case = Case::draw(kinds[number % kinds.len()], seed, LENGTH);
+        let case = Case::draw(kinds[number % kinds.len()], budget.setting, seed, LENGTH);
         report.take(&case);
         watch(&report);
         if !report.failures.is_empty() && !budget.goes_on {
@@ -71,7 +75,10 @@ impl Report {
         self.accepted += outcome.accepted;
         self.states.extend(outcome.states);
         let Some(why) = outcome.failure else { return };
-        if self.failures.is_empty() {
+        if self
+            .kinds
+            .insert(format!("{} {}", case.kind.name(), kind_of(&why)))
+        {
             let shrunk = case.shrunk();
             let why = shrunk.run().failure.unwrap_or_default();
             self.failures.push((shrunk.to_string(), why));
@@ -79,6 +86,15 @@ impl Report {
             self.failures.push((case.to_string(), why));
         }
     }
+}
+
+/// What is wrong, without who, when and how many.
+fn kind_of(why: &str) -> String {
+    let what = why.lines().next().unwrap_or_default();
+    let what = what.split_once("): ").map_or(what, |(_, what)| what);
+    let words = what.split_whitespace().take(5);
+    let words = words.map(|word| word.replace(|c: char| !c.is_alphabetic(), ""));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for Report {
@@ -89,6 +105,7 @@ impl fmt::Display for Report {
             accepted,
             states,
             failures,
+            kinds: _,
         } = self;
         let (states, failures) = (states.len(), failures.len());
         write!(

@@ -28,6 +28,31 @@ pub enum Transition {
     Dtmf(u8, u8),
     /// A call's media move to another window.
     MoveMedia(u8, u8),
+    /// Among the calls that are held, one is spoken with from now on, and the others are held.
+    SwapTo(u8, u8),
+    /// Among the answered calls, one is held, and its user asks another user.
+    Consult(u8, u8, u8),
+    /// The far end of one is sent to another user.
+    Transfer(u8, u8, u8),
+    /// The far end of one is sent to take the place in another call of the same device: in that where somebody is asked, or
+    /// in the next one.
+    TransferTo(u8, u8),
+    /// Among the calls about which somebody is asked or sent on, one is taken back.
+    CancelTransfer(u8, u8),
+    /// Two calls of a device become a conference, or part of the one there is.
+    Merge(u8, u8),
+    /// One party of a conference is spoken with in private.
+    Split(u8, u8),
+    /// The two others of a conference are connected.
+    LeaveConference(u8),
+    /// A user is brought into a conference of the platform.
+    AddParticipant(u8, u8, u8),
+    /// Among those who are shown in one, somebody is sent away.
+    RemoveParticipant(u8, u8, u8),
+    /// Among the answered calls, one is to be taken by another device of the same user.
+    Push(u8, u8),
+    /// Among the calls on other devices of the same user, one is taken over.
+    Pull(u8, u8),
     /// A device sends its calls to a number, or takes them again.
     Redirect(u8, u8),
     /// A device wants to know of messages left for its user.
@@ -133,6 +158,66 @@ impl Transition {
         }
     }
 
+    /// Draws one of a busy day: more of what people do with several calls, fewer disasters.
+    pub fn draw_busy(rng: &mut Rng) -> Self {
+        let byte = |rng: &mut Rng| u8::try_from(rng.next_u64() % 256).unwrap_or(0);
+        let (a, b, c) = (byte(rng), byte(rng), byte(rng));
+        match rng.next_u64() % 100 {
+            0..=11 => Self::Dial(a, b),
+            12..=24 => Self::Answer(a),
+            25..=27 => Self::HoldAndAnswer(a),
+            28..=31 => Self::SwapTo(a, b),
+            32..=36 => Self::Consult(a, b, c),
+            37..=39 => Self::Transfer(a, b, c),
+            40..=43 => Self::TransferTo(a, b),
+            44..=45 => Self::CancelTransfer(a, b),
+            46..=51 => Self::Merge(a, b),
+            52..=53 => Self::Split(a, b),
+            54 => Self::LeaveConference(a),
+            55 => Self::AddParticipant(a, b, c),
+            56 => Self::RemoveParticipant(a, b, c),
+            57..=58 => Self::Push(a, b),
+            59..=61 => Self::Pull(a, b),
+            62..=69 => Self::Millis(u16::from(a) * 4),
+            70..=71 => Self::Seconds(u16::from(a) % 40),
+            72..=74 => Self::Rest,
+            _ => Self::draw(rng),
+        }
+    }
+
+    /// The device for which messages may get lost without a trace.
+    pub(crate) fn loses_for(self) -> Option<u8> {
+        let (Self::HalfOpenUp(at)
+        | Self::HalfOpenDown(at)
+        | Self::BlackHole(at)
+        | Self::Tear(at)
+        | Self::Bad(at, _)
+        | Self::Sleep(at)) = self
+        else {
+            return None;
+        };
+        Some(at)
+    }
+
+    /// Whether it is about several calls or devices.
+    pub(crate) fn is_of_several_calls(self) -> bool {
+        matches!(
+            self,
+            Self::SwapTo(..)
+                | Self::Consult(..)
+                | Self::Transfer(..)
+                | Self::TransferTo(..)
+                | Self::CancelTransfer(..)
+                | Self::Merge(..)
+                | Self::Split(..)
+                | Self::LeaveConference(_)
+                | Self::AddParticipant(..)
+                | Self::RemoveParticipant(..)
+                | Self::Push(..)
+                | Self::Pull(..)
+        )
+    }
+
     /// How long a user takes before the next thing: often no time at all.
     pub(crate) fn pause(self) -> Duration {
         match self {
@@ -146,6 +231,18 @@ impl Transition {
             | Self::Mute(a, ..)
             | Self::Dtmf(a, _)
             | Self::MoveMedia(a, _)
+            | Self::SwapTo(a, _)
+            | Self::Consult(a, ..)
+            | Self::Transfer(a, ..)
+            | Self::TransferTo(a, _)
+            | Self::CancelTransfer(a, _)
+            | Self::Merge(a, _)
+            | Self::Split(a, _)
+            | Self::LeaveConference(a)
+            | Self::AddParticipant(a, ..)
+            | Self::RemoveParticipant(a, ..)
+            | Self::Push(a, _)
+            | Self::Pull(a, _)
             | Self::Redirect(a, _)
             | Self::Subscribe(a)
             | Self::Unsubscribe(a)

@@ -3,19 +3,20 @@
 
 use std::time::Duration;
 
-use clearline_model::{Budget, Case, explore};
+use clearline_model::{Budget, Case, Setting, explore};
 use clearline_sim::PlatformKind;
 
 mod mended;
 
 /// In case the machine is slow; the number of cases is what counts.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
-fn run(kind: usize) {
+fn run(kind: usize, setting: Setting) {
     let seed = std::env::var("MODEL_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
     let budget = Budget {
+        setting,
         seed: seed.unwrap_or(1),
         cases: if seed.is_some() { 1 } else { 30 },
         time: PATIENCE,
@@ -34,32 +35,47 @@ fn run(kind: usize) {
     );
 }
 
-#[test]
-fn proxy() {
-    run(0);
+macro_rules! platforms {
+    ($module:ident, $setting:expr) => {
+        mod $module {
+            use super::*;
+
+            #[test]
+            fn proxy() {
+                run(0, $setting);
+            }
+
+            #[test]
+            fn asterisk() {
+                run(1, $setting);
+            }
+
+            #[test]
+            fn freeswitch() {
+                run(2, $setting);
+            }
+
+            #[test]
+            fn openscape() {
+                run(3, $setting);
+            }
+        }
+    };
 }
 
-#[test]
-fn asterisk() {
-    run(1);
-}
-
-#[test]
-fn freeswitch() {
-    run(2);
-}
-
-#[test]
-fn openscape() {
-    run(3);
-}
+platforms!(plain, Setting::Plain);
+platforms!(busy, Setting::Busy);
 
 /// Cases that have found something once.
 #[test]
 fn what_has_been_mended_stays_so() {
-    for (kind, seed, transitions) in mended::CASES.iter().copied() {
+    let plain = mended::PLAIN.iter().map(|case| (Setting::Plain, case));
+    let busy = mended::BUSY.iter().map(|case| (Setting::Busy, case));
+    for (setting, (kind, seed, transitions)) in plain.chain(busy) {
+        let (kind, seed) = (*kind, *seed);
         let case = Case {
             kind: PlatformKind::ALL[kind],
+            setting,
             seed,
             transitions: transitions.to_vec(),
         };

@@ -10,8 +10,9 @@ const ASTERISK: usize = 1;
 const FREESWITCH: usize = 2;
 const OPENSCAPE: usize = 3;
 
+/// On an ordinary day.
 #[rustfmt::skip]
-pub(crate) const CASES: &[Mended] = &[
+pub(crate) const PLAIN: &[Mended] = &[
     (FREESWITCH, 3_001_995, &[
         Dial(40, 201), Unsubscribe(85), Answer(110), Hold(66, 196), Cut(100), Restart(130), Hold(114, 198),
     ]),
@@ -216,5 +217,29 @@ pub(crate) const CASES: &[Mended] = &[
     (OPENSCAPE, 10_126_356, &[
         Bad(126, 4), Dial(188, 221), Subscribe(211), Answer(162), BlackHole(129), HangUp(94, 175),
         BlackHole(136), Millis(576),
+    ]),
+];
+
+/// On a busy day.
+#[rustfmt::skip]
+pub(crate) const BUSY: &[Mended] = &[
+    (ASTERISK, 22, &[
+        Dial(56, 42), Millis(880), HoldAndAnswer(151), Push(190, 224), Consult(57, 77, 225), Push(137, 222), Answer(124),
+    ]),
+    (OPENSCAPE, 1039, &[
+        Dial(209, 156), Hold(80, 187), Answer(156), Millis(912), Consult(65, 172, 45), Millis(560), Hold(69, 210),
+    ]),
+    (ASTERISK, 5025, &[
+        Dial(187, 129), Rest, Dial(57, 248), Consult(130, 213, 213), HoldAndAnswer(212), HoldAndAnswer(167),
+        Consult(246, 0, 173), Subscribe(177), Dial(48, 97), Dial(110, 24), Answer(93), Answer(42),
+        Transfer(177, 179, 2), Transfer(48, 172, 238), TransferTo(44, 235), Answer(231), Answer(123),
+    ]),
+    (ASTERISK, 5043, &[
+        Dial(180, 134), Answer(207), Consult(24, 67, 206), Consult(201, 85, 165), Dial(187, 98), Answer(95),
+        TransferTo(100, 50), Millis(320), Merge(222, 224),
+    ]),
+    (ASTERISK, 5282, &[
+        Dial(233, 242), Answer(147), Push(164, 180), Resume(88, 75), Answer(117), TransferTo(102, 183),
+        Consult(134, 65, 134), Hold(33, 239),
     ]),
 ];
