@@ -110,6 +110,11 @@ impl Platform {
             true => None,
             false => Some(self.authenticate_caller(now, connection, request)?),
         };
+        let is_known = self.knows_dialog_of(request);
+        // Before it is known whether the far end can be reached.
+        if is_in_dialog {
+            self.observe_request(now, request);
+        }
         let targets = self.targets(&routed)?;
         self.check_load(now, connection)?;
         let asserted_identity = caller
@@ -117,13 +122,8 @@ impl Platform {
             .and_then(|user| self.asserted_identity(user, request));
         let place = match caller {
             Some(user) => Place::Outside(user),
-            None => Place::Inside {
-                is_known: self.knows_dialog_of(request),
-            },
+            None => Place::Inside { is_known },
         };
-        if is_in_dialog {
-            self.observe_request(now, request);
-        }
         let context = ResponseContext {
             server: transaction,
             upstream: connection,

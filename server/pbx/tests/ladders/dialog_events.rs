@@ -500,6 +500,17 @@ fn the_way_a_dialog_ends_is_told() {
     assert_eq!(office.net.platform.census().dialogs, 0);
 }
 
+/// The far end may come back; who has hung up will not (RFC 3261 section 15.1.1).
+#[test]
+fn a_call_is_over_when_one_side_hangs_up_while_the_other_is_away() {
+    let (mut office, mut caller, _) = Office::in_call();
+    office.net.disconnect(office.bob.connection);
+    let bye = caller.request(&mut office.net, "BYE");
+    office.net.send(office.alice.connection, &bye);
+    office.net.recv_response(office.alice.connection, 430, "BYE");
+    assert_eq!(only(&office.notified()).event, Some(StateEvent::LocalBye));
+}
+
 /// The device is not there any more when its registration ends (bob's lasts for 600 s).
 #[test]
 fn a_call_of_a_device_that_is_gone_is_over() {
