@@ -87,6 +87,8 @@ enum Purpose {
     PutOffer { asked: LegId, cseq: u32, to: LegId },
     /// What a subscriber is told.
     Notify(WatcherId),
+    /// A telephone is told that whom it has sent on has arrived. One that cannot be told is hung up.
+    Dismiss(LegId),
     /// A sign of life, without which the connection is dead.
     KeepAlive(ConnectionId),
     /// Whatever the answer is.
@@ -425,6 +427,7 @@ impl B2bua {
             | Purpose::AskForOffer(_)
             | Purpose::PutOffer { .. }
             | Purpose::Notify(_)
+            | Purpose::Dismiss(_)
             | Purpose::KeepAlive(_)
             | Purpose::Ignored => {}
         }
@@ -444,7 +447,7 @@ impl B2bua {
             Purpose::Check(leg) => self.check_succeeded(leg),
             Purpose::AskForOffer(leg) => self.offer_given(leg, request, response),
             Purpose::PutOffer { asked, cseq, to } => self.offer_taken(asked, cseq, to, request, response),
-            Purpose::Notify(_) | Purpose::KeepAlive(_) | Purpose::Ignored => {}
+            Purpose::Notify(_) | Purpose::Dismiss(_) | Purpose::KeepAlive(_) | Purpose::Ignored => {}
         }
     }
 
@@ -456,6 +459,7 @@ impl B2bua {
             }
             Purpose::Fetch(leg) => self.target_refused(leg, status),
             Purpose::Notify(id) => self.notify_failed(id),
+            Purpose::Dismiss(leg) => self.hang_up(leg),
             Purpose::Relay {
                 from,
                 to,

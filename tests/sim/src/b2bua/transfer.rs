@@ -236,7 +236,8 @@ impl B2bua {
             return;
         };
         let request = call.request.clone();
-        call.forks.retain(|fork| *fork != id);
+        let legs = &self.legs;
+        call.forks.retain(|fork| *fork != id && legs.contains_key(fork));
         call.callee = call.callee.filter(|callee| *callee != id);
         if call.caller == id {
             match call.forks.pop() {
@@ -295,7 +296,11 @@ impl B2bua {
             .header(HeaderName::SubscriptionState, state)
             .body("message/sipfrag;version=2.0", line.as_bytes());
         let connection = leg.connection;
-        self.send(connection, notify, Purpose::Ignored);
+        let purpose = match status {
+            200..=299 => Purpose::Dismiss(id),
+            _ => Purpose::Ignored,
+        };
+        self.send(connection, notify, purpose);
     }
 }
 
