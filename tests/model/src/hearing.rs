@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clearline_core::{CallId, CallInfo, CallState};
 use clearline_sim::DeviceId;
 
-use crate::model::Model;
+use crate::model::{Model, NUMBERS, USERS};
 
 /// A call as one of its ends sees it.
 pub(crate) type End = (DeviceId, CallId);
@@ -89,17 +89,13 @@ impl Model {
         if self.lossy.contains(&device) {
             return;
         }
-        let mut shown: Vec<_> = call
-            .participants
-            .iter()
-            .map(|it| it.identity.user.clone())
-            .collect();
-        shown.sort();
+        let shown = call.participants.iter().map(|it| it.identity.user.as_str());
+        let shown: BTreeSet<_> = shown.map(|name| user_of(name).to_owned()).collect();
         let calls = self.world.calls_with_media(focus).into_iter();
         let there = calls.filter_map(|id| self.world.partner(focus, id));
         let there: BTreeSet<_> = there.map(|(device, _)| self.world.user(device)).collect();
         let what = format!("it shows {there:?}, not {shown:?}");
-        self.expect(device, &what, shown.iter().eq(&there));
+        self.expect(device, &what, shown == there);
     }
 
     /// What is shown of this user's other devices is there.
@@ -122,4 +118,10 @@ impl Model {
             at.map(|at| there.swap_remove(at));
         }
     }
+}
+
+/// Whose number it is, if it is one: who is brought in by number is shown by it.
+fn user_of(name: &str) -> &str {
+    let at = NUMBERS.iter().position(|number| *number == name);
+    at.and_then(|at| USERS.get(at)).copied().unwrap_or(name)
 }

@@ -14,7 +14,7 @@ use crate::case::Setting;
 use crate::switchboard::Attempt;
 use crate::transition::Transition;
 
-const USERS: [&str; 3] = ["alice", "bob", "carol"];
+pub(crate) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 pub(crate) const NUMBERS: [&str; 4] = ["101", "102", "103", "199"];
 
 /// What a subscription to messages left for one is about.

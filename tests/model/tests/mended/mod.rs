@@ -242,4 +242,19 @@ pub(crate) const BUSY: &[Mended] = &[
         Dial(233, 242), Answer(147), Push(164, 180), Resume(88, 75), Answer(117), TransferTo(102, 183),
         Consult(134, 65, 134), Hold(33, 239),
     ]),
+    (FREESWITCH, 20_009, &[Dial(143, 117), Answer(73), Answer(250), Push(207, 194)]),
+    (OPENSCAPE, 169, &[
+        Dial(134, 176), Answer(24), Dial(103, 0), Transfer(51, 108, 184), HalfOpenDown(66), Answer(20), Answer(92),
+        Resume(108, 91),
+    ]),
+    (PROXY, 191, &[
+        Dial(30, 149), Cut(66), Millis(232), Millis(660), EndAndAnswer(161), Seconds(22), Millis(920), Hold(16, 203),
+        Dial(218, 107),
+    ]),
+    (PROXY, 20_029, &[Dial(28, 21), Millis(152), Cut(56), Answer(229), Seconds(26)]),
+    (PROXY, 20_069, &[
+        Dial(140, 216), Resume(87, 24), Answer(96), Transfer(43, 247, 39), Merge(161, 33), SwapTo(191, 122),
+        AddParticipant(92, 14, 166), CancelTransfer(238, 230), HoldAndAnswer(11),
+    ]),
+    (PROXY, 20_216, &[Dial(214, 246), Push(139, 137), Cut(54), HoldAndAnswer(139), Seconds(28)]),
 ];
