@@ -21,8 +21,9 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_asyn
 
 use super::{CloseReason, Connection, QUEUE, Transport, TransportError};
 
-/// The largest message taken from a server, in bytes. SIP messages are a few kilobytes.
-const MAX_MESSAGE: usize = 128 * 1024;
+/// The largest message taken from a server, in bytes; a larger one ends the connection. SIP messages are a few kilobytes, and
+/// what the core finds too large it refuses in words (513), which a call survives.
+const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// How long closing may take before the socket is simply dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
