@@ -159,6 +159,28 @@ fn names_are_bounded_and_clean() {
 }
 
 #[test]
+fn names_and_addresses_are_text_in_a_roster_and_never_elements() {
+    let mut room = Room::new();
+    let _alice = room.joins("alice");
+    let subscription = room.subscribes("alice");
+    let mut view = View::default();
+    view.takes(&room.notified(&subscription));
+    let name = "]]></user><user entity='sip:mallory@x'/><!-- &amp; &#0; &lol;";
+    let address = "sip:o'brien&x=%22%3E%3Cuser$@clearline.localhost";
+    room.secs(2);
+    let _mallory = room.joins_as("bob", &format!("\"{name}\" <{address}>"));
+    let notify = room.notified(&subscription);
+    view.takes(&notify);
+    let users = &view.0.users;
+    assert_eq!((users.len(), users[1].entity.as_str()), (2, address));
+    assert_eq!(users[1].display_text.as_deref(), Some(name));
+    let document = String::from_utf8_lossy(notify.body()).into_owned();
+    for raw in ["<!--", "]]>", "<user entity='", "&lol;", "o'brien&x"] {
+        assert!(!document.contains(raw), "{raw} in {document}");
+    }
+}
+
+#[test]
 fn a_storm_of_wishes_is_slowed_down() {
     let mut room = Room::new();
     let (mut alice, _bob) = (room.joins("alice"), room.joins("bob"));
