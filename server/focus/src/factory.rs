@@ -12,6 +12,7 @@ use clearline_core::transaction::{Received, TransactionId};
 use clearline_core::{Config, Deadline, Event, Input, Instant, Output, RegistrationState, Timer, UserAgent};
 
 use crate::address::{is_conference, sender};
+use crate::agent::Agent;
 use crate::desk::Desk;
 
 /// Callers who wait for a conference at once.
@@ -90,59 +91,6 @@ impl Factory {
             is_ready: false,
             is_over: false,
         }
-    }
-
-    /// Connects and registers.
-    pub fn start(&mut self, now: Instant) {
-        self.agent.start(now);
-        self.drain();
-    }
-
-    /// Un-registers.
-    pub fn stop(&mut self, now: Instant) {
-        self.agent.stop(now);
-        self.drain();
-    }
-
-    /// Whether it can be called.
-    pub fn is_ready(&self) -> bool {
-        self.is_ready
-    }
-
-    /// Whether nothing is left to be done.
-    pub fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    /// Takes in what has happened. Never fails.
-    pub fn handle_input(&mut self, now: Instant, input: Input) {
-        match &input {
-            Input::Connected { connection } => self.desk.connected(*connection),
-            Input::Disconnected { connection, .. } => {
-                self.desk.disconnected(*connection);
-                self.lose_callers();
-            }
-            Input::Received { message, .. } if self.is_taken(now, message) => return self.drain(),
-            // Nothing is sent here that is answered.
-            Input::Wake => drop(self.desk.wake(now)),
-            Input::Received { .. }
-            | Input::MediaDone { .. }
-            | Input::Media { .. }
-            | Input::Environment(_) => {}
-        }
-        self.agent.handle_input(now, input);
-        self.drain();
-    }
-
-    /// The next thing to do. Call until it is [`Output::Idle`].
-    pub fn poll_output(&mut self) -> Output {
-        let own = self.desk.deadline().map(|at| Deadline {
-            at,
-            timer: Timer::Transaction,
-        });
-        let deadlines = [self.deadline, own].into_iter().flatten();
-        let idle = Output::Idle(deadlines.min_by_key(|deadline| deadline.at));
-        self.outputs.pop_front().unwrap_or(idle)
     }
 
     /// The next caller who wants a conference. Each is [sent there](Self::redirect) or [refused](Self::refuse).
@@ -296,5 +244,54 @@ impl Factory {
                 | Output::Media { .. }) => self.outputs.push_back(output),
             }
         }
+    }
+}
+
+impl Agent for Factory {
+    fn start(&mut self, now: Instant) {
+        self.agent.start(now);
+        self.drain();
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.agent.stop(now);
+        self.drain();
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        match &input {
+            Input::Connected { connection } => self.desk.connected(*connection),
+            Input::Disconnected { connection, .. } => {
+                self.desk.disconnected(*connection);
+                self.lose_callers();
+            }
+            Input::Received { message, .. } if self.is_taken(now, message) => return self.drain(),
+            // Nothing is sent here that is answered.
+            Input::Wake => drop(self.desk.wake(now)),
+            Input::Received { .. }
+            | Input::MediaDone { .. }
+            | Input::Media { .. }
+            | Input::Environment(_) => {}
+        }
+        self.agent.handle_input(now, input);
+        self.drain();
+    }
+
+    fn poll_output(&mut self) -> Output {
+        let own = self.desk.deadline().map(|at| Deadline {
+            at,
+            timer: Timer::Transaction,
+        });
+        let deadlines = [self.deadline, own].into_iter().flatten();
+        let idle = Output::Idle(deadlines.min_by_key(|deadline| deadline.at));
+        self.outputs.pop_front().unwrap_or(idle)
     }
 }

@@ -12,6 +12,7 @@ use clearline_core::{
 };
 
 use crate::address::{answerer, is_conference, record, sender};
+use crate::agent::Agent;
 use crate::attendance::Attendance;
 use crate::barred::Barred;
 use crate::desk::{Desk, Outcome};
@@ -119,36 +120,33 @@ impl Focus {
         }
     }
 
-    /// Connects and registers.
-    pub fn start(&mut self, now: Instant) {
+    /// Whether who is here alone is to hear that the conference is about to end.
+    pub fn is_giving_notice(&self) -> bool {
+        self.is_giving_notice
+    }
+}
+
+impl Agent for Focus {
+    fn start(&mut self, now: Instant) {
         self.attendance = Attendance::new(now, &self.settings.limits);
         self.agent.start(now);
         self.settle(now);
     }
 
-    /// Ends the conference; it [is over](Self::is_over) soon after.
-    pub fn stop(&mut self, now: Instant) {
+    fn stop(&mut self, now: Instant) {
         self.attendance = Attendance::Over;
         self.settle(now);
     }
 
-    /// Whether callers can be sent here.
-    pub fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.is_ready && self.attendance != Attendance::Over
     }
 
-    /// Whether nothing is left to be done.
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.leave == Leave::Gone
     }
 
-    /// Whether who is here alone is to hear that the conference is about to end.
-    pub fn is_giving_notice(&self) -> bool {
-        self.is_giving_notice
-    }
-
-    /// Takes in what has happened. Never fails.
-    pub fn handle_input(&mut self, now: Instant, input: Input) {
+    fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Received { connection, message } => {
                 let answerer = match self.take(now, &message) {
@@ -181,13 +179,14 @@ impl Focus {
         self.settle(now);
     }
 
-    /// The next thing to do. Call until it is [`Output::Idle`].
-    pub fn poll_output(&mut self) -> Output {
+    fn poll_output(&mut self) -> Output {
         self.outputs
             .pop_front()
             .unwrap_or_else(|| Output::Idle(self.deadline()))
     }
+}
 
+impl Focus {
     // --- messages --------------------------------------------------------------------------------------------
 
     /// Takes a message, unless it is for the agent.

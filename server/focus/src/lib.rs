@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod agent;
 mod attendance;
 mod barred;
 mod desk;
@@ -22,6 +23,7 @@ mod roster;
 mod settings;
 mod subscription;
 
+pub use agent::Agent;
 pub use factory::{Factory, Wanted};
 pub use focus::Focus;
 pub use settings::{CONFERENCE_PREFIX, Controllers, Limits, Settings};

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use clearline_core::sip::{UriBuf, UriError};
 use clearline_core::{Config, Secret};
-use clearline_focus::{CONFERENCE_PREFIX, Factory, Focus, Settings, Wanted};
+use clearline_focus::{Agent as _, CONFERENCE_PREFIX, Factory, Focus, Settings, Wanted};
 use clearline_native::audio::Silence;
 use clearline_pbx::User;
 use tokio::sync::{mpsc, oneshot, watch};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clearline_core::sip::UriBuf;
-use clearline_core::{ConnectionId, Deadline, Input, Instant, Output};
-use clearline_focus::{Factory, Focus};
+use clearline_core::{ConnectionId, Deadline, Input, Output};
+use clearline_focus::{Agent, Factory};
 use clearline_native::Clock;
 use clearline_native::audio::AudioProvider;
 use clearline_native::media::{MediaBackend as _, MediaJob, WebRtcMedia};
@@ -15,14 +15,6 @@ use crate::sip::{Line, Switch};
 
 /// Where agents of this process connect to.
 pub(super) const URL: &str = "ws://in-process/sip";
-
-/// What can be driven.
-pub(super) trait Agent {
-    fn start(&mut self, now: Instant);
-    fn stop(&mut self, now: Instant);
-    fn handle_input(&mut self, now: Instant, input: Input);
-    fn poll_output(&mut self) -> Output;
-}
 
 /// An agent with all it works with.
 pub(super) struct Runner<A> {
@@ -144,28 +136,3 @@ async fn received(line: &mut Option<(ConnectionId, Line)>) -> Input {
         }
     }
 }
-
-/// Both have an agent's interface, which is no trait of theirs.
-macro_rules! agent {
-    ($($agent:ty),*) => {$(
-        impl Agent for $agent {
-            fn start(&mut self, now: Instant) {
-                self.start(now);
-            }
-
-            fn stop(&mut self, now: Instant) {
-                self.stop(now);
-            }
-
-            fn handle_input(&mut self, now: Instant, input: Input) {
-                self.handle_input(now, input);
-            }
-
-            fn poll_output(&mut self) -> Output {
-                self.poll_output()
-            }
-        }
-    )*};
-}
-
-agent!(Factory, Focus);

@@ -71,14 +71,21 @@ impl Device {
 
     pub(crate) fn handle_input(&mut self, now: Instant, input: Input) {
         match &mut self.service {
-            Some(service) => service.handle_input(now, input),
+            Some(service) => {
+                if let Some(agent) = service.agent_mut() {
+                    agent.handle_input(now, input);
+                }
+            }
             None => self.agent.handle_input(now, input),
         }
     }
 
     pub(crate) fn poll_output(&mut self) -> Output {
         match &mut self.service {
-            Some(service) => service.poll_output(),
+            Some(service) => match service.agent_mut() {
+                Some(agent) => agent.poll_output(),
+                None => Output::Idle(None),
+            },
             None => self.agent.poll_output(),
         }
     }

@@ -1,8 +1,7 @@
 //! What a device of the platform's own runs instead of a telephone.
 
 use clearline_core::sip::UriBuf;
-use clearline_core::{Input, Instant, Output};
-use clearline_focus::{Factory, Focus};
+use clearline_focus::{Agent, Factory, Focus};
 
 pub(crate) enum Service {
     Factory(Box<Factory>),
@@ -17,35 +16,20 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    pub(crate) fn start(&mut self, now: Instant) {
+    /// What runs here, if it does.
+    pub(crate) fn agent(&self) -> Option<&dyn Agent> {
         match self {
-            Self::Factory(factory) => factory.start(now),
-            Self::Focus { focus, .. } => focus.start(now),
-            Self::Gone => {}
+            Self::Factory(factory) => Some(factory.as_ref()),
+            Self::Focus { focus, .. } => Some(focus.as_ref()),
+            Self::Gone => None,
         }
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
+    pub(crate) fn agent_mut(&mut self) -> Option<&mut dyn Agent> {
         match self {
-            Self::Factory(factory) => factory.is_ready(),
-            Self::Focus { focus, .. } => focus.is_ready(),
-            Self::Gone => false,
-        }
-    }
-
-    pub(crate) fn handle_input(&mut self, now: Instant, input: Input) {
-        match self {
-            Self::Factory(factory) => factory.handle_input(now, input),
-            Self::Focus { focus, .. } => focus.handle_input(now, input),
-            Self::Gone => {}
-        }
-    }
-
-    pub(crate) fn poll_output(&mut self) -> Output {
-        match self {
-            Self::Factory(factory) => factory.poll_output(),
-            Self::Focus { focus, .. } => focus.poll_output(),
-            Self::Gone => Output::Idle(None),
+            Self::Factory(factory) => Some(factory.as_mut()),
+            Self::Focus { focus, .. } => Some(focus.as_mut()),
+            Self::Gone => None,
         }
     }
 }

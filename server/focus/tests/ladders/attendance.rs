@@ -1,6 +1,7 @@
 //! When a conference begins and ends.
 
 use crate::room::{Room, user};
+use clearline_focus::Agent as _;
 
 #[test]
 fn nobody_comes() {

@@ -2,6 +2,7 @@
 
 use clearline_core::Rng;
 use clearline_core::sip::{HeaderName, Message, Method};
+use clearline_focus::Agent as _;
 
 use crate::room::{Guest, Room, user};
 

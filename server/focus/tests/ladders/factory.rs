@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder, UriBuf};
 use clearline_core::{Config, ConnectionId, Input, Instant, Output, Secret};
-use clearline_focus::{Factory, Wanted};
+use clearline_focus::{Agent as _, Factory, Wanted};
 
 use crate::room::{CONFERENCE, user};
 

@@ -1,6 +1,7 @@
 //! What strangers and bad participants try.
 
 use clearline_core::sip::{HeaderName, Method};
+use clearline_focus::Agent as _;
 
 use crate::room::{CONFERENCE, OFFER, Room, View, user};
 

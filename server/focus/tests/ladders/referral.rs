@@ -1,6 +1,7 @@
 //! REFER: inviting, joining calls, removing, and who may.
 
 use clearline_core::sip::HeaderName;
+use clearline_focus::Agent as _;
 
 use crate::room::{CONFERENCE, Room, View, user};
 

@@ -9,7 +9,7 @@ use clearline_core::{
     CallId, ConnectionId, Input, Instant, MediaAction, MediaEvent, MediaOutcome, MediaSessionId,
     MediaTransport, Output, Secret,
 };
-use clearline_focus::{Controllers, Focus, Limits, Settings};
+use clearline_focus::{Agent as _, Controllers, Focus, Limits, Settings};
 
 pub(crate) const DOMAIN: &str = "clearline.localhost";
 pub(crate) const CONFERENCE: &str = "sip:conf-k3J9@clearline.localhost";

@@ -2,6 +2,7 @@
 
 use clearline_core::conference_info::{ConferenceInfo, Scope};
 use clearline_core::sip::HeaderName;
+use clearline_focus::Agent as _;
 
 use crate::room::{CONFERENCE, Room, View, user};
 

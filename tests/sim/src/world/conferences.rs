@@ -2,7 +2,7 @@
 
 use clearline_core::sip::UriBuf;
 use clearline_core::{Config, Instant};
-use clearline_focus::{CONFERENCE_PREFIX, Controllers, Factory, Focus, Limits, Settings, Wanted};
+use clearline_focus::{Agent as _, CONFERENCE_PREFIX, Controllers, Factory, Focus, Limits, Settings, Wanted};
 
 use super::World;
 use crate::device::{Device, DeviceId};
@@ -17,7 +17,8 @@ impl World {
         self.offers_conferences = true;
         self.until("conferences can be made", |world| {
             let service = &world.devices[device.0].service;
-            service.as_ref().is_some_and(Service::is_ready)
+            let agent = service.as_ref().and_then(Service::agent);
+            agent.is_some_and(|agent| agent.is_ready())
         });
         address
     }
@@ -181,7 +182,9 @@ impl World {
     }
 
     fn start_service(&mut self, device: DeviceId, mut service: Service) {
-        service.start(self.now);
+        if let Some(agent) = service.agent_mut() {
+            agent.start(self.now);
+        }
         self.devices[device.0].service = Some(service);
         self.drain_device(device);
     }
