@@ -16,10 +16,10 @@ export interface Host {
   /** A `RegistrationState` as JSON; times in it are microseconds. */
   registration(state: string): void;
   /**
-   * A `CallInfo` as JSON; times in it are microseconds. Identifiers in it must not be used: numbers lose digits. `related`
-   * is the call in which somebody is consulted about this one, or the one whose place this one takes.
+   * A `CallInfo` as JSON; times in it are microseconds. Identifiers in it must not be used: numbers lose digits. `consulted`
+   * is the call in which somebody is asked about this one, `succeeds` the one whose place this one takes.
    */
-  call(id: string, info: string, related: string | undefined): void;
+  call(id: string, info: string, consulted: string | undefined, succeeds: string | undefined): void;
   dtmf(call: string, tone: string): void;
   /** All `RemoteCall`s as JSON; times in it are microseconds. Their identifiers are counted from one and lose no digits. */
   remoteCalls(calls: string): void;
@@ -71,7 +71,13 @@ extern "C" {
     pub(crate) fn registration(this: &Host, state: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    pub(crate) fn call(this: &Host, id: &str, info: &str, related: Option<String>) -> Result<(), JsValue>;
+    pub(crate) fn call(
+        this: &Host,
+        id: &str,
+        info: &str,
+        consulted: Option<String>,
+        succeeds: Option<String>,
+    ) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(crate) fn dtmf(this: &Host, call: &str, tone: &str) -> Result<(), JsValue>;

@@ -36,7 +36,10 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
     match event {
         Event::Connection(state) => host.connection(&json(state)?),
         Event::Registration(state) => host.registration(&json(state)?),
-        Event::Call(info) => host.call(&info.id.to_string(), &json(info)?, related(info)),
+        Event::Call(info) => {
+            let succeeds = info.succeeds.map(|call| call.to_string());
+            host.call(&info.id.to_string(), &json(info)?, consulted(info), succeeds)
+        }
         Event::DtmfReceived { call, tone } => host.dtmf(&call.to_string(), tone.encode_utf8(&mut [0; 4])),
         // No event package has a meaning to the page yet.
         Event::Subscription { .. } | Event::Notification(_) => Ok(()),
@@ -57,13 +60,12 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
     }
 }
 
-/// The other call that this one is about, as text: in JSON it would lose digits.
-fn related(info: &CallInfo) -> Option<String> {
-    let consulted = match info.transfer {
-        Some(TransferState::Consulting { with }) => Some(with),
+/// The call in which somebody is asked about this one, as text: in JSON it would lose digits.
+fn consulted(info: &CallInfo) -> Option<String> {
+    match info.transfer {
+        Some(TransferState::Consulting { with }) => Some(with.to_string()),
         _ => None,
-    };
-    consulted.or(info.succeeds).map(|call| call.to_string())
+    }
 }
 
 /// JSON text: events are rare, and `JSON.parse` of a short text is cheaper than building an object across the edge.

@@ -44,8 +44,8 @@ async function startedWindow(name = 'w1'): Promise<FakeWindow> {
   return window;
 }
 
-const incoming = (h: AgentHost): void => h.call(CALL, callInfo(), undefined);
-const active = (h: AgentHost): void => h.call(CALL, callInfo({ state: 'active' }), undefined);
+const incoming = (h: AgentHost): void => h.call(CALL, callInfo(), undefined, undefined);
+const active = (h: AgentHost): void => h.call(CALL, callInfo({ state: 'active' }), undefined, undefined);
 const media = (request: string, session: string, action: object): ((h: AgentHost) => void) => {
   return (h) => h.media(request, CALL, session, JSON.stringify(action));
 };

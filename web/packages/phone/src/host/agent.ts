@@ -10,7 +10,7 @@ export interface AgentHost {
   media(request: string, call: string, session: string, action: string): void;
   connection(state: string): void;
   registration(state: string): void;
-  call(id: string, info: string, related: string | undefined): void;
+  call(id: string, info: string, consulted: string | undefined, succeeds: string | undefined): void;
   dtmf(call: string, tone: string): void;
   remoteCalls(calls: string): void;
   tokenWanted(need: string): void;

@@ -172,9 +172,9 @@ export class AgentRunner {
         listener.media(request, call, session, JSON.parse(action) as MediaAction),
       connection: (state) => listener.connectionChanged(connectionState(state, this.#epoch)),
       registration: (state) => listener.registrationChanged(registrationState(state, this.#epoch)),
-      call: (id, info, related) => {
+      call: (id, info, consulted, succeeds) => {
         this.#keeper?.touch();
-        listener.callChanged(callState(id, info, related, this.#epoch));
+        listener.callChanged(callState(id, info, { consulted, succeeds }, this.#epoch));
       },
       dtmf: (call, tone) => listener.dtmf(call, tone),
       remoteCalls: (calls) => listener.remoteCallsChanged(remoteCalls(calls, this.#epoch)),

@@ -18,14 +18,19 @@ export function registrationState(json: string, epoch: ToEpoch): RegistrationSta
   return state;
 }
 
-/** `related` is the other call that this one is about. */
-export function callState(id: CallId, json: string, related: CallId | undefined, epoch: ToEpoch): CallState {
+/** Other calls that this one is about: the one in which somebody is asked about it, and the one whose place it takes. */
+export interface Related {
+  readonly consulted: CallId | undefined;
+  readonly succeeds: CallId | undefined;
+}
+
+export function callState(id: CallId, json: string, related: Related, epoch: ToEpoch): CallState {
   const info = JSON.parse(json) as Omit<CallState, 'transfer'> & { readonly transfer: CoreTransfer | null };
   return {
     ...info,
     id,
-    transfer: info.transfer && transferState(info.transfer, related),
-    succeeds: info.succeeds === null ? null : (related ?? null),
+    transfer: info.transfer && transferState(info.transfer, related.consulted),
+    succeeds: related.succeeds ?? null,
     createdAt: epoch(info.createdAt),
     answeredAt: info.answeredAt === null ? null : epoch(info.answeredAt),
     end: info.end === null ? null : { ...info.end, at: epoch(info.end.at) },
@@ -41,10 +46,10 @@ export function remoteCalls(json: string, epoch: ToEpoch): RemoteCall[] {
 /** `TransferState` of the core; its identifiers have lost digits. */
 type CoreTransfer = Exclude<TransferState, { type: 'failed' }> | { readonly type: 'failed'; readonly error: OperationError };
 
-function transferState(state: CoreTransfer, related: CallId | undefined): TransferState {
+function transferState(state: CoreTransfer, consulted: CallId | undefined): TransferState {
   switch (state.type) {
     case 'consulting':
-      return { type: 'consulting', with: related ?? '' };
+      return { type: 'consulting', with: consulted ?? '' };
     case 'failed': {
       const { code, sipStatus, message } = wireError(state.error);
       return { type: 'failed', code, sipStatus: sipStatus ?? null, message };
