@@ -93,6 +93,9 @@ pub struct Config {
     pub push: Option<Push>,
     /// URN that names this device for ever, for example `urn:uuid:...` (RFC 5626 section 4.1).
     pub instance_id: String,
+    /// What this device calls itself to the account's other devices; may be empty.
+    #[serde(default)]
+    pub device_name: String,
     /// Value of the User-Agent header.
     pub user_agent: String,
     /// Register at all. An agent that only makes calls need not.
@@ -132,8 +135,9 @@ pub struct Config {
     /// Where the platform makes conferences (RFC 4579 section 5.4): calls are merged there. `None`: on this device.
     #[serde(default)]
     pub conference_factory: Option<UriBuf>,
-    /// Follow the calls of this account's other devices ([`Event::RemoteCalls`](crate::Event::RemoteCalls)), so that one
-    /// can be taken over, where the platform tells them (RFC 4235).
+    /// Follow this account's other devices, where the platform tells of them: their calls (RFC 4235), so that one can be taken
+    /// over ([`Event::RemoteCalls`](crate::Event::RemoteCalls)), and which there are, so that one can be sent there
+    /// ([`Event::OwnDevices`](crate::Event::OwnDevices)).
     #[serde(default)]
     pub remote_calls: bool,
     /// Show how the platform would like a call to ring (Alert-Info, RFC 7462) in
@@ -159,6 +163,7 @@ impl Config {
             outbound_flows: 1,
             push: None,
             instance_id: instance_id.into(),
+            device_name: String::new(),
             user_agent: concat!("Clearline/", env!("CARGO_PKG_VERSION")).into(),
             register: true,
             registration_expires: Duration::from_secs(600),

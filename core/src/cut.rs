@@ -22,6 +22,15 @@ pub(crate) fn around<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)
     Some((left, rest.strip_prefix(mark)?))
 }
 
+/// Longest text for people that is taken over from the network, in bytes.
+const MAX_TEXT: usize = 256;
+
+/// What the network says at greater length is not for people.
+pub(crate) fn bounded(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_TEXT);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_family = "wasm")]

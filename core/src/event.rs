@@ -46,6 +46,9 @@ pub enum Event {
     /// The calls of this account's other devices, all of them, if
     /// [`Config::remote_calls`](crate::Config::remote_calls) asks for them.
     RemoteCalls(Vec<RemoteCall>),
+    /// This account's other devices to which a call can be sent, all of them, if
+    /// [`Config::remote_calls`](crate::Config::remote_calls) asks for them.
+    OwnDevices(Vec<OwnDevice>),
     /// An accepted command has ended; exactly once per [`OperationId`].
     OperationDone {
         /// Which command.
@@ -253,6 +256,16 @@ impl fmt::Debug for Notification {
             .field("bytes", &self.body.len())
             .finish()
     }
+}
+
+/// Another device of this account that is registered and has an address of its own (RFC 5627).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnDevice {
+    /// Its GRUU, which leads to no other device: a target for [`CallHandle::transfer`](crate::CallHandle::transfer).
+    pub address: String,
+    /// What it calls itself, if the platform tells: text from the network.
+    pub name: Option<String>,
 }
 
 /// A call on another device of this account.

@@ -54,7 +54,7 @@ pub use config::{
 pub use error::{CommandError, OperationError};
 pub use event::{
     CallDirection, CallEnd, CallInfo, CallState, ConnectionState, Diversion, DiversionReason, EndCause,
-    Event, Identity, Notification, Participant, ParticipantState, RegistrationState, RemoteCall,
+    Event, Identity, Notification, OwnDevice, Participant, ParticipantState, RegistrationState, RemoteCall,
     RemoteCallState, SubscriptionState, TerminationReason, TokenNeed, TransferRequest, TransferState,
 };
 pub use id::{

@@ -16,10 +16,12 @@ use std::collections::BinaryHeap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Push;
-use crate::endpoint::{ALLOW, Endpoint, Purpose, SUPPORTED};
-use crate::event::RegistrationState;
+use crate::cut::bounded;
+use crate::endpoint::{ALLOW, Endpoint, NotConnected, Purpose, SUPPORTED};
+use crate::event::{OwnDevice, RegistrationState};
 use crate::id::ConnectionId;
-use crate::sip::{HeaderName, Message, Method, NameAddr, RequestBuilder, UriBuf};
+use crate::sip::{HeaderName, Message, Method, NameAddr, RequestBuilder, Scheme, UriBuf, quote};
+use crate::sorted_map::SortedMap;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 
@@ -31,6 +33,8 @@ const RETRY_CEILING: Duration = Duration::from_secs(120);
 const UNSEEN_REQUESTS: u32 = 16;
 /// No platform can ask for more than this.
 const RETRY_AFTER_CEILING: Duration = Duration::from_secs(3_600);
+/// More devices than anybody has; each could be offered to the user.
+const MAX_OWN_DEVICES: usize = 32;
 /// More hops than any route has.
 const MAX_SERVICE_ROUTE: usize = 8;
 
@@ -256,6 +260,21 @@ impl Registration {
         }
     }
 
+    /// Asks the registrar again, if it has answered the last time.
+    ///
+    /// # Errors
+    /// [`NotConnected`] while this device is not registered.
+    pub(crate) fn ask_again(&mut self, endpoint: &mut Endpoint) -> Result<(), NotConnected> {
+        let connection = self.connection.ok_or(NotConnected)?;
+        if !self.is_bound_to(connection) {
+            return Err(NotConnected);
+        }
+        if self.transaction.is_none() {
+            self.send(endpoint, connection, self.expires);
+        }
+        Ok(())
+    }
+
     pub(crate) fn wake(&mut self, endpoint: &mut Endpoint) {
         if self.deadline().is_some_and(|due| due <= endpoint.now) {
             self.due = None;
@@ -384,8 +403,12 @@ impl Registration {
             false => format!(";reg-id={}", self.reg_id),
         };
         let methods: String = ALLOW.split_whitespace().collect();
+        let name = match endpoint.config.device_name.as_str() {
+            "" => String::new(),
+            name => format!("{} ", quote(name)),
+        };
         format!(
-            "<{}{push}>{reg_id};+sip.instance=\"<{}>\";audio;methods=\"{methods}\";expires={expires}",
+            "{name}<{}{push}>{reg_id};+sip.instance=\"<{}>\";audio;methods=\"{methods}\";expires={expires}",
             endpoint.contact_uri(),
             endpoint.config.instance_id
         )
@@ -409,6 +432,7 @@ impl Registration {
         self.failures = 0;
         self.connection = Some(connection);
         endpoint.identity.public_gruu = granted.public_gruu;
+        endpoint.list_own_devices(granted.others);
         endpoint.set_service_route(connection, service_route(response));
         let lifetime = Duration::from_secs(u64::from(granted.expires));
         // Between half and nine tenths of the lifetime, so that a whole office does not refresh in the same second.
@@ -496,11 +520,12 @@ fn service_route(response: &Message) -> Vec<String> {
     }
 }
 
-/// What a 2xx to REGISTER says about this device.
+/// What a 2xx to REGISTER says about this device and the account's others.
 struct Granted {
     expires: u32,
     public_gruu: Option<UriBuf>,
     bindings: u32,
+    others: Vec<OwnDevice>,
 }
 
 impl Granted {
@@ -510,10 +535,12 @@ impl Granted {
         let own_instance = format!("<{}>", endpoint.config.instance_id);
         let own_reg_id = reg_id.to_string();
         let mut instances = Vec::new();
+        let mut others: SortedMap<String, OwnDevice> = SortedMap::new();
         let mut granted = Self {
             expires: header_expires.unwrap_or(DEFAULT_EXPIRES),
             public_gruu: None,
             bindings: 0,
+            others: Vec::new(),
         };
         for contact in response.contacts().flatten() {
             let Some(address) = contact.address() else {
@@ -524,6 +551,12 @@ impl Granted {
                 Some(instance) => instance.eq_ignore_ascii_case(&own_instance),
                 None => address.uri.as_str() == own_uri,
             };
+            if !is_this_device && others.len() < MAX_OWN_DEVICES {
+                // One with several flows is listed several times.
+                if let Some(device) = own_device(&address) {
+                    others.insert(device.address.clone(), device);
+                }
+            }
             match instance {
                 Some(instance) => instances.push(instance.into_owned()),
                 None => granted.bindings += 1,
@@ -540,10 +573,21 @@ impl Granted {
             }
         }
         granted.bindings += distinct(instances);
+        granted.others = others.values().cloned().collect();
         // A registrar that grants nothing usable would be asked again without pause.
         granted.expires = granted.expires.max(10);
         granted
     }
+}
+
+/// The device behind a binding, if it has an address that leads to it alone (RFC 5627 section 5.3).
+fn own_device(binding: &NameAddr<'_>) -> Option<OwnDevice> {
+    let gruu = UriBuf::parse(binding.params.text("pub-gruu")?).ok()?;
+    let name = binding.display_name.map(|name| bounded(&name.decode()));
+    matches!(gruu.as_uri().scheme(), Scheme::Sip | Scheme::Sips).then(|| OwnDevice {
+        address: gruu.as_str().to_owned(),
+        name,
+    })
 }
 
 /// How many devices those are: one may be there with several flows.

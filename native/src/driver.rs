@@ -271,6 +271,7 @@ impl Driver {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_) => {}
         }

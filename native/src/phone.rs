@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clearline_core::recording::Record;
 use clearline_core::{
     CallId, CallInfo, CallOptions, CallState, Command as AgentCommand, CommandError, Config, ConnectionState,
-    Environment, Event, RegistrationState, RejectReason, RemoteCall, RemoteCallId, Secret, Token, UserAgent,
+    Environment, Event, OwnDevice, RegistrationState, RejectReason, RemoteCall, RemoteCallId, Secret, Token,
+    UserAgent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -50,6 +51,8 @@ pub struct PhoneState {
     /// Calls on the account's other devices, where [`Config::remote_calls`](clearline_core::Config::remote_calls) asks for
     /// them and the platform tells.
     pub remote_calls: Vec<RemoteCall>,
+    /// The account's other devices to which a call can be sent ([`Call::transfer`]), under the same condition.
+    pub own_devices: Vec<OwnDevice>,
     /// The phone has been stopped for good.
     pub stopped: bool,
 }
@@ -76,6 +79,7 @@ impl PhoneState {
             }
             Event::Call(info) => drop(self.calls.insert(info.id, (**info).clone())),
             Event::RemoteCalls(calls) => self.remote_calls.clone_from(calls),
+            Event::OwnDevices(devices) => self.own_devices.clone_from(devices),
             Event::Stopped => self.stopped = true,
             Event::DtmfReceived { .. }
             | Event::TokenWanted { .. }
@@ -225,6 +229,14 @@ impl Phone {
         let id = new_call_id()?;
         self.operate(AgentCommand::Pull { id, remote }).await?;
         Ok(self.call_handle(id))
+    }
+
+    /// Asks the platform which other devices the account has; a change shows in [`PhoneState::own_devices`].
+    ///
+    /// # Errors
+    /// While this device is not registered.
+    pub async fn ask_for_devices(&self) -> Result<(), PhoneError> {
+        self.operate(AgentCommand::AskForDevices).await
     }
 
     /// Leaves a conference of three by connecting the two others with each other. If that fails, the conference goes on.

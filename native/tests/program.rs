@@ -104,6 +104,7 @@ async fn person(name: &str, number: &str, transport: ChannelTransport) -> Phone 
     let device = format!("urn:uuid:00000000-0000-4000-8000-000000000{number}");
     let mut config = Config::new(address, "ws://in-process/", device);
     config.password = Secret::new(PASSWORD);
+    config.device_name = "desk".to_owned();
     let phone = Phone::builder(config).transport(transport).start().unwrap();
     phone.registered().await.unwrap();
     phone
@@ -423,6 +424,47 @@ async fn a_call_is_taken_over_from_another_device_and_moved_back_there() {
     alice.order("take it").await;
     let is_refused = |event: &Value| event["order"] == "take it" && event["done"] == false;
     alice.until("a mistake", is_refused).await;
+    alice.order("quit").await;
+    assert_eq!(within(10, alice.child.wait()).await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_moved_to_one_device_by_its_name() {
+    let folder = Folder::new("devices");
+    let transport = platform::start(USERS);
+    let url = platform::listen(transport.clone()).await;
+    let wav = folder.wav("hello.wav", &voice(1, 20));
+    let mut alice = Console::start(&url, &wav);
+    alice
+        .until("a registration", |event| event["event"] == "registered")
+        .await;
+    let (desk, carol) = (
+        person("alice", "101", transport.clone()).await,
+        person("carol", "103", transport).await,
+    );
+    alice.order("call 103").await;
+    let at_carol = within(10, carol.incoming()).await.unwrap();
+    at_carol.answer().await.unwrap();
+    alice.done("call 103").await;
+
+    alice.order("devices").await;
+    let is_listed = |event: &Value| event["devices"][0]["name"] == "desk";
+    alice.until("the other device", is_listed).await;
+    alice.order("move kitchen").await;
+    let is_unknown = |event: &Value| event["order"] == "move kitchen" && event["done"] == false;
+    alice.until("no such device", is_unknown).await;
+    alice.order("move DESK").await;
+    let there = within(10, desk.incoming()).await.unwrap();
+    there.reject(RejectReason::Declined).await.unwrap();
+    let has_stayed = |event: &Value| event["order"] == "move DESK" && event["done"] == false;
+    alice.until("the call stays", has_stayed).await;
+    alice.order("move DESK").await;
+    let there = within(10, desk.incoming()).await.unwrap();
+    there.answer().await.unwrap();
+    alice.done("move DESK").await;
+    assert!(there.info().unwrap().end.is_none());
+    // Carol speaks with the desk telephone now.
+    within(10, at_carol.ended()).await.unwrap();
     alice.order("quit").await;
     assert_eq!(within(10, alice.child.wait()).await.unwrap().code(), Some(0));
 }

@@ -278,6 +278,13 @@ impl Agent {
         self.on_call(now, call, |call| call.push())
     }
 
+    /// Asks the platform which other devices the account has.
+    #[wasm_bindgen(js_name = askForDevices)]
+    pub fn ask_for_devices(&self, now: f64) -> Result<(), JsValue> {
+        self.drive(|core| core.ask_for_devices(instant(now)))
+            .map_err(refusal)
+    }
+
     /// Takes the call `remote` over from another device of the account, as `call`.
     pub fn pull(&self, now: f64, call: &str, remote: &str) -> Result<(), JsValue> {
         let (call, remote) = (id(call)?, id(remote)?);

@@ -56,7 +56,13 @@ impl AgentConfig {
         Ok(())
     }
 
-    /// Follow the calls of the account's other devices.
+    /// What this device calls itself to the account's other devices.
+    #[wasm_bindgen(js_name = setDeviceName)]
+    pub fn set_device_name(&mut self, name: String) {
+        self.0.device_name = name;
+    }
+
+    /// Follow the account's other devices and their calls.
     #[wasm_bindgen(js_name = setRemoteCalls)]
     pub fn set_remote_calls(&mut self, follow: bool) {
         self.0.remote_calls = follow;

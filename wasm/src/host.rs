@@ -85,6 +85,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = remoteCalls)]
     pub(crate) fn remote_calls(this: &Host, calls: &str) -> Result<(), JsValue>;
 
+    #[wasm_bindgen(method, catch, js_name = ownDevices)]
+    pub(crate) fn own_devices(this: &Host, devices: &str) -> Result<(), JsValue>;
+
     #[wasm_bindgen(method, catch, js_name = operationDone)]
     pub(crate) fn operation_done(this: &Host, operation: &str, error: Option<String>) -> Result<(), JsValue>;
 

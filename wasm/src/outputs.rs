@@ -50,6 +50,7 @@ fn tell(host: &Host, event: &Event) -> Result<(), JsValue> {
         // The call has it, too.
         Event::TransferRequested { .. } => Ok(()),
         Event::RemoteCalls(calls) => host.remote_calls(&json(calls)?),
+        Event::OwnDevices(devices) => host.own_devices(&json(devices)?),
         Event::TokenWanted { need, .. } => host.token_wanted(&json(need)?),
         Event::Stopped => host.stopped(),
         Event::Dropped {

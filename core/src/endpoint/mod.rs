@@ -17,7 +17,7 @@ pub(crate) use purpose::Purpose;
 use crate::census::Census;
 use crate::config::{Config, Token};
 use crate::error::OperationError;
-use crate::event::Event;
+use crate::event::{Event, OwnDevice};
 use crate::id::{CallId, ConnectionId, DialogId, MediaRequestId, MediaSessionId, OperationId};
 use crate::io::{MediaAction, Output};
 use crate::rate_limit::{Rate, RateLimit};
@@ -65,6 +65,8 @@ pub(crate) struct Endpoint {
     kept_refusals: RateLimit,
     /// Dialogs that have ended lately, the newest last.
     ended_dialogs: VecDeque<DialogId>,
+    /// The account's other devices, as told to the application.
+    own_devices: Vec<OwnDevice>,
 }
 
 /// How this device names itself on the wire.
@@ -191,6 +193,7 @@ impl Endpoint {
             refers: RateLimit::new(REFERS),
             kept_refusals: RateLimit::new(KEPT_REFUSALS),
             ended_dialogs: VecDeque::new(),
+            own_devices: Vec::new(),
         }
     }
 
@@ -236,6 +239,19 @@ impl Endpoint {
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Which other devices the account has.
+    pub(crate) fn own_devices(&self) -> &[OwnDevice] {
+        &self.own_devices
+    }
+
+    /// The registrar has listed them.
+    pub(crate) fn list_own_devices(&mut self, devices: Vec<OwnDevice>) {
+        if self.config.remote_calls && self.own_devices != devices {
+            self.own_devices.clone_from(&devices);
+            self.emit(Event::OwnDevices(devices));
+        }
     }
 
     pub(crate) fn new_operation(&mut self) -> OperationId {

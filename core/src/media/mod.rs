@@ -6,6 +6,7 @@ pub mod jitter_buffer;
 pub mod level;
 pub mod mixer;
 pub mod playout;
+pub mod quality;
 pub mod rate;
 pub mod sender_policy;
 mod sine;

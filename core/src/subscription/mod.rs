@@ -10,6 +10,7 @@ mod refer;
 mod state_header;
 mod usage;
 
+use crate::cut::bounded;
 use crate::endpoint::Endpoint;
 use crate::event::{Notification, SubscriptionState};
 use crate::id::SubscriptionId;
@@ -21,15 +22,8 @@ pub use refer::ReferNotifier;
 pub(crate) use refer::{ReferSubscriber, Told, event_id};
 use usage::{Audience, Subject, Subscription};
 
-/// Longest text and longest identifier that are taken over from a document, in bytes.
-const MAX_TEXT: usize = 256;
+/// Longest identifier that is taken over from a document, in bytes.
 const MAX_IDENTIFIER: usize = 1_024;
-
-/// What a document says at such length is not for people.
-fn bounded(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_TEXT);
-    text.get(..end).unwrap_or_default().to_owned()
-}
 
 /// An identifier; half of one would name something else.
 fn identifier(text: &str) -> Option<String> {

@@ -42,6 +42,7 @@ pub enum Command {
     Transfer(CallId, String),
     TransferTo(CallId, CallId),
     Push(CallId),
+    AskForDevices,
     CancelTransfer(CallId),
     AcceptTransfer(CallId),
     DeclineTransfer(CallId),
@@ -84,6 +85,7 @@ impl UserAgent {
                 // Its id comes with its events.
                 self.subscribe(now, &target, &package, &accept)?;
             }
+            Command::AskForDevices => self.ask_for_devices(now)?,
             Command::Unsubscribe(id) => self.unsubscribe(now, id)?,
             Command::Pull { id, remote } => self.pull(now, id, remote)?,
             Command::Call { id, target, options } => self.call(now, id, &target, options)?,

@@ -103,8 +103,8 @@ impl<'a> CallHandle<'a> {
     }
 
     /// Sends the far end to the other devices of this account: they ring, this one does not. Whichever answers has the
-    /// call; if none does, it stays here. One of them alone, or another number of the same person, is a target of
-    /// [`Self::transfer`].
+    /// call; if none does, it stays here. One of them alone ([`UserAgent::own_devices`]), or another number of the same
+    /// person, is a target of [`Self::transfer`].
     ///
     /// # Errors
     /// Those of [`Self::transfer`].

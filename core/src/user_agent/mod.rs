@@ -32,6 +32,7 @@ mod focus;
 mod handle;
 mod hosting;
 mod objection;
+mod own_devices;
 mod platform;
 mod remote_calls;
 mod roster;

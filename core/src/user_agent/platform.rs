@@ -6,7 +6,7 @@
 use super::UserAgent;
 use super::connection::{Connection, Servers};
 use crate::config::Config;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, NotConnected};
 use crate::event::{ConnectionState, Event, RegistrationState};
 use crate::id::ConnectionId;
 use crate::io::{Environment, Output};
@@ -179,6 +179,12 @@ impl Lines {
             line.connection
                 .set_redundant(others.into_iter().any(|(_, serves)| *serves));
         }
+    }
+
+    /// Asks the registrar again what it knows, over one of the flows on which this device is registered.
+    pub(super) fn ask_again(&mut self, endpoint: &mut Endpoint) -> Result<(), NotConnected> {
+        let line = self.all.iter_mut().find(|line| line.is_serving());
+        line.ok_or(NotConnected)?.registration.ask_again(endpoint)
     }
 
     /// Whether there was a way to the platform before.

@@ -43,6 +43,7 @@ fn drops(ladder: &mut Ladder) -> Vec<u32> {
         | Event::TokenWanted { .. }
         | Event::TransferRequested { .. }
         | Event::RemoteCalls(_)
+        | Event::OwnDevices(_)
         | Event::Stopped => None,
     };
     ladder.take_events().into_iter().filter_map(dropped).collect()

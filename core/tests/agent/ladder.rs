@@ -672,6 +672,7 @@ impl Ladder {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

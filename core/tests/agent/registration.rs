@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use clearline_core::sip::digest::{Algorithm, DigestChallenge, Ha1, verify};
 use clearline_core::sip::{HeaderName, Message, Method, ResponseBuilder};
-use clearline_core::{Duration, Event, RegistrationState, Secret};
+use clearline_core::{CommandError, Config, Duration, Event, OwnDevice, RegistrationState, Secret};
 
 use crate::ladder::{Ladder, config, granted, secs};
 
@@ -312,6 +312,103 @@ fn own_binding_is_found_among_those_of_other_devices() {
         bindings: 3,
     };
     assert_eq!(*ladder.registration(), expected);
+}
+
+/// A 200 that lists this device, and others with the Contact values `others`.
+fn listing(register: &Message, others: &[&str]) -> Message {
+    let own = register.header(HeaderName::Contact).unwrap();
+    let ok = ResponseBuilder::for_request(register, 200).to_tag("registrar");
+    let ok = ok.header(HeaderName::Contact, own);
+    let listed = others
+        .iter()
+        .fold(ok, |ok, other| ok.header(HeaderName::Contact, other));
+    listed.build()
+}
+
+fn following() -> Config {
+    Config {
+        remote_calls: true,
+        device_name: "Lap \"top\"".to_owned(),
+        ..config()
+    }
+}
+
+fn told_devices(ladder: &mut Ladder) -> Vec<Vec<OwnDevice>> {
+    let mut told = Vec::new();
+    for event in ladder.take_events() {
+        if let Event::OwnDevices(devices) = event {
+            told.push(devices);
+        }
+    }
+    told
+}
+
+const DESK: &str = "\"Desk \\\"1\\\"\" <sip:d@x.invalid>;+sip.instance=\"<urn:uuid:desk>\";reg-id=1;expires=60;pub-gruu=\"sip:alice@example.com;gr=urn:uuid:desk\"";
+const DESK_AGAIN: &str = "<sip:d@y.invalid>;+sip.instance=\"<urn:uuid:desk>\";reg-id=2;expires=60;pub-gruu=\"sip:alice@example.com;gr=urn:uuid:desk\"";
+const OLD: &str = "<sip:old@192.0.2.1>;expires=60";
+const ODD: &str =
+    "<sip:odd@192.0.2.1>;+sip.instance=\"<urn:uuid:odd>\";expires=60;pub-gruu=\"https://example.com/\"";
+
+#[test]
+fn the_account_s_other_devices_are_told_if_they_can_be_reached_alone() {
+    let mut ladder = Ladder::connected_with(following());
+    let register = ladder.expect(Method::Register);
+    let contact = register.header(HeaderName::Contact).unwrap();
+    assert!(contact.starts_with("\"Lap \\\"top\\\"\" <sip:"), "{contact}");
+    ladder.receive(&listing(&register, &[DESK_AGAIN, DESK, OLD, ODD]));
+    let desk = OwnDevice {
+        address: "sip:alice@example.com;gr=urn:uuid:desk".to_owned(),
+        name: Some("Desk \"1\"".to_owned()),
+    };
+    assert_eq!(told_devices(&mut ladder), [[desk.clone()]]);
+    assert_eq!(*ladder.agent.own_devices(), [desk]);
+}
+
+#[test]
+fn the_registrar_is_asked_again_and_a_change_is_told_once() {
+    let mut ladder = Ladder::connected_with(following());
+    assert_eq!(
+        ladder.agent.ask_for_devices(ladder.now),
+        Err(CommandError::NotConnected),
+        "it has not answered yet"
+    );
+    let register = ladder.expect(Method::Register);
+    ladder.receive(&listing(&register, &[DESK]));
+    ladder.forget();
+    for (others, told) in [(vec![DESK], 0), (vec![], 1), (vec![], 0)] {
+        assert_eq!(ladder.agent.ask_for_devices(ladder.now), Ok(()));
+        assert_eq!(
+            ladder.agent.ask_for_devices(ladder.now),
+            Ok(()),
+            "one question is enough"
+        );
+        ladder.drain();
+        let register = ladder.expect(Method::Register);
+        ladder.receive(&listing(&register, &others));
+        assert_eq!(told_devices(&mut ladder).len(), told, "{others:?}");
+    }
+    assert!(ladder.agent.own_devices().is_empty());
+}
+
+#[test]
+fn a_registrar_that_lists_devices_without_end_is_not_followed() {
+    let mut ladder = Ladder::connected_with(following());
+    let register = ladder.expect(Method::Register);
+    let many: Vec<_> = (0..60)
+        .map(|at| {
+            let name = "n".repeat(300);
+            format!("{name} <sip:d@x.invalid>;+sip.instance=\"<urn:uuid:{at}>\";pub-gruu=\"sip:a@example.com;gr={at}\"")
+        })
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    ladder.receive(&listing(&register, &many));
+    let devices = ladder.agent.own_devices();
+    assert_eq!(devices.len(), 32);
+    assert!(
+        devices
+            .iter()
+            .all(|it| it.name.as_ref().is_some_and(|name| name.len() == 256))
+    );
 }
 
 #[test]

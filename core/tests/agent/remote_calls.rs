@@ -106,6 +106,7 @@ impl Follower {
             | Event::Call(_)
             | Event::DtmfReceived { .. }
             | Event::TransferRequested { .. }
+            | Event::OwnDevices(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::Stopped

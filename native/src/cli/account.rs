@@ -94,6 +94,7 @@ fn config(arguments: &AccountArguments, lines: usize) -> Result<Config, Failure>
     let mut config = Config::new(address, &arguments.server, instance_id()?);
     config.password = password(arguments)?;
     config.display_name.clone_from(&arguments.display_name);
+    config.device_name.clone_from(&arguments.device_name);
     config.max_calls = lines;
     if lines == 1 {
         // There is no second line on which to call whom the far end might send this phone to.

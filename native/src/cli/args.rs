@@ -104,6 +104,9 @@ pub(crate) struct AccountArguments {
     /// The name those who are called see.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) display_name: String,
+    /// What this device is called on your other devices.
+    #[arg(long, value_name = "NAME", default_value = "clearline")]
+    pub(crate) device_name: String,
     /// Trust the certificates in FILE (PEM) too, for wss.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

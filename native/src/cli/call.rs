@@ -178,6 +178,7 @@ impl Conversation<'_> {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Stopped
             | Event::Dropped { .. } => None,
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use clearline_core::{CallId, CallInfo, CallState, Event, Identity, RejectReason, TransferState};
-use clearline_native::{Call, Phone};
+use clearline_core::{CallId, CallInfo, CallState, Event, Identity, OwnDevice, RejectReason, TransferState};
+use clearline_native::{Call, Phone, PhoneState};
 use serde_json::json;
 use tokio::io::BufReader;
 use tokio::task::JoinSet;
@@ -46,6 +46,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                 }
                 Some(Event::TransferRequested { call, request }) => output.transfer_requested(call, &request),
                 Some(Event::RemoteCalls(calls)) => output.remote_calls(&calls),
+                Some(Event::OwnDevices(devices)) => output.own_devices(&devices),
                 Some(_) => {}
                 None => break Exit::Failed,
             },
@@ -128,7 +129,16 @@ async fn obey(phone: &Phone, order: Order, output: &Output) -> Result<(), String
         Order::Transfer(target) => calls.meant()?.transfer(&target).await,
         Order::Consult(target) => calls.meant()?.consult(&target).await.map(drop),
         Order::Take => return take(phone).await,
-        Order::Move => calls.meant()?.push().await,
+        Order::Move(None) => calls.meant()?.push().await,
+        Order::Move(Some(name)) => {
+            let address = device(&phone.state(), &name)?;
+            calls.meant()?.transfer(&address).await
+        }
+        Order::Devices => {
+            // Whoever was there last is told at once, and what has changed when the platform says so.
+            output.own_devices(&phone.state().own_devices);
+            phone.ask_for_devices().await
+        }
         Order::Complete => {
             let (first, second) = calls.consulting()?;
             first.transfer_to(second).await
@@ -179,6 +189,22 @@ async fn take(phone: &Phone) -> Result<(), String> {
         .id;
     let call = phone.pull(id).await.map_err(|error| error.to_string())?;
     call.answered().await.map(drop).ok_or("not taken over".to_owned())
+}
+
+/// The address of another device of the account, by what it calls itself, or by that address.
+fn device(state: &PhoneState, name: &str) -> Result<String, String> {
+    let is_meant = |it: &&OwnDevice| {
+        let called = it.name.as_ref();
+        it.address == name || called.is_some_and(|called| called.eq_ignore_ascii_case(name))
+    };
+    let mut meant = state.own_devices.iter().filter(is_meant);
+    match (meant.next(), meant.next()) {
+        (Some(one), None) => Ok(one.address.clone()),
+        (Some(_), Some(_)) => Err(format!("several are called {name:?}: give the address")),
+        (None, _) => Err(format!(
+            "no other device is called {name:?}: `devices` lists them"
+        )),
+    }
 }
 
 /// The calls of the moment, the oldest first.

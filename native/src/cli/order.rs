@@ -42,8 +42,10 @@ pub(crate) enum Order {
     Consent(bool),
     /// Takes over the call of another device of the account.
     Take,
-    /// Lets the account's other devices ring for the call.
-    Move,
+    /// Lets the account's other devices ring for the call, or the one that is named.
+    Move(Option<String>),
+    /// Which other devices there are.
+    Devices,
     /// Ends all calls and the program.
     Quit,
 }
@@ -72,7 +74,9 @@ pub(crate) const ORDERS: &str = "\
   tones TONES       0-9 * # A-D, comma and semicolon for pauses
   transfer TARGET   send the far end to somebody
   consult TARGET    ask somebody first; then `complete` or `cancel`
-  take, move        take over the call of your other device; let your other devices ring for yours
+  take              take over the call of your other device
+  move [NAME]       let your other devices ring for yours, or the one of this name
+  devices           which other devices you have
   accept, stay      when the far end wants to send you to somebody else
   end, quit         the call, the program";
 
@@ -116,7 +120,8 @@ impl FromStr for Order {
             "accept" => alone(Self::Consent(true)),
             "stay" => alone(Self::Consent(false)),
             "take" => alone(Self::Take),
-            "move" => alone(Self::Move),
+            "move" => Ok(Self::Move((!rest.is_empty()).then(|| rest.to_owned()))),
+            "devices" => alone(Self::Devices),
             "quit" => alone(Self::Quit),
             _ => Err(format!("{verb:?} is no order; there are:\n{ORDERS}")),
         }
@@ -137,6 +142,11 @@ mod tests {
         assert_eq!("answer".parse(), Ok(Order::Answer(Others::Held)));
         assert_eq!("answer end".parse(), Ok(Order::Answer(Others::Ended)));
         assert_eq!("stay".parse(), Ok(Order::Consent(false)));
+        assert_eq!("move".parse(), Ok(Order::Move(None)));
+        assert_eq!(
+            "move desk phone".parse(),
+            Ok(Order::Move(Some("desk phone".into())))
+        );
     }
 
     #[test]
@@ -166,6 +176,7 @@ mod tests {
             "stay",
             "take",
             "move",
+            "devices",
             "quit",
         ]) {
             assert!(words.contains(&verb), "{verb}");

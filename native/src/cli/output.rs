@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use clearline_core::{
-    CallEnd, CallId, CallInfo, EndCause, Identity, Participant, ParticipantState, RemoteCall,
+    CallEnd, CallId, CallInfo, EndCause, Identity, OwnDevice, Participant, ParticipantState, RemoteCall,
     TransferRequest, TransferState,
 };
 use clearline_native::media::MediaStatistics;
@@ -74,6 +74,19 @@ impl Output {
         };
         let details: Vec<_> = calls.iter().map(remote_call).collect();
         self.event("remote-calls", &sentence, json!({ "calls": details }));
+    }
+
+    /// The account's other devices to which a call can be sent.
+    pub(crate) fn own_devices(&self, devices: &[OwnDevice]) {
+        let names: Vec<_> = devices
+            .iter()
+            .map(|it| it.name.as_ref().unwrap_or(&it.address).as_str())
+            .collect();
+        let sentence = match names.is_empty() {
+            true => "you have no other device".to_owned(),
+            false => format!("your other devices: {} (`move NAME`)", names.join(", ")),
+        };
+        self.event("devices", &sentence, json!({ "devices": devices }));
     }
 
     /// Who is in a conference of the platform.

@@ -508,6 +508,7 @@ impl Focus {
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::OperationDone { .. }
             | Event::TokenWanted { .. }
             | Event::Dropped { .. } => {}

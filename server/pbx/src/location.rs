@@ -39,6 +39,8 @@ impl DeviceKey {
 pub(crate) struct Binding {
     pub(crate) user: UserId,
     pub(crate) contact: UriBuf,
+    /// What the device calls itself, for the user's other devices.
+    pub(crate) name: Option<String>,
     pub(crate) device: DeviceKey,
     /// Names the way to the device in routes.
     pub(crate) flow: FlowId,
@@ -273,6 +275,7 @@ mod tests {
         };
         Binding {
             contact: UriBuf::parse(contact).unwrap(),
+            name: None,
             device,
             flow,
             params: String::new(),

@@ -29,6 +29,7 @@ enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wish {
     contact: UriBuf,
+    name: Option<String>,
     device: DeviceKey,
     params: String,
     q: u16,
@@ -207,6 +208,7 @@ impl Platform {
             user: registration.user.clone(),
             flow: old.map_or_else(|| self.flow_of(&registration.user, &wish), |(_, old)| old.flow),
             contact: wish.contact,
+            name: wish.name,
             device: wish.device,
             params: wish.params,
             q: wish.q,
@@ -313,7 +315,9 @@ impl Platform {
         let left = binding.expires_at.saturating_since(now);
         // A remainder of a second still counts: the binding is there.
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let mut value = format!("<{uri}>{};expires={seconds}", binding.params);
+        let name = binding.name.as_ref();
+        let name = name.map_or(String::new(), |name| format!("{} ", quote(name)));
+        let mut value = format!("{name}<{uri}>{};expires={seconds}", binding.params);
         let number = binding
             .device
             .instance()
@@ -422,7 +426,9 @@ fn read_wish(address: &NameAddr<'_>, expires: Option<u32>, config: &Config) -> R
         (instance, _) => DeviceKey::Contact { instance },
     };
     let params = kept_params(address);
-    if address.uri.as_str().len() + params.len() > config.limits.contact_bytes {
+    let name = address.display_name.map(|name| name.decode().into_owned());
+    let name_bytes = name.as_ref().map_or(0, String::len);
+    if address.uri.as_str().len() + params.len() + name_bytes > config.limits.contact_bytes {
         return Err(bad("Contact Too Long"));
     }
     let q = address
@@ -437,6 +443,7 @@ fn read_wish(address: &NameAddr<'_>, expires: Option<u32>, config: &Config) -> R
         .or(expires);
     Ok(Wish {
         contact: address.uri.to_owned(),
+        name,
         device,
         params,
         q,

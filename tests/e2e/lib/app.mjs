@@ -44,7 +44,6 @@ export const labels = {
   askFirst: "Ask first",
   completeTransfer: "Complete transfer",
   pull: "Take over here",
-  push: "Move to my other devices",
   cancel: "Cancel",
   tryAgain: "Try again",
 };

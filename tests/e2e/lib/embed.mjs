@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "./chromium.mjs";
 import { installGapMeter } from "./gap.mjs";
+import { installSilenceMeter } from "./silence.mjs";
 import { serve } from "./site.mjs";
 import { voice } from "./speech.mjs";
 import { recordPage } from "./tap.mjs";
@@ -11,7 +12,7 @@ import { eventually } from "./wait.mjs";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>embed</title><script type="module" src="/embed.js"></script>`;
 const PACKAGE = fileURLToPath(new URL("../../../web/packages/phone/", import.meta.url));
-const SCRIPT = fileURLToPath(new URL("../page/embed.js", import.meta.url));
+const script = (name) => readFileSync(fileURLToPath(new URL(`../page/${name}`, import.meta.url)), "utf8");
 
 export class EmbeddedPhone {
   /**
@@ -19,21 +20,23 @@ export class EmbeddedPhone {
    * @param {import("./server.mjs").Server} server @param {import("./speech.mjs").Speaker} user
    * @param {{ host?: "shared-worker" | "worker" | "page", answers?: boolean, iceServers?: RTCIceServer[],
    *   iceTransportPolicy?: RTCIceTransportPolicy, transferPolicy?: "never" | "ask" | "same-domain" | "always",
-   *   remoteCalls?: boolean, speaker?: import("./speech.mjs").Speaker }} [options] speaker: whose voice it has, if not the
-   *   user's: two devices of one user can be told from each other then
+   *   replacesPolicy?: "known" | "same-domain" | "anyone",
+   *   remoteCalls?: boolean, speaker?: import("./speech.mjs").Voice }} [options] speaker: the voice it has, if not the user's:
+   *   two devices of one user can be told from each other then
    * @param {string[]} [flags] of the browser
    */
-  static async open(server, user, { speaker = user, ...options } = {}, flags = []) {
-    const texts = { "/": PAGE, "/embed.js": readFileSync(SCRIPT, "utf8") };
+  static async open(server, user, { speaker = voice(user), ...options } = {}, flags = []) {
+    const texts = { "/": PAGE, "/embed.js": script("embed.js"), "/silence-meter.js": script("silence-meter.js") };
     const site = await serve(texts, { "/phone/": PACKAGE });
-    const browser = await openBrowser({ voice: voice(speaker), flags });
+    const browser = await openBrowser({ voice: speaker, flags });
     const phone = new EmbeddedPhone(await browser.context.newPage(), async () => {
       await browser.close();
       site.close();
     });
     phone.name = user;
-    phone.voice = voice(speaker).sound;
+    phone.voice = speaker.sound;
     await phone.page.addInitScript(installGapMeter);
+    await phone.page.addInitScript(installSilenceMeter);
     const account = { addressOfRecord: `sip:${user}@${server.domain}`, password: "demo", servers: [server.sipUrl] };
     phone.place = { url: site.url, texts, config: { ...account, ...options } };
     await phone.load();

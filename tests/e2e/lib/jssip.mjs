@@ -9,7 +9,8 @@ import { recordPage } from "./tap.mjs";
 import { eventually } from "./wait.mjs";
 
 /** @typedef {{ server: string, uri: string, password: string, displayName?: string, answers?: boolean, status?: number,
- *   patience?: number }} PeerOptions patience: seconds until it gives up an incoming call */
+ *   patience?: number, replaceable?: boolean }} PeerOptions patience: seconds until it gives up an incoming call;
+ *   replaceable: false: nobody may take the place of its far end */
 
 let bundled;
 
@@ -62,7 +63,7 @@ export class JsSipPeer {
     }
   }
 
-  /** @param {"answer" | "decline" | "hangUp" | "hold" | "unhold" | "stop"} action */
+  /** @param {"answer" | "decline" | "hangUp" | "hold" | "unhold" | "stop" | "forgetCalls"} action */
   perform(action) {
     return this.page.evaluate((name) => window.peer[name](), action);
   }
@@ -70,6 +71,11 @@ export class JsSipPeer {
   /** @param {string} target */
   call(target) {
     return this.page.evaluate((uri) => window.peer.call(uri), target);
+  }
+
+  /** Sends the far end of its first call on, to the one of its second call if `attended`. @param {string} target @param {boolean} [attended] */
+  refer(target, attended) {
+    return this.page.evaluate(([uri, asked]) => window.peer.refer(uri, asked), /** @type {const} */ ([target, attended]));
   }
 
   /** @param {string} keys */

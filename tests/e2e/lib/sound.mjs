@@ -53,6 +53,17 @@ export function tone(frequencies, duration, amplitude = 0.3, rate = 48000) {
   return sound;
 }
 
+/** What is that much softer than the loudest part is a pause. */
+const PAUSE_DB = -30;
+
+/** Only the parts of 10 ms that are sound. @param {Sound} sound @returns {Sound} */
+export function withoutPauses(sound) {
+  const parts = Array.from({ length: Math.floor(seconds(sound) * 100) }, (_, index) => slice(sound, index / 100, (index + 1) / 100));
+  const levels = parts.map(levelDb);
+  const loudest = levels.reduce((most, level) => Math.max(most, level), -Infinity);
+  return joined(...parts.filter((_, index) => levels[index] > loudest + PAUSE_DB));
+}
+
 /** @param {...Sound} sounds of one rate @returns {Sound} */
 export function joined(...sounds) {
   const samples = new Float32Array(sounds.reduce((sum, sound) => sum + sound.samples.length, 0));

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
-import { resample, scaled } from "./sound.mjs";
+import { basename, join } from "node:path";
+import { resample, scaled, withoutPauses } from "./sound.mjs";
 import { decodeWav, encodeWav, readWav } from "./wav.mjs";
 
 /** @typedef {import("./wav.mjs").Sound} Sound */
@@ -40,6 +40,12 @@ export function voice(speaker) {
   const script = SCRIPTS[speaker];
   const key = createHash("sha256").update(JSON.stringify(script)).digest("hex").slice(0, 12);
   return cached(`${speaker}-${key}.wav`, () => speak(script.voice, script.text));
+}
+
+/** The same without its pauses, so that silence is never the speaker's. @param {Speaker} speaker @returns {Voice} */
+export function fluent(speaker) {
+  const { sound, path } = voice(speaker);
+  return cached(`${basename(path, ".wav")}-fluent.wav`, () => withoutPauses(sound));
 }
 
 /** A sound as a microphone file. @param {string} name @param {() => Sound} make @returns {Voice} */

@@ -65,6 +65,7 @@ export function installTap() {
     };
     source.connect(processor).connect(context.destination);
     heard.set(track, entry);
+    window.dispatchEvent(new CustomEvent("tapped", { detail: { context, source } }));
   }
 
   function base64(samples) {

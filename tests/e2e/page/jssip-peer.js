@@ -23,10 +23,14 @@ class Peer {
   /** @type {Record<string, number>} When (performance.now) something happened last; for time measurements. */
   at = {};
 
-  constructor({ server, uri, password, displayName, answers = false, status = null, patience = 60 }) {
+  /** All its calls, in order. */
+  sessions = [];
+
+  constructor({ server, uri, password, displayName, answers = false, status = null, patience = 60, replaceable = true }) {
     const socket = new JsSIP.WebSocketInterface(server);
     this.answers = answers;
     this.status = status;
+    this.replaceable = replaceable;
     this.agent = new JsSIP.UA({
       sockets: [socket],
       uri,
@@ -49,6 +53,7 @@ class Peer {
 
   track(originator, session) {
     this.session = session;
+    this.sessions.push(session);
     this.note(originator === "remote" ? "incoming" : "outgoing", session.remote_identity?.uri.toString());
     for (const name of ["progress", "accepted", "confirmed", "hold", "unhold"]) {
       session.on(name, ({ originator: by }) => this.note(name, by));
@@ -60,9 +65,10 @@ class Peer {
       this.note("refer", request.refer_to.uri.toAor());
       accept(null, { mediaConstraints: AUDIO, pcConfig: { iceServers: [] } });
     });
-    session.on("replaces", ({ accept }) => {
+    session.on("replaces", ({ accept, reject }) => {
       this.note("replaces");
-      accept();
+      if (this.replaceable) accept();
+      else reject();
     });
     session.on("newInfo", ({ info }) => this.note("info", info.body));
     play(session);
@@ -98,6 +104,26 @@ class Peer {
 
   unhold() {
     this.session.unhold();
+  }
+
+  /**
+   * Sends the far end of its first call on, to `target`, where it is to take the place of its second call if `attended`. Notes
+   * what the far end says of it, and hangs up when that has come about.
+   */
+  refer(target, attended = false) {
+    const [first, second] = this.sessions;
+    const told = (name) => (data) => this.note(`sent on: ${name}`, data?.status_line?.status_code ?? data?.response?.status_code);
+    const eventHandlers = { accepted: () => first.terminate() };
+    for (const name of ["requestSucceeded", "requestFailed", "trying", "progress", "accepted", "failed"]) {
+      const more = eventHandlers[name];
+      eventHandlers[name] = (data) => (told(name)(data), more?.());
+    }
+    first.refer(target, { eventHandlers, ...(attended && { replaces: second }) });
+  }
+
+  /** As if its calls had ended, of which their far ends have not heard yet. */
+  forgetCalls() {
+    this.agent._dialogs = {};
   }
 
   press(keys) {

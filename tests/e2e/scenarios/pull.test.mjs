@@ -3,10 +3,11 @@
 
 import assert from "node:assert/strict";
 import { EmbeddedPhone } from "../lib/embed.mjs";
-import { silences } from "../lib/gap.mjs";
 import { assertDoesNotHear, assertHears } from "../lib/listen.mjs";
 import { scenario } from "../lib/scenario.mjs";
+import { forgetSilence, hearsAgain, silenceAt } from "../lib/silence.mjs";
 import { SipProbe } from "../lib/sip.mjs";
+import { fluent } from "../lib/speech.mjs";
 import { eventually } from "../lib/wait.mjs";
 
 const MOST_SILENCE_MS = 1_000;
@@ -14,13 +15,13 @@ const MOST_SILENCE_MS = 1_000;
 const ROUNDS = 3;
 const options = { serverFlags: ["--allow-origin", "*"], timeout: 170_000 };
 
-/** Alice's desk, with another voice; her laptop; and bob, who answers. @param {"shared-worker" | "worker" | "page"} [host] */
+/** Alice's desk, with another voice; her laptop; and bob, who answers. Nobody pauses. @param {"shared-worker" | "worker" | "page"} [host] */
 async function people({ server, keep }, host = "shared-worker") {
   const mine = { host, remoteCalls: true };
   const phones = await Promise.all([
-    EmbeddedPhone.open(server, "alice", { ...mine, speaker: "carol" }),
-    EmbeddedPhone.open(server, "alice", mine),
-    EmbeddedPhone.open(server, "bob", { host, answers: true }),
+    EmbeddedPhone.open(server, "alice", { ...mine, speaker: fluent("carol") }),
+    EmbeddedPhone.open(server, "alice", { ...mine, speaker: fluent("alice") }),
+    EmbeddedPhone.open(server, "bob", { host, answers: true, speaker: fluent("bob") }),
   ]);
   return phones.map(keep);
 }
@@ -46,32 +47,23 @@ async function assertMoved(fresh, bob, old) {
   assert.deepEqual(await old.page.evaluate(() => window.__tap.connections()), [], "the old device carries no media any more");
 }
 
-/** @param {EmbeddedPhone} phone */
-const meter = ({ page }) => page.evaluate(() => window.__gap.read());
-
 /**
- * Does what moves the call from `old` to `fresh` and gives for how long bob, and for how long alice, heard nothing: the
- * longest time without a packet at bob's, and the time between the last one at the old device and the first at the new one.
- * `blind` is how long the page that was looking stood still meanwhile: on a busy machine it sees a packet only then.
+ * Does what moves the call from `old` to `fresh` and gives for how long bob, and for how long alice, heard nothing, in ms.
+ * Bob's is the longest silence in what he hears, by the clock of his sound; alice's is the time between the last sound at the
+ * old device and the first at the new one. Both are told by the audio threads, so that a page that is kept busy does not matter.
  */
 async function gaps(old, fresh, bob, move) {
-  for (const { page } of [old, fresh]) await page.evaluate(() => window.__gap.forget());
-  const [toBob] = await silences([bob], move, { atLeast: 0 });
-  const { last } = await meter(old);
-  const first = await eventually("the new device hears", async () => (await meter(fresh)).first);
-  const [atBob, atFresh] = await Promise.all([meter(bob), meter(fresh)]);
-  return {
-    bob: { silent: Math.round(toBob), blind: Math.round(atBob.blind) },
-    alice: { silent: Math.max(0, Math.round(first - last)), blind: Math.round(atFresh.blind) },
-  };
+  await Promise.all([old, fresh, bob].map(forgetSilence));
+  await move();
+  const [atBob, atFresh, atOld] = [await hearsAgain(bob), await hearsAgain(fresh), await silenceAt(old)];
+  return { bob: Math.round(atBob.longest * 1000), alice: Math.max(0, atFresh.first - atOld.last) };
 }
 
 function assertShort(what, measured) {
   for (const side of ["bob", "alice"]) {
-    const sorted = measured.map((gap) => gap[side].silent).sort((a, b) => a - b);
+    const sorted = measured.map((gap) => gap[side]).sort((a, b) => a - b);
     console.log(`${what}: ${side} hears nothing for ${sorted[Math.floor((sorted.length - 1) / 2)]} ms (median), ${sorted.at(-1)} ms (worst of ${sorted.length})`);
-    const isShort = ({ silent, blind }) => silent - blind < MOST_SILENCE_MS;
-    assert.ok(measured.every((gap) => isShort(gap[side])), `${what}: too long a silence in ${JSON.stringify(measured)}`);
+    assert.ok(sorted.every((ms) => ms < MOST_SILENCE_MS), `${what}: too long a silence in ${JSON.stringify(measured)}`);
   }
 }
 
@@ -158,4 +150,33 @@ scenario("a stranger who guesses a dialog is refused, and the call goes on", asy
   assert.equal((await bob.state()).calls.length, 1);
   assertHears(await bob.hear(), desk.voice, { what: "what bob hears afterwards" });
   assert.equal((await laptop.state()).calls.length, 0);
+}, options);
+
+/** The identifiers of the call that a phone hosted in its page answers: what its far end would be named by. */
+async function namedCall(phone) {
+  /** @type {string[]} */
+  const sent = [];
+  phone.page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(String(payload))));
+  // Its socket is watched from its beginning only.
+  await phone.load();
+  await phone.start();
+  return () => {
+    const answer = sent.find((message) => message.startsWith("SIP/2.0 200") && /^CSeq: \d+ INVITE/im.test(message));
+    const [, callId] = answer?.match(/^Call-ID: (.*)\r$/im) ?? [];
+    const tag = (/** @type {string} */ name) => answer?.match(new RegExp(`^${name}: .*;tag=([^;\\s]+)`, "im"))?.[1];
+    return `${callId};to-tag=${tag("To")};from-tag=${tag("From")}`;
+  };
+}
+
+scenario("a stranger who knows the dialog is refused where only those are let in who are known (403), and the call goes on", async ({ server, keep }) => {
+  const alice = keep(await EmbeddedPhone.open(server, "alice"));
+  const bob = keep(await EmbeddedPhone.open(server, "bob", { host: "page", answers: true, replacesPolicy: "known" }));
+  const replaces = await namedCall(bob);
+  await connect(alice, bob);
+  const probe = keep(await SipProbe.open(server.sipUrl, server.domain));
+  const invite = ["Contact: <sip:carol@probe.invalid;transport=ws>", "Supported: replaces", `Replaces: ${replaces()}`];
+  const answer = await probe.request("INVITE", `sip:bob@${server.domain}`, "carol", "demo", invite);
+  assert.equal(answer.status, 403, replaces());
+  assert.equal((await bob.state()).calls.length, 1);
+  assertHears(await bob.hear(), alice.voice, { what: "what bob hears afterwards" });
 }, options);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { levelDb, powerAt, powerSpectrum, resample, silence, tone } from "../lib/sound.mjs";
+import { joined, levelDb, powerAt, powerSpectrum, resample, seconds, silence, tone, withoutPauses } from "../lib/sound.mjs";
 
 test("the level of a sine of amplitude 1/2 is 9 dB below full scale; silence has none", () => {
   assert.ok(Math.abs(levelDb(tone([1000], 1, 0.5)) + 9.03) < 0.01);
@@ -23,4 +23,9 @@ test("what the lower rate cannot carry is removed instead of folded back", () =>
 test("a spectrum has its peak where the tone is", () => {
   const spectrum = powerSpectrum(tone([2000], 512 / 16000, 0.5, 16000).samples);
   assert.equal(spectrum.indexOf(Math.max(...spectrum)), (2000 * 512) / 16000);
+});
+
+test("without its pauses a sound is as long as what can be heard of it", () => {
+  const sound = joined(silence(0.3), tone([500], 0.5), silence(0.2), tone([500], 0.1, 0.003), tone([700], 0.25));
+  assert.ok(Math.abs(seconds(withoutPauses(sound)) - 0.75) < 0.001);
 });

@@ -72,7 +72,7 @@ impl Delays {
     }
 
     /// How long after `event` the delay is, and stays for a second, within 20 ms of what it was in the two seconds before; `None` if
-    /// that is not seen.
+    /// that is not seen. Zero: it was never longer, as far as half seconds show.
     pub fn back_after(&self, event: Instant) -> Option<Duration> {
         let of =
             |from: Instant, to: Instant| self.0.iter().filter(move |s| from <= s.played && s.played < to);
@@ -85,7 +85,9 @@ impl Delays {
             of(sighting.played, sighting.played + Duration::from_secs(1)).all(|s| s.delay <= limit)
         };
         // The windows that hold what was before the event are not late yet.
-        later.find(|sighting| sighting.delay > limit)?;
+        if later.find(|sighting| sighting.delay > limit).is_none() {
+            return Some(Duration::ZERO);
+        }
         Some(later.find(calm)?.played - event)
     }
 

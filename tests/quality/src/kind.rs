@@ -11,7 +11,7 @@ use crate::trace::{Passage, Trace};
 
 /// Packets of the window in which everything is measured: 32 s.
 pub const WINDOW: usize = 1_600;
-/// Clean packets before it: the call is 5 s old when the trouble begins.
+/// Packets before it, each as late as is usual: the call is 5 s old when the trouble begins.
 const LEAD: usize = 250;
 /// As many as it takes until two clocks 100 ppm apart have moved by 30 ms.
 const DRIFT_LEAD: usize = 15_000;
@@ -118,7 +118,7 @@ impl Kind {
     pub fn trace(self, seed: u64) -> Trace {
         let mut random = Random::new(seed);
         let way = self.way(&mut random);
-        let clean = iter::repeat_n(Some(0.0), self.lead());
+        let clean = iter::repeat_n(Some(self.usual_delay()), self.lead());
         let mut packets = Vec::with_capacity(self.lead() + WINDOW);
         let mut last_arrival = 0.0_f64;
         for (index, delay) in clean.chain(way).enumerate() {
@@ -136,6 +136,23 @@ impl Kind {
             });
         }
         Trace { packets }
+    }
+
+    /// The delay before the window, in ms.
+    fn usual_delay(self) -> f64 {
+        match self {
+            Self::Gauss20 => 60.0,
+            Self::Mobile => 70.0,
+            Self::Wifi => 5.0,
+            Self::Clean
+            | Self::Loss3
+            | Self::Loss10
+            | Self::Burst
+            | Self::Spikes
+            | Self::Stall
+            | Self::DriftFast
+            | Self::DriftSlow => 0.0,
+        }
     }
 
     /// How long the sender takes for a second.
@@ -160,7 +177,7 @@ impl Kind {
         let of = |way: &mut dyn FnMut(usize) -> Option<f64>| (0..WINDOW).map(way).collect();
         match self {
             Self::Clean | Self::DriftFast | Self::DriftSlow => of(&mut |_| Some(0.0)),
-            Self::Gauss20 => of(&mut |_| Some((60.0 + 20.0 * random.normal()).max(0.0))),
+            Self::Gauss20 => of(&mut |_| Some((self.usual_delay() + 20.0 * random.normal()).max(0.0))),
             Self::Loss3 => of(&mut |_| (!random.chance(0.03)).then_some(0.0)),
             Self::Loss10 => of(&mut |_| (!random.chance(0.10)).then_some(0.0)),
             Self::Burst => gilbert_elliott(0.05, 4.0, random),
@@ -172,7 +189,7 @@ impl Kind {
                 (!random.chance(0.01)).then_some(delay)
             }),
             Self::Mobile => {
-                let mut delay = 70.0_f64;
+                let mut delay = self.usual_delay();
                 of(&mut |_| {
                     delay = (delay + MOBILE_STEP * random.normal()).clamp(20.0, 120.0);
                     (!random.chance(0.02)).then_some(delay)

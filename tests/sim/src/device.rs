@@ -106,6 +106,7 @@ impl Device {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -291,7 +291,7 @@ test('a hidden window asks for one notification per call and takes it back', () 
   const port: WorkerPort = {
     post: (message) => posted.push(message),
     listen: (listener) => {
-      ask = listener as typeof ask;
+      ask = listener;
       return () => undefined;
     },
   };

@@ -82,7 +82,7 @@ test('filters and days', async () => {
 });
 
 test('storage that fails is told, not hidden', async () => {
-  const broken = new History({ ...records, all: () => Promise.reject(new Error('denied')) } as unknown as MemoryRecords<HistoryEntry>);
+  const broken = new History({ all: () => Promise.reject(new Error('denied')) } as unknown as MemoryRecords<HistoryEntry>);
   await broken.load();
   expect(broken.state.value.status).toBe('failed');
 });

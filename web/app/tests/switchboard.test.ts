@@ -194,7 +194,7 @@ test('what is refused at once is told as a notice, what fails on the way by the 
   notices.dismiss('problem.transfer');
   first.transfer = () => {
     phone.change(first.id, { transfer: { type: 'failed', code: 'target-failed', sipStatus: 486, message: '' } });
-    return Promise.reject({ code: 'target-failed', sipStatus: 486 });
+    return Promise.reject(Object.assign(new Error('busy'), { code: 'target-failed', sipStatus: 486 }));
   };
   await board.transfer(first.id, party());
   expect(shown()).toEqual([]);
@@ -362,6 +362,20 @@ test('a call goes to the other devices, and says so', async () => {
   await board.push(call.id);
   expect(phone.commands).toEqual(['push first']);
   expect(board.destination(call.id)).toBe('push.devices');
+});
+
+test('a call goes to one device, and says to which', async () => {
+  const call = phone.add({ id: 'first' });
+  await board.moveTo(call.id, { address: 'sip:alice@example.test;gr=1', name: 'Desk' });
+  expect(phone.commands).toEqual(['transfer first sip:alice@example.test;gr=1']);
+  expect(board.destination(call.id)).toBe('Desk');
+});
+
+test('a call that does not go to the device at all is told', async () => {
+  phone.add({ id: 'first' });
+  phone.refuseWith = { code: 'not-connected' };
+  await board.moveTo('first', { address: 'sip:alice@example.test;gr=1', name: 'Desk' });
+  expect(shown()).toEqual(['problem.transfer']);
 });
 
 test('a call that does not go to the other devices at all is told', async () => {

@@ -76,6 +76,34 @@ fn a_challenge_then_a_binding() {
     assert!(matches!(&net.events[..], [Event::Registered { devices: 1, .. }]));
 }
 
+/// Registers a device that calls itself `name`, in quotes.
+fn register_named(net: &mut Net, phone: &mut Phone, name: &str) -> Message {
+    let contact = phone
+        .contact_header("")
+        .replace("Contact: ", &format!("Contact: {name} "));
+    phone.register_with(net, &format!("Supported: outbound, gruu\r\n{contact}"))
+}
+
+#[test]
+fn a_device_s_name_is_listed_to_the_user_s_other_devices() {
+    let mut net = Net::new();
+    let (mut desk, mut laptop) = (Phone::new(&mut net, "alice", 1), Phone::new(&mut net, "alice", 2));
+    let name = "\"Desk \\\"1\\\"\"";
+    assert_eq!(register_named(&mut net, &mut desk, name).status(), Some(200));
+    let response = laptop.register(&mut net, "");
+    let listed = contacts(&response);
+    let is_named = |contact: &&String| contact.starts_with(&format!("{name} <sip:"));
+    assert_eq!((listed.len(), listed.iter().filter(is_named).count()), (2, 1));
+}
+
+#[test]
+fn a_name_without_end_is_refused_as_a_contact_without_end_is() {
+    let mut net = Net::new();
+    let mut phone = Phone::new(&mut net, "alice", 1);
+    let name = format!("\"{}\"", "n".repeat(1_024));
+    assert_eq!(register_named(&mut net, &mut phone, &name).status(), Some(400));
+}
+
 #[test]
 fn a_wrong_password_is_challenged_again_and_soon_closes_the_connection() {
     let mut net = Net::new();

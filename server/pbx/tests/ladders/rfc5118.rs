@@ -43,7 +43,10 @@ fn a_device_registers_at_an_address_with_an_address() {
     let ok = alice.ask(&mut net, register);
     assert_eq!(ok.status(), Some(200));
     let contact = &lines(&ok, HeaderName::Contact)[0];
-    assert!(contact.starts_with("<sip:caller@[2001:db8::1]>"), "{contact}");
+    assert!(
+        contact.starts_with("\"Caller\" <sip:caller@[2001:db8::1]>"),
+        "{contact}"
+    );
 
     let bob = Phone::registered(&mut net, "bob", 2);
     let message = bob

@@ -209,6 +209,7 @@ impl Party {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Subscription { .. }
             | Event::Notification(_)
             | Event::Stopped

@@ -78,6 +78,7 @@ impl World {
             | Event::TokenWanted { .. }
             | Event::TransferRequested { .. }
             | Event::RemoteCalls(_)
+            | Event::OwnDevices(_)
             | Event::Stopped => None,
         });
         dropped.collect()

@@ -105,7 +105,7 @@ export function initials(name: string): string {
   const first = words[0];
   if (!first) return '#';
   const last = words.length > 1 ? words.at(-1) : undefined;
-  return ([...first][0] ?? '').toLocaleUpperCase() + (last ? ([...last][0] ?? '').toLocaleUpperCase() : '');
+  return (Array.from(first)[0] ?? '').toLocaleUpperCase() + (last ? (Array.from(last)[0] ?? '').toLocaleUpperCase() : '');
 }
 
 function hueOf(name: string): number {

@@ -1,11 +1,12 @@
 import { css, html, nothing } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import type { CallState } from '@clearline/phone';
-import { t } from '../i18n/i18n.js';
+import { t, type MessageKey } from '../i18n/i18n.js';
 import { ACTIONS, perform } from '../model/actions.js';
 import { controlsRoom } from '../model/call-text.js';
 import type { Desk } from '../model/desk.js';
 import { sameNumber } from '../model/number.js';
+import { namedDevices, type NamedDevice } from '../model/own-devices.js';
 import type { PartySearch } from '../model/party-search.js';
 import type { LineParty } from '../model/search.js';
 import { base, buttons } from '../styles/shared.js';
@@ -44,6 +45,28 @@ export class CallPicker extends Component {
       .ways .button {
         padding-inline: 8px;
       }
+      .devices {
+        display: flex;
+        flex-wrap: wrap;
+        gap: var(--space-2);
+      }
+      .devices h3 {
+        display: flex;
+        gap: 6px;
+        align-items: center;
+        flex-basis: 100%;
+        color: var(--ink-2);
+        font-size: 0.8125rem;
+        font-weight: 500;
+      }
+      .devices h3 svg {
+        inline-size: 16px;
+        block-size: 16px;
+      }
+      .devices .button {
+        flex: 1 1 8rem;
+        min-inline-size: 0;
+      }
       .ways svg {
         inline-size: 18px;
         block-size: 18px;
@@ -56,6 +79,8 @@ export class CallPicker extends Component {
     const lines = (): readonly LineParty[] => this.#otherLines();
     const leaveOut = (number: string): boolean => this.#onTheLine(number);
     this.#search = this.desk.newSearch(this.kind === 'transfer' ? { lines, leaveOut } : { leaveOut });
+    // Those that are there already are offered until the answer comes, and without it.
+    if (this.kind === 'transfer') this.desk.calls.phone.askForDevices().catch(() => undefined);
     super.connectedCallback();
   }
 
@@ -66,7 +91,7 @@ export class CallPicker extends Component {
   }
 
   protected override watched() {
-    return [this.desk.contacts.state, ...(this.#search ? [this.#search.state] : [])];
+    return [this.desk.contacts.state, this.desk.calls.state, ...(this.#search ? [this.#search.state] : [])];
   }
 
   override firstUpdated(): void {
@@ -105,12 +130,29 @@ export class CallPicker extends Component {
     </div>`;
   }
 
-  /** To the devices of this user, whoever is chosen. */
+  /** To the devices of this user, whoever is chosen: to one of those that the platform lists, or to whichever answers. */
   #push(): unknown {
+    const devices = namedDevices(this.desk.calls.state.value.phone.ownDevices);
+    if (devices.length === 0) return this.#pushToAll(ACTIONS.push.label);
+    return html`<div class="devices" role="group" aria-labelledby="devices">
+      <h3 id="devices">${icon('devices')}<span>${t('push.to')}</span></h3>
+      ${devices.map((device) => this.#pushTo(device))} ${devices.length > 1 ? this.#pushToAll('push.all') : nothing}
+    </div>`;
+  }
+
+  #pushTo(device: NamedDevice): unknown {
     const { desk, call } = this;
-    const { label, key } = ACTIONS.push;
-    return html`<button type="button" class="button soft" title=${`${t(label)} (${key})`} ?disabled=${!ACTIONS.push.enabled(desk, call)} @click=${() => perform(desk, 'push', 'button', call.id)}>
-      ${icon('devices')}<span>${t(label)}</span>
+    const move = (): void => {
+      desk.closePanel();
+      void desk.switchboard.moveTo(call.id, device);
+    };
+    return html`<button type="button" class="button soft" ?disabled=${!ACTIONS.push.enabled(desk, call)} @click=${move}><span class="truncate">${device.name}</span></button>`;
+  }
+
+  #pushToAll(label: MessageKey): unknown {
+    const { desk, call } = this;
+    return html`<button type="button" class="button soft" title=${`${t(ACTIONS.push.label)} (${ACTIONS.push.key})`} ?disabled=${!ACTIONS.push.enabled(desk, call)} @click=${() => perform(desk, 'push', 'button', call.id)}>
+      ${label === ACTIONS.push.label ? icon('devices') : nothing}<span>${t(label)}</span>
     </button>`;
   }
 

@@ -127,8 +127,8 @@ export class CallStack extends Component {
   }
 
   #button(action: ActionId, label: MessageKey, name: IconName, style = 'plain'): unknown {
-    const { key, enabled }: Action = ACTIONS[action];
-    return html`<button type="button" class="button ${style}" title=${`${t(label)} (${key})`} ?disabled=${!enabled(this.desk, this.desk.calls.foreground)} @click=${() => perform(this.desk, action, 'button')}>
+    const command: Action = ACTIONS[action];
+    return html`<button type="button" class="button ${style}" title=${`${t(label)} (${command.key})`} ?disabled=${!command.enabled(this.desk, this.desk.calls.foreground)} @click=${() => perform(this.desk, action, 'button')}>
       ${icon(name)}<span>${t(label)}</span>
     </button>`;
   }

@@ -84,7 +84,9 @@ export class Line extends Component {
     this.#scheme?.removeEventListener('change', this.#redraw);
   }
 
-  readonly #redraw = (): void => requestAnimationFrame(() => this.#draw(0)) as unknown as void;
+  readonly #redraw = (): void => {
+    requestAnimationFrame(() => this.#draw(0));
+  };
 
   #draw(now: number): void {
     const surface = prepare(this.canvas);

@@ -18,7 +18,7 @@ export const LANGUAGES: readonly string[] = Object.keys(loaders)
 
 const FALLBACK = 'en';
 
-const state = new Store({ language: FALLBACK, catalogue: {} as Catalogue });
+const state = new Store<{ readonly language: string; readonly catalogue: Catalogue }>({ language: FALLBACK, catalogue: {} });
 
 /** The language in use; components render again when it changes. */
 export const locale: Readable<{ readonly language: string }> = state;

@@ -1,5 +1,7 @@
 import type { Phone, PhoneConfig } from '@clearline/phone';
 import type { KeyValue } from '../storage/database.js';
+import { browser } from './browser.js';
+import { deviceName } from './own-devices.js';
 import { ServerError, type Account, type ServerApi } from './server.js';
 
 const RENEW_BEFORE_MS = 5 * 60_000;
@@ -33,6 +35,7 @@ export async function connectPhone(
     iceServers: device.iceServers,
     accountKey: account.id,
     remoteCalls: true,
+    deviceName: deviceName(navigator.userAgent),
     ...(device.conferenceFactory === undefined ? {} : { conferenceFactory: device.conferenceFactory }),
   });
   const keeper = new CredentialKeeper(phone, server, instanceId, expired);
@@ -117,5 +120,6 @@ async function deviceId(account: string, storage: KeyValue): Promise<string> {
     await storage.set('instance', made);
     return made;
   };
-  return navigator.locks ? navigator.locks.request(`clearline-instance:${account}`, read) : read();
+  const { locks } = browser();
+  return locks ? locks.request(`clearline-instance:${account}`, read) : read();
 }

@@ -1,4 +1,5 @@
 import type { AudioDevices, Phone } from '@clearline/phone';
+import { browser } from './browser.js';
 import { Store, type Readable } from './store.js';
 import type { Output } from '../audio/player.js';
 
@@ -44,9 +45,9 @@ export class Devices {
   /** Follows devices and permission from now on. */
   async watch(): Promise<void> {
     this.#route();
-    navigator.mediaDevices?.addEventListener('devicechange', () => void this.refresh());
+    browser().mediaDevices?.addEventListener('devicechange', () => void this.refresh());
     try {
-      const permission = await navigator.permissions.query({ name: 'microphone' as PermissionName });
+      const permission = await navigator.permissions.query({ name: 'microphone' });
       const update = (): void => {
         this.#state.set({ ...this.#state.value, permission: permission.state });
         void this.refresh();
@@ -59,7 +60,7 @@ export class Devices {
   }
 
   async refresh(): Promise<void> {
-    const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+    const devices = (await browser().mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
     const of = (kind: MediaDeviceKind): Device[] =>
       devices
         .filter((d) => d.kind === kind && d.deviceId !== '' && d.deviceId !== 'default' && d.deviceId !== 'communications')

@@ -1,6 +1,7 @@
 import type { CallState } from '@clearline/phone';
 import { t } from '../i18n/i18n.js';
 import type { CallAction, ToWindow, ToWorker } from '../service-worker/protocol.js';
+import { browser } from './browser.js';
 import type { Contacts } from './contacts.js';
 import type { PhoneView } from './phone-store.js';
 import type { Preferences } from './settings.js';
@@ -92,7 +93,7 @@ export class Notifier {
       : unseen > 0
         ? t('title.missed', { count: unseen, app })
         : app;
-    const badge = navigator as Navigator & { setAppBadge?: (n: number) => Promise<void>; clearAppBadge?: () => Promise<void> };
+    const badge = browser();
     const done = unseen > 0 ? badge.setAppBadge?.(unseen) : badge.clearAppBadge?.();
     done?.catch(() => undefined); // Not installed: no icon to put a badge on.
   }

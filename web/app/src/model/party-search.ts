@@ -54,7 +54,7 @@ export class PartySearch {
   }
 
   backspace(): void {
-    this.type([...this.#state.value.text].slice(0, -1).join(''));
+    this.type(Array.from(this.#state.value.text).slice(0, -1).join(''));
   }
 
   clear(): void {

@@ -132,13 +132,13 @@ function wordsOf(name: string): Array<{ at: number; folded: string }> {
 
 /** Lower case without accents, one character for one, so that positions stay. */
 function fold(text: string): string {
-  return [...text].map((c) => (c.length > 1 ? c : c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().charAt(0) || c)).join('');
+  return Array.from(text, (c) => (c.length > 1 ? c : c.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().charAt(0) || c)).join('');
 }
 
 const KEYS = ['abc', 'def', 'ghi', 'jkl', 'mno', 'pqrs', 'tuv', 'wxyz'];
 
 function t9(folded: string): string {
-  return [...folded]
+  return Array.from(folded)
     .map((c) => {
       const key = KEYS.findIndex((letters) => letters.includes(c));
       return key < 0 ? c : String(key + 2);

@@ -3,6 +3,7 @@ import { t } from '../i18n/i18n.js';
 import type { Contacts } from './contacts.js';
 import type { Notices } from './notices.js';
 import { parseTarget, type DialTarget } from './number.js';
+import type { NamedDevice } from './own-devices.js';
 import type { PhoneStore } from './phone-store.js';
 import type { Suggestion } from './search.js';
 
@@ -46,6 +47,14 @@ export class Switchboard {
     if (!call) return;
     this.#remember(id, t('push.devices'));
     await this.#tell(call, call.push());
+  }
+
+  /** Lets one device of this user ring with the far end. If it does not answer the call is back, and its card says why. */
+  async moveTo(id: CallId, device: NamedDevice): Promise<void> {
+    const call = this.calls.phone.callById(id);
+    if (!call) return;
+    this.#remember(id, device.name);
+    await this.#tell(call, call.transfer(device.address));
   }
 
   /** Lets the two far ends hear each other, and everybody in a conference that one of them is part of. */
@@ -92,7 +101,7 @@ export class Switchboard {
     this.#remember(id, party.name);
     call.consult(targetOf(party), party.kind === 'dial' ? {} : { displayName: party.name }).answered.catch((error: unknown) => {
       // How it ended is told by its card, why it did not begin by that of the first call.
-      if ((error as PhoneError).code !== 'call-ended') this.#tellProblem(call, error);
+      if ((error as PhoneError).code !== 'call-ended') this.#tellProblem(call, error as PhoneError);
     });
   }
 
@@ -128,13 +137,13 @@ export class Switchboard {
     try {
       await command;
     } catch (error) {
-      this.#tellProblem(call, error);
+      this.#tellProblem(call, error as PhoneError);
     }
   }
 
   /** A transfer that failed on its way is told by the call's card; what was refused at once is told here. */
-  #tellProblem(call: Call, error: unknown): void {
-    if (call.state.transfer?.type !== 'failed') void this.calls.attempt(Promise.reject(error as Error), 'problem.transfer');
+  #tellProblem(call: Call, error: PhoneError): void {
+    if (call.state.transfer?.type !== 'failed') void this.calls.attempt(Promise.reject(error), 'problem.transfer');
   }
 
   /** Takes a call off hold that was only held for another, unless somebody else is at the ear by now. */

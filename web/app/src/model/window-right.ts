@@ -1,3 +1,4 @@
+import { browser } from './browser.js';
 import { Store, type Readable } from './store.js';
 
 /**
@@ -11,11 +12,12 @@ export function windowRight(name: string, ready: Readable<boolean>): Readable<bo
   const ask = (): void => {
     if (asked || !ready.value) return;
     asked = true;
-    if (!navigator.locks) {
+    const { locks } = browser();
+    if (!locks) {
       held.set(true);
       return;
     }
-    void navigator.locks.request(name, () => {
+    void locks.request(name, () => {
       held.set(true);
       return new Promise<never>(() => undefined); // Held until the window goes.
     });

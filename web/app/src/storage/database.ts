@@ -26,7 +26,9 @@ export class Database {
   values(): KeyValue {
     return {
       get: async <T>(key: string) => (await this.#run('values', 'readonly', (s) => s.get(key))) as T | undefined,
-      set: async (key, value) => void (await this.#run('values', 'readwrite', (s) => s.put(value, key))),
+      set: async (key, value) => {
+        await this.#run('values', 'readwrite', (s) => s.put(value, key));
+      },
     };
   }
 

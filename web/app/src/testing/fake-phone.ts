@@ -20,6 +20,7 @@ export class FakePhone implements Phone {
     registration: { type: 'registered', expiresAt: Date.now() + 600_000, bindings: 1 },
     calls: [],
     remoteCalls: [],
+    ownDevices: [],
     host: 'page',
     ownsMedia: true,
   };
@@ -84,6 +85,10 @@ export class FakePhone implements Phone {
   #stays(call: FakeCall, error: object): void {
     call.refuse(error);
     this.end(call.id, { cause: 'rejected' });
+  }
+
+  async askForDevices(): Promise<void> {
+    this.commands.push('ask for devices');
   }
 
   callById(id: CallId): FakeCall | undefined {
@@ -349,7 +354,7 @@ export class FakeCall implements Call {
     if (this.phone.refuseWith) {
       const error = this.phone.refuseWith;
       this.phone.refuseWith = null;
-      return Promise.reject(error);
+      return Promise.reject(Object.assign(new Error(error.code), error));
     }
     effect();
     return Promise.resolve();

@@ -12,7 +12,7 @@ export class FakeServer implements ServerApi {
   ];
   account: Account | null = ALICE;
   /** Thrown by the next request. */
-  failWith: unknown = null;
+  failWith: Error | null = null;
   deviceRequests = 0;
 
   async session(): Promise<Account | null> {

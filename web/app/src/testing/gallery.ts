@@ -131,6 +131,12 @@ const STATES: Record<string, { view?: View; preferences?: Partial<Preferences>; 
     play: ({ phone }) => phone.end(phone.add({ ...talking, transfer: { type: 'proceeding', sipStatus: 180 } }).id, { cause: 'transferred' }),
   },
   'passed-to': { play: ({ phone }) => phone.add({ ...talking, transferredBy: CAROL }) },
+  'move-to-device': {
+    play: ({ phone, desk }) => {
+      phone.patch({ ownDevices: ['Chrome, Windows', 'Desk phone', null].map((name, at) => ({ address: `sip:alice@example.test;gr=${at}`, name })) });
+      desk.togglePanel(phone.add(talking).id, 'transfer');
+    },
+  },
   elsewhere: { play: ({ phone }) => void phone.addElsewhere({ remote: BOB, device: 'Clearline 0.1.0', since: now - 192_000 }) },
   'elsewhere-too': {
     play: ({ phone }) => {
@@ -252,7 +258,7 @@ function report(): RTCStatsReport {
     ['in', { id: 'in', type: 'inbound-rtp', kind: 'audio', timestamp: t, packetsReceived: t / 20, packetsLost: 0, jitter: 0.004, codecId: 'c', jitterBufferDelay: t / 1000, jitterBufferEmittedCount: t / 20 }],
     ['c', { id: 'c', type: 'codec', mimeType: 'audio/opus' }],
     ['r', { id: 'r', type: 'remote-inbound-rtp', kind: 'audio', roundTripTime: 0.031, fractionLost: 0 }],
-  ]) as unknown as RTCStatsReport;
+  ]);
 }
 
 function someHistory(): HistoryEntry[] {

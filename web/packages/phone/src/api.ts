@@ -219,6 +219,14 @@ export interface RemoteCall {
   readonly canBePulled: boolean;
 }
 
+/** Another device of the same account to which a call can be sent: an immutable snapshot. */
+export interface OwnDevice {
+  /** A target for `Call.transfer` that leads to this device alone (RFC 5627). */
+  readonly address: string;
+  /** What that device calls itself, if the platform tells. Text from the network: never show it as HTML. */
+  readonly name: string | null;
+}
+
 /** An immutable snapshot of the whole phone; a new object whenever anything changed. */
 export interface PhoneState {
   readonly connection: ConnectionState;
@@ -227,6 +235,8 @@ export interface PhoneState {
   readonly calls: readonly CallState[];
   /** Those of the account's other devices, if `PhoneConfig.remoteCalls` asks for them and the platform tells (RFC 4235). */
   readonly remoteCalls: readonly RemoteCall[];
+  /** The account's other devices, under the same condition, as the platform has listed them last: `Phone.askForDevices`. */
+  readonly ownDevices: readonly OwnDevice[];
   /** How the signalling is hosted. */
   readonly host: HostMode;
   /**
@@ -264,10 +274,18 @@ export type PhoneErrorCode =
 export type ReplacesPolicy = 'known' | 'same-domain' | 'anyone';
 
 /**
- * Who plays to a party on hold: `generated`, this side, a small melody; `platform`, which sees that it is held; `none`.
- * Wherever this side does not play, it sends silence.
+ * Who plays to a party on hold: `generated`, this side, a small melody; a file, this side too; `platform`, which sees that it is
+ * held; `none`. Wherever this side does not play, it sends silence.
  */
-export type HoldMusic = 'none' | 'generated' | 'platform';
+export type HoldMusic = 'none' | 'generated' | 'platform' | HoldFile;
+
+/**
+ * Music of one's own: a file that the browser can decode (WAV, Ogg Opus ...), at most 4 MiB and five minutes, of the page's origin
+ * or one that lets it (CORS). Whatever is wrong with it, the melody is played instead, and the logger told.
+ */
+export interface HoldFile {
+  readonly url: string | URL;
+}
 
 /** How to reach the platform and as whom. */
 export interface PhoneConfig {
@@ -289,7 +307,7 @@ export interface PhoneConfig {
    * say on whose behalf they call. `anyone`: for platforms where those who transfer have other domains.
    */
   readonly replacesPolicy?: ReplacesPolicy;
-  /** Follow the calls of the account's other devices: `PhoneState.remoteCalls`; default: no. */
+  /** Follow the account's other devices: `PhoneState.remoteCalls` and `ownDevices`; default: no. */
   readonly remoteCalls?: boolean;
   /**
    * Where the platform makes conferences (RFC 4579), for example `sip:conference@example.com`: calls are merged there.
@@ -301,6 +319,8 @@ export interface PhoneConfig {
   /** User name for digest authentication; default: the user part of the address. */
   readonly authUser?: string;
   readonly displayName?: string;
+  /** What this device calls itself to the account's other devices. */
+  readonly deviceName?: string;
   /** `urn:uuid:...` of this device; default: made once and kept in IndexedDB. */
   readonly instanceId?: string;
   readonly iceServers?: readonly RTCIceServer[];
@@ -352,8 +372,8 @@ export interface Call {
   transfer(target: string): Promise<void>;
   /**
    * Sends the far end to the other devices of this account: they ring, this one does not. Resolves when one has answered,
-   * and this call has ended; otherwise the promise rejects and the call is what it was before. One device alone, or another
-   * number of the same person, is a target of `transfer`.
+   * and this call has ended; otherwise the promise rejects and the call is what it was before. One device alone
+   * (`PhoneState.ownDevices`), or another number of the same person, is a target of `transfer`.
    */
   push(): Promise<void>;
   /** Connects the far end with that of another call. Resolves when it has, and both calls have ended. */
@@ -431,6 +451,11 @@ export interface Phone {
    */
   pull(remote: RemoteCallId): Call;
   /**
+   * Asks the platform which other devices the account has, as it tells by itself only now and then. A change shows in
+   * `state.ownDevices`. Rejects with `not-connected` while this device is not registered.
+   */
+  askForDevices(): Promise<void>;
+  /**
    * Lets the parties of two answered calls hear each other.
    *
    * With `PhoneConfig.conferenceFactory` both move into a conference of the platform: they end as `moved-to-conference`, and
@@ -449,8 +474,8 @@ export interface Phone {
   leaveConference(): Promise<void>;
   /** The live object of a call in `state.calls`. */
   callById(id: CallId): Call | undefined;
-  /** Renewed credentials or ICE servers. */
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void;
+  /** Renewed credentials or ICE servers; other music, for parties that are put on hold by this window from now on. */
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers' | 'holdMusic'>>): void;
   /** Sets all of them. Also tries again to open a microphone that could not be opened before. */
   setDevices(devices: AudioDevices): Promise<void>;
   readonly devices: AudioDevices;

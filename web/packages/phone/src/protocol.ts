@@ -12,6 +12,7 @@ import type {
   MediaEvent,
   MediaOutcome,
   MicrophoneProblem,
+  OwnDevice,
   RegistrationState,
   RemoteCall,
   RemoteCallId,
@@ -22,7 +23,7 @@ import type {
 import type { WireError } from './error.js';
 
 /** Raised by every change that an older page or worker would misread. */
-export const PROTOCOL = 5;
+export const PROTOCOL = 6;
 
 /** The account as a window describes it. */
 export interface Account {
@@ -38,6 +39,7 @@ export interface Account {
   readonly remoteCalls?: boolean | undefined;
   readonly conferenceFactory?: string | undefined;
   readonly token?: string | undefined;
+  readonly deviceName?: string | undefined;
   readonly instanceId: string | undefined;
   readonly iceServers: readonly RTCIceServer[];
 }
@@ -100,6 +102,7 @@ export type ToHost =
     }
   /** The call `remote` of another device becomes the call `call` of this one. */
   | { readonly type: 'pull'; readonly request: number; readonly call: CallId; readonly remote: RemoteCallId }
+  | { readonly type: 'ask-for-devices'; readonly request: number }
   | { readonly type: 'command'; readonly request: number; readonly call: CallId; readonly command: Command }
   | { readonly type: 'media-done'; readonly request: string; readonly result: MediaResult }
   | { readonly type: 'media-event'; readonly session: string; readonly event: MediaEvent }
@@ -125,6 +128,7 @@ export type ToWindow =
       readonly registration: RegistrationState;
       readonly calls: readonly CallState[];
       readonly remoteCalls: readonly RemoteCall[];
+      readonly ownDevices: readonly OwnDevice[];
       readonly devices: AudioDevices;
       readonly iceServers: readonly RTCIceServer[];
     }
@@ -133,6 +137,8 @@ export type ToWindow =
   | { readonly type: 'call'; readonly state: CallState }
   /** All of them. */
   | { readonly type: 'remote-calls'; readonly calls: readonly RemoteCall[] }
+  /** All of them. */
+  | { readonly type: 'own-devices'; readonly devices: readonly OwnDevice[] }
   | { readonly type: 'dtmf'; readonly call: CallId; readonly tone: string }
   | { readonly type: 'token-wanted'; readonly need: TokenNeed }
   | { readonly type: 'lead'; readonly lead: boolean }

@@ -32,11 +32,13 @@ class FakeNode {
   readonly stream: FakeStream;
   readonly mediaStream: FakeStream | undefined;
   readonly what: string;
+  readonly tune: { readonly name?: string } | undefined;
 
   constructor(
     readonly context: FakeContext,
-    options: { gain?: number; mediaStream?: FakeStream } = {},
+    options: { gain?: number; mediaStream?: FakeStream; buffer?: { readonly name?: string } } = {},
   ) {
+    this.tune = options.buffer;
     this.gain.value = options.gain ?? 1;
     this.mediaStream = options.mediaStream;
     this.what = new.target.name;
@@ -59,7 +61,7 @@ class FakeNode {
 
   /** What it brings in, if it is a source. */
   get source(): string[] {
-    if (this.what === 'Music') return ['music'];
+    if (this.what === 'Music') return [this.tune?.name ?? 'music'];
     return (this.mediaStream?.tracks ?? []).filter(({ enabled, readyState }) => enabled && readyState === 'live').map(({ label }) => label);
   }
 }
@@ -77,6 +79,14 @@ class FakeContext {
   }
 
   async resume(): Promise<void> {}
+
+  /** Sounds are texts here: a name and how many seconds it lasts. */
+  async decodeAudioData(bytes: ArrayBuffer): Promise<object> {
+    open.delete(this);
+    const [name, duration] = new TextDecoder().decode(bytes).split(' ');
+    if (duration === undefined) throw new DOMException('no sound', 'EncodingError');
+    return { name, duration: Number(duration) };
+  }
 
   async startRendering(): Promise<object> {
     open.delete(this);

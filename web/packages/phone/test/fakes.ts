@@ -46,6 +46,7 @@ export class FakeAgent implements Agent {
   microphoneRestored = this.#input('microphoneRestored');
   placeCall = this.#input('placeCall');
   pull = this.#input('pull');
+  askForDevices = this.#input('askForDevices');
   setPassword = this.#input('setPassword');
   setToken = this.#input('setToken');
   answer = this.#command('answer');

@@ -47,8 +47,14 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
+/** What the sessions have logged. */
+const logged: string[] = [];
+
 async function call(party: string, holdMusic: HoldMusic = 'generated'): Promise<Leg> {
-  const session = browserMedia({ iceServers: [], iceTransportPolicy: 'all', devices: {}, holdMusic, emit: () => undefined, log: () => undefined });
+  const log = (level: string, message: string): void => {
+    if (level === 'warn') logged.push(message);
+  };
+  const session = browserMedia({ iceServers: [], iceTransportPolicy: 'all', devices: {}, holdMusic, emit: () => undefined, log });
   const connection = FakeConnection.all.at(-1)!;
   const leg: Leg = { session, connection, sent: () => heardIn(connection.sends) };
   legs.push(leg);
@@ -112,6 +118,64 @@ describe('music on hold', () => {
     const leg = await call('bob', holdMusic);
     await negotiate(leg, 'sendonly');
     expect(leg.sent()).toEqual([]);
+  });
+});
+
+describe('music of one\'s own', () => {
+  const fetched = vi.fn<(url: string) => Promise<Response>>();
+  const served = (body: BodyInit): void => void fetched.mockImplementation(async () => new Response(body));
+  /** Decoding and reading take some turns of the loop. */
+  const heldWith = async (url: string): Promise<Leg> => {
+    const leg = await call('bob', { url });
+    await negotiate(leg, 'sendonly');
+    await vi.waitFor(() => expect(leg.sent()).not.toEqual([]));
+    return leg;
+  };
+
+  beforeEach(() => {
+    logged.length = 0;
+    fetched.mockReset();
+    vi.stubGlobal('fetch', fetched);
+  });
+
+  test('is fetched once, and played to everybody on hold', async () => {
+    served('brass 20');
+    expect((await heldWith('/brass')).sent()).toEqual(['brass']);
+    expect((await heldWith('/brass')).sent()).toEqual(['brass']);
+    expect(fetched).toHaveBeenCalledTimes(1);
+    expect(logged).toEqual([]);
+  });
+
+  test.each([
+    ['no sound', 'noise', /no sound/],
+    ['longer than five minutes', 'opera 301', /lasts 301 s/],
+    ['shorter than a second', 'click 0.2', /lasts 0 s/],
+    ['larger than 4 MiB', new Uint8Array(4 * 1024 * 1024 + 1), /larger/],
+  ])('that is %s: the melody instead, and one line in the log', async (what, body, line) => {
+    served(body);
+    const url = `/${what.replaceAll(' ', '-')}`;
+    for (let turn = 0; turn < 2; turn += 1) expect((await heldWith(url)).sent()).toEqual(['music']);
+    expect(fetched).toHaveBeenCalledTimes(1);
+    expect(logged).toEqual([expect.stringMatching(line)]);
+  });
+
+  test('that cannot be fetched just now is fetched the next time', async () => {
+    fetched.mockImplementation(async () => new Response('', { status: 503 }));
+    expect((await heldWith('/later')).sent()).toEqual(['music']);
+    served('harp 30');
+    expect((await heldWith('/later')).sent()).toEqual(['harp']);
+    expect(logged).toHaveLength(1);
+  });
+
+  test('that comes when the party is on the line again is not played', async () => {
+    let arrive: (response: Response) => void = () => undefined;
+    fetched.mockImplementation(() => new Promise((resolve) => (arrive = resolve)));
+    const leg = await call('bob', { url: '/slow' });
+    await negotiate(leg, 'sendonly');
+    await negotiate(leg, 'sendrecv');
+    arrive(new Response('slow 10'));
+    await settle();
+    expect(leg.sent()).toEqual(['room']);
   });
 });
 

@@ -44,6 +44,7 @@ class FakeHost {
       registration: { type: 'unregistered' },
       calls: [],
       remoteCalls: [],
+      ownDevices: [],
       devices: {},
       iceServers: [],
       ...change,
@@ -70,7 +71,7 @@ class FakeHost {
   }
 
   /** Answers the last request of a type. */
-  async replies(type: 'start' | 'stop' | 'call' | 'consult' | 'pull' | 'command' | 'devices', error: object | null = null): Promise<void> {
+  async replies(type: 'start' | 'stop' | 'call' | 'consult' | 'pull' | 'ask-for-devices' | 'command' | 'devices', error: object | null = null): Promise<void> {
     const { request } = this.last(type);
     await this.says({ type: 'reply', request, error } as ToWindow);
   }
@@ -343,6 +344,19 @@ describe('placing a call', () => {
     await expect(call.answered).rejects.toMatchObject({ code: 'no-such-call' });
     await expect(call.ended).resolves.toMatchObject({ end: { cause: 'remote-hang-up' } });
     expect(sessions[0]?.actions.at(-1)).toEqual({ type: 'close' });
+  });
+
+  test('the other devices of the account are shown, and asked for; unknown while there is no host', async () => {
+    const phone = await newPhone();
+    const devices = [{ address: 'sip:alice@example.com;gr=1', name: 'Desk' }];
+    await host.says({ type: 'own-devices', devices });
+    expect(phone.state.ownDevices).toEqual(devices);
+    const asked = phone.askForDevices().catch((error: unknown) => error);
+    await settle();
+    await host.replies('ask-for-devices', { code: 'not-connected', message: 'not registered' });
+    expect(await asked).toMatchObject({ code: 'not-connected' });
+    await host.says({ type: 'gone', reason: 'replaced' });
+    expect(phone.state.ownDevices).toEqual([]);
   });
 
   test('people are brought into a conference of the platform and sent away', async () => {

@@ -98,11 +98,12 @@ describe('joining and starting', () => {
   });
 
   test('the account says whether the device lets itself be sent on, follows the calls of others, and where conferences are made', async () => {
-    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask', remoteCalls: true, conferenceFactory: 'sip:conference@example.com' });
+    const window = new FakeWindow('w1', (port) => host.attach(port), { ...ACCOUNT, transferPolicy: 'ask', remoteCalls: true, deviceName: 'Laptop', conferenceFactory: 'sip:conference@example.com' });
     await window.join();
     await window.ask({ type: 'start' });
     expect(place.agent.config.transferPolicy).toBe('ask');
     expect(place.agent.config.remoteCalls).toBe(true);
+    expect(place.agent.config.deviceName).toBe('Laptop');
     expect(place.agent.config.conferenceFactory).toBe('sip:conference@example.com');
   });
 
@@ -237,6 +238,24 @@ describe('commands', () => {
     await window.ask({ type: 'stop' });
     await says((h) => h.stopped());
     expect(window.last('remote-calls')?.calls).toEqual([]);
+  });
+
+  test('the devices of the account are asked for, and told to every window, to one that comes later too', async () => {
+    const window = await startedWindow();
+    const devices = [{ address: 'sip:alice@example.com;gr=1', name: null }];
+    const request = await window.ask({ type: 'ask-for-devices' });
+    expect(place.agent.log.at(-1)).toBe('askForDevices');
+    expect(window.reply(request)).toBeNull();
+    await says((h) => h.ownDevices(JSON.stringify(devices)));
+    expect(window.last('own-devices')?.devices).toEqual(devices);
+    const later = newWindow('w2');
+    await later.join();
+    expect(later.last('welcome')?.ownDevices).toEqual(devices);
+    place.agent.refusal = 'not-connected';
+    expect(window.reply(await window.ask({ type: 'ask-for-devices' }))).toMatchObject({ code: 'not-connected' });
+    await window.ask({ type: 'stop' });
+    await says((h) => h.stopped());
+    expect(window.last('own-devices')?.devices).toEqual([]);
   });
 
   test('how a transfer stands is told with exact ids and readable errors', async () => {

@@ -13,10 +13,10 @@ use crate::virtual_clock;
 const PAYLOAD_TYPE: u8 = 111;
 
 /// As it comes, for 48 kHz mono.
-pub struct NetEq(neteq::NetEq);
+pub(crate) struct NetEq(neteq::NetEq);
 
 impl NetEq {
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         virtual_clock::set(Instant::ZERO);
         let config = NetEqConfig {
             sample_rate: SAMPLE_RATE,

@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 /// How what was heard resembles what was sent.
 #[derive(Clone, Copy)]
-pub struct Score {
+pub(crate) struct Score {
     /// PESQ of wide-band speech (ITU-T P.862.2), 1.0 to 4.64.
-    pub pesq: f64,
+    pub(crate) pesq: f64,
     /// Short-time objective intelligibility, up to 1.
-    pub stoi: f64,
+    pub(crate) stoi: f64,
 }
 
 /// Of each pair of files (clean, heard); `None` where there is no score.
-pub fn scores(pairs: &[(&Path, &Path)]) -> Vec<Option<Score>> {
+pub(crate) fn scores(pairs: &[(&Path, &Path)]) -> Vec<Option<Score>> {
     let text = answers(pairs).unwrap_or_default();
     let mut lines = text.lines().map(score);
     pairs.iter().map(|_| lines.next().flatten()).collect()

@@ -10,7 +10,7 @@ use clearline_core::Instant;
 static MICROS: AtomicU64 = AtomicU64::new(0);
 
 /// What the monotonic clock shows from now on.
-pub fn set(now: Instant) {
+pub(crate) fn set(now: Instant) {
     MICROS.store(now.as_micros(), Ordering::Relaxed);
 }
 

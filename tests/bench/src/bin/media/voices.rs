@@ -25,7 +25,7 @@ const SYNTHETIC: &str = "The birch canoe slid on the smooth planks. Glue the she
     fine punch. The box was thrown beside the parked truck. The hogs were fed chopped corn and garbage.";
 
 /// Exactly one window of speech at 48 kHz.
-pub fn window() -> Result<Vec<i16>> {
+pub(crate) fn window() -> Result<Vec<i16>> {
     let half = WINDOW * FRAME / 2;
     let synthetic = std::env::temp_dir().join(format!("clearline-synthetic-{}.wav", std::process::id()));
     let spoken = Command::new("espeak-ng")

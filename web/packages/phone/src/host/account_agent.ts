@@ -6,7 +6,7 @@
  * ```
  */
 
-import type { AudioDevices, CallId, CallState, ConnectionState, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
+import type { AudioDevices, CallId, CallState, ConnectionState, OwnDevice, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
 import type { WireError } from '../error.js';
 import { accountLock, type Account, type LogLevel, type ToWindow } from '../protocol.js';
 import { AccountLock } from './account_lock.js';
@@ -57,6 +57,7 @@ export class AccountAgent implements AgentListener {
   #registration: RegistrationState = UNREGISTERED;
   readonly #calls = new Map<CallId, CallState>();
   #remoteCalls: readonly RemoteCall[] = [];
+  #ownDevices: readonly OwnDevice[] = [];
   #devices: AudioDevices = {};
   #visible = false;
   #online = true;
@@ -94,6 +95,7 @@ export class AccountAgent implements AgentListener {
       registration: this.#registration,
       calls: [...this.#calls.values()],
       remoteCalls: this.#remoteCalls,
+      ownDevices: this.#ownDevices,
       devices: this.#devices,
       iceServers: this.account.iceServers,
     };
@@ -237,10 +239,10 @@ export class AccountAgent implements AgentListener {
 
   #config(prepared: Prepared): AgentConfig {
     const { addressOfRecord, displayName, authUser, password, servers, outboundFlows, token } = this.account;
-    const { transferPolicy, replacesPolicy, remoteCalls, conferenceFactory } = this.account;
+    const { transferPolicy, replacesPolicy, remoteCalls, conferenceFactory, deviceName } = this.account;
     const { instanceId } = prepared;
     const policies = { transferPolicy, replacesPolicy, remoteCalls, conferenceFactory };
-    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, ...policies, token, instanceId };
+    return { addressOfRecord, displayName, authUser, password, servers, outboundFlows, ...policies, token, deviceName, instanceId };
   }
 
   #waitForLock(): void {
@@ -270,6 +272,7 @@ export class AccountAgent implements AgentListener {
     this.connectionChanged(STOPPED);
     this.registrationChanged(UNREGISTERED);
     this.remoteCallsChanged([]);
+    this.ownDevicesChanged([]);
   }
 
   #answerStarters(): void {
@@ -347,6 +350,11 @@ export class AccountAgent implements AgentListener {
   remoteCallsChanged(calls: readonly RemoteCall[]): void {
     this.#remoteCalls = calls;
     this.listener.changed({ type: 'remote-calls', calls });
+  }
+
+  ownDevicesChanged(devices: readonly OwnDevice[]): void {
+    this.#ownDevices = devices;
+    this.listener.changed({ type: 'own-devices', devices });
   }
 
   tokenWanted(need: TokenNeed): void {

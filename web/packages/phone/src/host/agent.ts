@@ -13,6 +13,7 @@ export interface AgentHost {
   call(id: string, info: string, consulted: string | undefined, succeeds: string | undefined): void;
   dtmf(call: string, tone: string): void;
   remoteCalls(calls: string): void;
+  ownDevices(devices: string): void;
   tokenWanted(need: string): void;
   operationDone(operation: string, error: string | undefined): void;
   stopped(): void;
@@ -52,6 +53,7 @@ export interface Agent {
   consult(now: number, of: string, call: string, target: string, displayName?: string | null): string;
   push(now: number, call: string): string;
   pull(now: number, call: string, remote: string): void;
+  askForDevices(now: number): void;
   cancelTransfer(now: number, call: string): string;
   decideTransfer(now: number, call: string, agree: boolean): string;
   setMuted(now: number, call: string, muted: boolean): string;
@@ -81,6 +83,7 @@ export interface AgentConfig {
   readonly remoteCalls?: boolean | undefined;
   readonly conferenceFactory?: string | undefined;
   readonly token?: string | undefined;
+  readonly deviceName?: string | undefined;
   readonly instanceId: string;
 }
 

@@ -4,7 +4,7 @@
  * what must not happen inside one.
  */
 
-import type { CallId, CallState, ConnectionState, MediaAction, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
+import type { CallId, CallState, ConnectionState, MediaAction, OwnDevice, RegistrationState, RemoteCall, TokenNeed } from '../api.js';
 import { refusal, type WireError } from '../error.js';
 import type { LogLevel } from '../protocol.js';
 import type { Agent, AgentConfig, AgentHost, AgentModule } from './agent.js';
@@ -21,6 +21,7 @@ export interface AgentListener {
   callChanged(state: CallState): void;
   dtmf(call: CallId, tone: string): void;
   remoteCallsChanged(calls: readonly RemoteCall[]): void;
+  ownDevicesChanged(devices: readonly OwnDevice[]): void;
   tokenWanted(need: TokenNeed): void;
   media(request: string, call: CallId, session: string, action: MediaAction): void;
   stopped(): void;
@@ -178,6 +179,7 @@ export class AgentRunner {
       },
       dtmf: (call, tone) => listener.dtmf(call, tone),
       remoteCalls: (calls) => listener.remoteCallsChanged(remoteCalls(calls, this.#epoch)),
+      ownDevices: (devices) => listener.ownDevicesChanged(JSON.parse(devices) as OwnDevice[]),
       tokenWanted: (need) => listener.tokenWanted(JSON.parse(need) as TokenNeed),
       operationDone: (operation, error) => this.#operationDone(operation, error),
       stopped: () => listener.stopped(),

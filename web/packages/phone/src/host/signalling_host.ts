@@ -152,6 +152,9 @@ export class SignallingHost implements AccountAgentListener {
       case 'pull':
         this.#reply(window, message.request, control.pull(window, message.call, message.remote));
         break;
+      case 'ask-for-devices':
+        this.#reply(window, message.request, agent.runner.attempt((core, now) => core.askForDevices(now)));
+        break;
       case 'command':
         control.command(window, message.call, message.command, this.#replyTo(window, message.request));
         break;

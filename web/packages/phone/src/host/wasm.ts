@@ -21,6 +21,7 @@ function wasmConfig(config: AgentConfig): WasmConfig {
   if (config.transferPolicy !== undefined) wasm.setTransferPolicy(config.transferPolicy);
   if (config.replacesPolicy !== undefined) wasm.setReplacesPolicy(config.replacesPolicy);
   if (config.remoteCalls === true) wasm.setRemoteCalls(true);
+  if (config.deviceName !== undefined) wasm.setDeviceName(config.deviceName);
   if (config.conferenceFactory !== undefined) wasm.setConferenceFactory(config.conferenceFactory);
   if (config.token !== undefined) wasm.setToken(config.token);
   return wasm;

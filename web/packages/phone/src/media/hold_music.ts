@@ -1,9 +1,11 @@
 /**
- * What a party on hold hears: the melody of the core (`core/src/media/hold_music.rs`), played by the browser's own
+ * What a party on hold hears: a file of the tenant's own, or the melody of the core (`core/src/media/hold_music.rs`), played by the browser's own
  * oscillators. The core runs in a worker and media in the page; 32 steps of two notes are shorter than a way between them.
  */
 
+import type { MediaEngineContext } from '../api.js';
 import { releaseContext, useContext } from './audio_context.js';
+import { loadHoldFile, UnusableFile } from './hold_file.js';
 
 /** Seconds between two steps of the score. */
 const STEP = 0.3;
@@ -25,13 +27,26 @@ const PERIOD = SCORE.length * STEP;
 /** Enough for the band of a telephone and what lies above. */
 const RATE = 16_000;
 
+/** Music that has no end: it is played from its beginning, and then `loopStart` to `loopEnd` (seconds) again and again. */
+interface Tune {
+  readonly buffer: AudioBuffer;
+  readonly loopStart: number;
+  readonly loopEnd: number;
+}
+
+/** What decides what is played. */
+type Wish = Pick<MediaEngineContext, 'holdMusic' | 'log'>;
+
+/** Whether this side plays at all. */
+export const isPlayedHere = ({ holdMusic }: Wish): boolean => holdMusic !== 'none' && holdMusic !== 'platform';
+
 /** The music of one call. */
 export class HoldMusic {
   #track: MediaStreamTrack | null = null;
   #stopSource: () => void = () => undefined;
 
   /** Begins, unless it plays already; the track, or `null` where no audio context is to be had. */
-  start(): MediaStreamTrack | null {
+  start(wish: Wish): MediaStreamTrack | null {
     if (this.#track !== null) return this.#track;
     const context = useContext();
     if (context === null) return null;
@@ -39,9 +54,9 @@ export class HoldMusic {
     const track = destination.stream.getAudioTracks()[0] ?? null;
     this.#track = track;
     // A platform without it leaves its callers in silence, no worse.
-    void melody().then(
-      (buffer) => {
-        if (this.#track === track) this.#play(buffer, destination);
+    void tune(wish).then(
+      (found) => {
+        if (this.#track === track) this.#play(found, destination);
       },
       () => undefined,
     );
@@ -58,10 +73,8 @@ export class HoldMusic {
     releaseContext();
   }
 
-  #play(buffer: AudioBuffer, destination: MediaStreamAudioDestinationNode): void {
-    const { context } = destination;
-    // From the second time on, the last notes ring into the first.
-    const source = new AudioBufferSourceNode(context, { buffer, loop: true, loopStart: PERIOD, loopEnd: 2 * PERIOD });
+  #play(found: Tune, destination: MediaStreamAudioDestinationNode): void {
+    const source = new AudioBufferSourceNode(destination.context, { ...found, loop: true });
     source.connect(destination);
     source.start();
     this.#stopSource = () => {
@@ -71,11 +84,33 @@ export class HoldMusic {
   }
 }
 
-let rendered: Promise<AudioBuffer> | null = null;
+/** By address: fetched and decoded once in the life of a window. */
+const files = new Map<string, Promise<Tune>>();
 
-/** Two rounds of the melody, rendered once in the life of a window. A tenant's own file would be decoded here instead. */
-function melody(): Promise<AudioBuffer> {
-  rendered ??= render();
+/** The file that is wanted; the melody if none is, or if that cannot be played. */
+function tune({ holdMusic, log }: Wish): Promise<Tune> {
+  if (typeof holdMusic !== 'object') return melody();
+  const url = String(holdMusic.url);
+  const known = files.get(url);
+  if (known) return known;
+  const file = loadHoldFile(url).then(
+    (buffer): Tune => ({ buffer, loopStart: 0, loopEnd: buffer.duration }),
+    (error: unknown) => {
+      log('warn', `the melody is played to whoever is on hold, as the file cannot be: ${error instanceof Error ? error.message : String(error)}`);
+      // What could not be fetched may be there the next time; a bad file is told once.
+      if (!(error instanceof UnusableFile)) files.delete(url);
+      return melody();
+    },
+  );
+  files.set(url, file);
+  return file;
+}
+
+let rendered: Promise<Tune> | null = null;
+
+/** Two rounds of the melody, rendered once in the life of a window. From the second on, the last notes ring into the first. */
+function melody(): Promise<Tune> {
+  rendered ??= render().then((buffer) => ({ buffer, loopStart: PERIOD, loopEnd: 2 * PERIOD }));
   return rendered;
 }
 

@@ -24,7 +24,7 @@ import type {
 import { prepareCertificate } from './certificate.js';
 import { Seat } from './conference.js';
 import { MediaFailure, mediaFailure } from './error.js';
-import { HoldMusic } from './hold_music.js';
+import { HoldMusic, isPlayedHere } from './hold_music.js';
 import { Meter } from './meter.js';
 import { Microphone } from './microphone.js';
 import { Peer, type PeerListener } from './peer.js';
@@ -318,7 +318,7 @@ class BrowserSession implements MediaSession, PeerListener {
     const holds = this.#wanted === 'sendonly' && this.#agreed === 'sendonly' && this.#peer.sends;
     this.#microphone.setEnabled(!this.#muted && talks);
     this.#seat?.setOpen(talks);
-    const music = holds && this.context.holdMusic === 'generated' ? this.#music.start() : null;
+    const music = holds && isPlayedHere(this.context) ? this.#music.start(this.context) : null;
     if (music === null) this.#music.stop();
     const conversation = talks && this.#seat !== null ? this.#seat.track : this.#track;
     this.#send(music ?? conversation);

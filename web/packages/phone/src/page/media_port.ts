@@ -50,7 +50,7 @@ export class MediaPort {
   constructor(
     private readonly factory: MediaEngineFactory,
     private readonly iceTransportPolicy: RTCIceTransportPolicy,
-    private readonly holdMusic: HoldMusic,
+    private holdMusic: HoldMusic,
     private readonly send: (message: Extract<ToHost, { type: 'media-done' | 'media-event' }>) => void,
     private readonly log: (level: LogLevel, message: string) => void,
   ) {}
@@ -58,6 +58,10 @@ export class MediaPort {
   /** Whether any call's media is in this window. */
   get carries(): boolean {
     return this.#sessions.size > 0;
+  }
+
+  setHoldMusic(holdMusic: HoldMusic): void {
+    this.holdMusic = holdMusic;
   }
 
   setIceServers(iceServers: readonly RTCIceServer[]): void {
@@ -183,11 +187,14 @@ export class MediaPort {
   #create(call: CallId): Carried {
     const early: MediaEvent[] = [];
     let carried: Carried | null = null;
+    const holdMusic = (): HoldMusic => this.holdMusic;
     const context: MediaEngineContext = {
       iceServers: this.#iceServers,
       iceTransportPolicy: this.iceTransportPolicy,
       devices: this.#devices,
-      holdMusic: this.holdMusic,
+      get holdMusic() {
+        return holdMusic();
+      },
       emit: (event) => {
         if (carried === null) early.push(event);
         else this.#tell(carried, event);

@@ -73,6 +73,7 @@ class WindowPhone implements Phone, HostListener {
       registration: { type: 'unregistered' },
       calls: [],
       remoteCalls: [],
+      ownDevices: [],
       host: config.host ?? 'page',
       ownsMedia: false,
     };
@@ -125,6 +126,10 @@ class WindowPhone implements Phone, HostListener {
     return this.#place(known?.user ?? '', options, 'remote-hang-up', (call) => this.#host.ask({ type: 'pull', call, remote }));
   }
 
+  askForDevices(): Promise<void> {
+    return this.#host.ask({ type: 'ask-for-devices' });
+  }
+
   merge(one: CallId, other: CallId): Promise<void> {
     return this.#command(one, { verb: 'merge', other });
   }
@@ -139,8 +144,11 @@ class WindowPhone implements Phone, HostListener {
     return this.#calls.get(id);
   }
 
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers'>>): void {
-    const { password, token, iceServers } = config;
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers' | 'holdMusic'>>): void {
+    const { password, token, iceServers, holdMusic } = config;
+    if (holdMusic !== undefined) this.#media.setHoldMusic(holdMusic);
+    // Which music is played is the matter of each window.
+    if (password === undefined && token === undefined && iceServers === undefined) return;
     this.#account = {
       ...this.#account,
       password: password ?? this.#account.password,
@@ -176,8 +184,8 @@ class WindowPhone implements Phone, HostListener {
     if (this.#joinedBefore) this.#unconfirmed = new Set(this.#calls.keys());
     void this.#useDevices(welcome.devices);
     this.#media.setIceServers(welcome.iceServers);
-    const { connection, registration, remoteCalls } = welcome;
-    this.#patch({ connection, registration, remoteCalls, host: this.#host.mode });
+    const { connection, registration, remoteCalls, ownDevices } = welcome;
+    this.#patch({ connection, registration, remoteCalls, ownDevices, host: this.#host.mode });
     for (const state of welcome.calls) this.#callChanged(state);
     this.#publish();
     if (this.#joinedBefore && this.#wantsStart) void this.#startAgain();
@@ -193,7 +201,7 @@ class WindowPhone implements Phone, HostListener {
     this.log('warn', `the signalling is gone: ${reason}`);
     this.#media.orphanAll();
     this.#lead = false;
-    this.#patch({ connection: { type: 'stopped' }, registration: { type: 'unregistered' }, remoteCalls: [] });
+    this.#patch({ connection: { type: 'stopped' }, registration: { type: 'unregistered' }, remoteCalls: [], ownDevices: [] });
     if (!again) for (const id of [...this.#calls.keys()]) this.#endHere(id, 'network-failed');
     this.#publish();
   }
@@ -219,6 +227,9 @@ class WindowPhone implements Phone, HostListener {
         break;
       case 'remote-calls':
         this.#patch({ remoteCalls: message.calls });
+        break;
+      case 'own-devices':
+        this.#patch({ ownDevices: message.devices });
         break;
       case 'token-wanted':
         this.#events.push(() => this.#emit('tokenWanted', message.need));
@@ -426,6 +437,7 @@ function accountOf(config: PhoneConfig): Account {
     replacesPolicy: config.replacesPolicy,
     remoteCalls: config.remoteCalls,
     conferenceFactory: config.conferenceFactory,
+    deviceName: config.deviceName,
     token: config.token,
     instanceId: config.instanceId,
     iceServers: config.iceServers ?? [],
