@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use clearline_core::media::ReceptionReport;
 use clearline_core::{
     CallEnd, CallId, CallInfo, EndCause, Identity, OwnDevice, Participant, ParticipantState, RemoteCall,
     TransferRequest, TransferState,
@@ -130,6 +131,14 @@ impl Output {
     }
 }
 
+/// What the far end says of what was sent to it.
+fn far_end(report: ReceptionReport) -> Value {
+    json!({
+        "packetsLost": report.lost,
+        "roundTripMs": report.round_trip.map(|it| it.as_secs_f64() * 1_000.0),
+    })
+}
+
 fn media(figures: MediaStatistics) -> Value {
     // Silence has no finite level, and JSON no infinity: it is null.
     json!({
@@ -137,6 +146,7 @@ fn media(figures: MediaStatistics) -> Value {
         "packetsSent": figures.packets_sent,
         "packetsReceived": figures.received.received,
         "packetsLost": figures.received.lost,
+        "farEnd": figures.reported.map(far_end),
         "levelSent": figures.level_sent,
         "levelReceived": figures.level_received,
         "setupMs": figures.setup_ms,

@@ -140,8 +140,11 @@ impl Interceptor for ReportReader {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
     use rtc::interceptor::AttributedPacket;
     use rtc::shared::TransportContext;
+    use rtc::shared::marshal::Marshal as _;
 
     use super::*;
 
@@ -242,5 +245,35 @@ mod tests {
         }
         assert_eq!(reader.sent.len(), REMEMBERED);
         assert_eq!(std::iter::from_fn(|| reports.try_recv().ok()).count(), QUEUE);
+    }
+    proptest! {
+        /// Any bytes are RTCP or not, and RTCP that was tampered with says something or nothing.
+        #[test]
+        fn whatever_comes_as_rtcp_breaks_nothing(
+            noise in prop::collection::vec(any::<u8>(), 0..300),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut: prop::sample::Index,
+        ) {
+            let mut valid = receiver_report(vec![block(1, 2); 3]).marshal().unwrap().to_vec();
+            valid.extend(sender_report(vec![block(3, 4)]).marshal().unwrap());
+            for (place, byte) in changes {
+                let place = place.index(valid.len());
+                valid[place] = byte;
+            }
+            let cut = cut.index(valid.len());
+            for bytes in [&noise[..], &valid, &valid[..cut], &valid[cut..]] {
+                let (sender, mut reports) = queue();
+                let mut reader = ReportReader::new(SSRC, sender);
+                let Ok(parts) = rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(bytes)) else { continue };
+                let packet = || TaggedPacket {
+                    now: Instant::now(),
+                    transport: TransportContext::default(),
+                    message: AttributedPacket::new(Packet::Rtcp(parts.clone())),
+                };
+                reader.handle_write(packet()).unwrap();
+                reader.handle_read(packet()).unwrap();
+                while reports.try_recv().is_ok() {}
+            }
+        }
     }
 }
