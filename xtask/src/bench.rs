@@ -27,7 +27,7 @@ const MEDIA_TABLES: &str = "tests/quality/tables";
 /// What is measured does not wander between processors.
 const ON_ONE_PROCESSOR: [&str; 2] = ["--config", "target.'cfg(all())'.runner = ['taskset', '-c', '0']"];
 
-/// `cargo xtask bench [calls|survival|focus|messages|agent|server|sockets|media]`; all without a name. What follows a name is
+/// `cargo xtask bench [calls|survival|focus|devices|messages|agent|server|sockets|media]`; all without a name. What follows a name is
 /// passed on.
 pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((which, rest)) = arguments.split_first() else {
@@ -35,19 +35,21 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
             in_process(workspace, program, &[])?;
         }
         focus(workspace)?;
+        devices(workspace)?;
         end_to_end::survival(workspace, arguments)?;
         return end_to_end::bench(workspace, arguments);
     };
     match which.as_str() {
         "calls" => return end_to_end::bench(workspace, rest),
         "focus" => return focus(workspace),
+        "devices" => return devices(workspace),
         "survival" => return end_to_end::survival(workspace, rest),
         "media" if rest.first().is_some_and(|first| first == "--live") => return live(workspace, &rest[1..]),
         _ => {}
     }
     let Some(program) = PROGRAMS.iter().find(|(name, _)| name == which) else {
         return Err(format!(
-            "there is no bench `{which}`, only calls, survival, focus, messages, agent, server, sockets and media"
+            "there is no bench `{which}`, only calls, survival, focus, devices, messages, agent, server, sockets and media"
         )
         .into());
     };
@@ -63,6 +65,17 @@ fn focus(workspace: &Workspace) -> Result<ExitCode> {
         .args(["--quiet", "--package", "clearline-server", "--bench", "focus"])
         .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
     step("bench focus", || run(&mut command, "read the error above"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From mouth to ear through sound devices that nobody hears.
+fn devices(workspace: &Workspace) -> Result<ExitCode> {
+    needs::satisfy(&[Purpose::Devices, Purpose::Sound])?;
+    let mut command = workspace.cargo("bench");
+    command
+        .args(["--quiet", "--package", "clearline-native", "--bench", "devices"])
+        .env("CLEARLINE_BENCH_TABLES", workspace.path("tests/bench/tables"));
+    step("bench devices", || run(&mut command, "read the error above"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -42,9 +42,10 @@ cargo xtask COMMAND [OPTIONS]
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
   interop [NAME]                     calls with Kamailio, SIPp, rtpengine and baresip, or the cases whose name
                                      contains NAME
-  bench [calls|survival|focus|messages|agent|server|sockets]
+  bench [calls|survival|focus|devices|messages|agent|server|sockets]
                                      call set-up beside JsSIP, silence when the network changes or the page is
-                                     reloaded, a conference of eight, messages beside other SIP stacks,
+                                     reloaded, a conference of eight, from mouth to ear through sound devices,
+                                     messages beside other SIP stacks,
                                      instructions and bytes of an agent, the platform with 10,000 bindings,
                                      the server with 1,000 WebSockets
   fuzz [--minutes N] [--keep] [TARGET]

@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Bench,
     /// Replay speech through playout engines.
     Media,
+    /// Play into sound devices that nobody hears.
+    Sound,
 }
 
 struct Need {
@@ -93,6 +95,13 @@ const NEEDS: &[Need] = &[
         apt: "asterisk-core-sounds-en-wav",
         brew: None,
         why: "the natural half of the speech",
+    },
+    Need {
+        purpose: Purpose::Sound,
+        present: || on_path("pulseaudio").is_some() || !cfg!(target_os = "linux"),
+        apt: "pulseaudio",
+        brew: None,
+        why: "sound devices that nobody hears",
     },
     Need {
         purpose: Purpose::Browser,

@@ -135,6 +135,21 @@ pub(crate) struct AudioArguments {
     /// The speaker, by its id in `clearline devices`.
     #[arg(long, value_name = "ID")]
     pub(crate) output: Option<String>,
+    /// Where `phone` rings, by its id in `clearline devices`; the speaker is for the calls.
+    #[arg(long, value_name = "ID")]
+    pub(crate) ringer: Option<String>,
+    /// Send the microphone's sound as it is.
+    #[arg(long)]
+    pub(crate) no_voice_processing: bool,
+    /// Leave in it what the speaker plays; enough with a headset.
+    #[arg(long)]
+    pub(crate) no_echo_cancellation: bool,
+    /// Leave noise in it.
+    #[arg(long)]
+    pub(crate) no_noise_suppression: bool,
+    /// Leave it as loud or quiet as it is.
+    #[arg(long)]
+    pub(crate) no_gain_control: bool,
 }
 
 /// What happens once somebody has answered.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clearline_core::{CallId, MediaError, MediaErrorKind};
+#[cfg(feature = "devices")]
+use clearline_native::audio::devices::{DeviceAudio, DeviceSettings, VoiceProcessing};
 use clearline_native::audio::{Audio, AudioProvider, AudioSink, AudioSource, Recording, Silence, Sound};
 use tokio::sync::watch;
 
@@ -18,6 +20,8 @@ pub(crate) struct CallAudio(Arc<Inner>);
 struct Inner {
     source: Source,
     sink: Sink,
+    #[cfg(feature = "devices")]
+    devices: DeviceAudio,
     calls: AtomicU32,
     /// Tells when the sound of the newest call has been played.
     played: Mutex<Option<watch::Receiver<bool>>>,
@@ -26,14 +30,14 @@ struct Inner {
 enum Source {
     Sound(Sound),
     #[cfg(feature = "devices")]
-    Microphone(Option<String>),
+    Microphone,
     Silence,
 }
 
 enum Sink {
     File(PathBuf),
     #[cfg(feature = "devices")]
-    Speaker(Option<String>),
+    Speaker,
     Silence,
 }
 
@@ -45,7 +49,7 @@ impl CallAudio {
             Some(file) => {
                 Source::Sound(Sound::load(file).map_err(|error| Failure::usage(error.to_string()))?)
             }
-            None => microphone(arguments.input.clone(), with_files)?,
+            None => microphone(arguments, with_files)?,
         };
         let sink = match &arguments.record {
             Some(file) => {
@@ -53,11 +57,13 @@ impl CallAudio {
                 Recording::create(file).map_err(|error| Failure::usage(error.to_string()))?;
                 Sink::File(file.clone())
             }
-            None => speaker(arguments.output.clone(), with_files)?,
+            None => speaker(arguments, with_files)?,
         };
         Ok(Self(Arc::new(Inner {
             source,
             sink,
+            #[cfg(feature = "devices")]
+            devices: DeviceAudio::new(settings(arguments)),
             calls: AtomicU32::new(0),
             played: Mutex::default(),
         })))
@@ -80,6 +86,12 @@ impl CallAudio {
         }
     }
 
+    /// The sound devices, whether a call uses them or not.
+    #[cfg(feature = "devices")]
+    pub(crate) fn devices(&self) -> &DeviceAudio {
+        &self.0.devices
+    }
+
     fn source(&self) -> Box<dyn AudioSource> {
         match &self.0.source {
             Source::Sound(sound) => {
@@ -89,7 +101,7 @@ impl CallAudio {
                 Box::new(source)
             }
             #[cfg(feature = "devices")]
-            Source::Microphone(id) => devices(id.clone(), None).source(),
+            Source::Microphone => self.0.devices.source(),
             Source::Silence => Box::new(Silence),
         }
     }
@@ -104,7 +116,7 @@ impl CallAudio {
                 Ok(Box::new(recording))
             }
             #[cfg(feature = "devices")]
-            Sink::Speaker(id) => devices(None, id.clone()).open_sink(),
+            Sink::Speaker => self.0.devices.open_sink(),
             Sink::Silence => Ok(Box::new(Silence)),
         }
     }
@@ -121,43 +133,53 @@ impl AudioProvider for CallAudio {
 }
 
 #[cfg(feature = "devices")]
-fn devices(input: Option<String>, output: Option<String>) -> clearline_native::audio::devices::DeviceAudio {
-    clearline_native::audio::devices::DeviceAudio { input, output }
+fn settings(arguments: &AudioArguments) -> DeviceSettings {
+    let wanted = |off: bool| !off && !arguments.no_voice_processing;
+    DeviceSettings {
+        microphone: arguments.input.clone(),
+        speaker: arguments.output.clone(),
+        ringer: arguments.ringer.clone(),
+        voice: VoiceProcessing {
+            echo_cancellation: wanted(arguments.no_echo_cancellation),
+            noise_suppression: wanted(arguments.no_noise_suppression),
+            gain_control: wanted(arguments.no_gain_control),
+        },
+    }
 }
 
 #[cfg(feature = "devices")]
 #[expect(clippy::unnecessary_wraps, reason = "without devices it can fail")]
-fn microphone(id: Option<String>, with_files: bool) -> Result<Source, Failure> {
-    Ok(if id.is_none() && with_files {
+fn microphone(arguments: &AudioArguments, with_files: bool) -> Result<Source, Failure> {
+    Ok(if arguments.input.is_none() && with_files {
         Source::Silence
     } else {
-        Source::Microphone(id)
+        Source::Microphone
     })
 }
 
 #[cfg(feature = "devices")]
 #[expect(clippy::unnecessary_wraps, reason = "without devices it can fail")]
-fn speaker(id: Option<String>, with_files: bool) -> Result<Sink, Failure> {
-    Ok(if id.is_none() && with_files {
+fn speaker(arguments: &AudioArguments, with_files: bool) -> Result<Sink, Failure> {
+    Ok(if arguments.output.is_none() && with_files {
         Sink::Silence
     } else {
-        Sink::Speaker(id)
+        Sink::Speaker
     })
 }
 
 #[cfg(not(feature = "devices"))]
-fn microphone(id: Option<String>, with_files: bool) -> Result<Source, Failure> {
-    without_devices(id, with_files).map(|()| Source::Silence)
+fn microphone(arguments: &AudioArguments, with_files: bool) -> Result<Source, Failure> {
+    without_devices(arguments.input.is_none() && with_files).map(|()| Source::Silence)
 }
 
 #[cfg(not(feature = "devices"))]
-fn speaker(id: Option<String>, with_files: bool) -> Result<Sink, Failure> {
-    without_devices(id, with_files).map(|()| Sink::Silence)
+fn speaker(arguments: &AudioArguments, with_files: bool) -> Result<Sink, Failure> {
+    without_devices(arguments.output.is_none() && with_files).map(|()| Sink::Silence)
 }
 
 #[cfg(not(feature = "devices"))]
-fn without_devices(id: Option<String>, with_files: bool) -> Result<(), Failure> {
-    if id.is_none() && with_files {
+fn without_devices(are_not_needed: bool) -> Result<(), Failure> {
+    if are_not_needed {
         return Ok(());
     }
     Err(Failure::usage(

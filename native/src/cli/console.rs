@@ -1,6 +1,7 @@
 //! `clearline phone`: several calls at once, ordered about line by line on standard input.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use clearline_core::{CallId, CallInfo, CallState, Event, Identity, OwnDevice, RejectReason, TransferState};
 use clearline_native::{Call, Phone, PhoneState};
@@ -12,6 +13,7 @@ use super::account::{Line, sign_in_with};
 use super::args::PhoneArguments;
 use super::audio::CallAudio;
 use super::call::{Shown, next, party};
+use super::devices;
 use super::exit::{Exit, Failure};
 use super::interrupt::{self, interrupted};
 use super::order::{Order, Others};
@@ -27,12 +29,13 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
     let audio = CallAudio::new(&arguments.audio)?;
     let factory = arguments.conference_factory.as_deref();
     let Line { phone, figures } =
-        sign_in_with(&arguments.account, audio, LINES, factory, &mut interrupt).await?;
+        sign_in_with(&arguments.account, audio.clone(), LINES, factory, &mut interrupt).await?;
     output.event("registered", "registered", json!({}));
     let mut events = phone.subscribe();
     let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
     let mut orders: JoinSet<(String, Result<(), String>)> = JoinSet::new();
     let mut shown = BTreeMap::new();
+    let mut devices_in_use = pin!(devices::follow(&audio, output));
     let exit = loop {
         tokio::select! {
             biased;
@@ -51,6 +54,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                 None => break Exit::Failed,
             },
             () = interrupted(&mut interrupt) => break Exit::Interrupted,
+            () = &mut devices_in_use => {}
             Some(done) = orders.join_next() => {
                 if let Ok((line, result)) = done {
                     report(output, &line, result);
@@ -61,9 +65,9 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                 Ok(Read::Line(line)) => match line.parse() {
                     Ok(Order::Quit) => break Exit::Done,
                     Ok(order) => {
-                        let phone = phone.clone();
+                        let (phone, audio) = (phone.clone(), audio.clone());
                         let output = *output;
-                        orders.spawn(async move { (line, obey(&phone, order, &output).await) });
+                        orders.spawn(async move { (line, obey(&phone, &audio, order, &output).await) });
                     }
                     Err(error) => report(output, &line, Err(error)),
                 },
@@ -96,7 +100,7 @@ fn report(output: &Output, line: &str, result: Result<(), String>) {
     output.event("order", &sentence, details);
 }
 
-async fn obey(phone: &Phone, order: Order, output: &Output) -> Result<(), String> {
+async fn obey(phone: &Phone, audio: &CallAudio, order: Order, output: &Output) -> Result<(), String> {
     let calls = Calls::of(phone);
     let result = match order {
         Order::Call(_) if calls.is_calling() => return Err("a call is on its way already".to_owned()),
@@ -146,6 +150,8 @@ async fn obey(phone: &Phone, order: Order, output: &Output) -> Result<(), String
         Order::Cancel => calls.consulting()?.0.cancel_transfer().await,
         Order::Consent(true) => calls.asked()?.accept_transfer().await,
         Order::Consent(false) => calls.asked()?.decline_transfer().await,
+        Order::Sound => return devices::show(audio, output).await,
+        Order::Use(device, id) => return devices::choose(audio, device, id).await,
         Order::Quit => Ok(()),
     };
     result.map_err(|error| error.to_string())

@@ -46,8 +46,20 @@ pub(crate) enum Order {
     Move(Option<String>),
     /// Which other devices there are.
     Devices,
+    /// Which sound devices there are, and which are in use.
+    Sound,
+    /// Another device from now on; the system's default without one.
+    Use(Device, Option<String>),
     /// Ends all calls and the program.
     Quit,
+}
+
+/// What a sound device is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    Microphone,
+    Speaker,
+    Ringer,
 }
 
 /// What becomes of the other calls when one is answered.
@@ -77,6 +89,10 @@ pub(crate) const ORDERS: &str = "\
   take              take over the call of your other device
   move [NAME]       let your other devices ring for yours, or the one of this name
   devices           which other devices you have
+  sound             sound devices, and which of them are in use
+  microphone ID     speak into another one, also in this call; `default` follows the system
+  speaker ID        hear through another one
+  ringer ID         ring somewhere else
   accept, stay      when the far end wants to send you to somebody else
   end, quit         the call, the program";
 
@@ -90,6 +106,11 @@ impl FromStr for Order {
         let needed = |order: fn(String) -> Self, what: &str| match rest {
             "" => Err(format!("{verb} needs {what}")),
             rest => Ok(order(rest.to_owned())),
+        };
+        let device = |device: Device| match rest {
+            "" => Err(format!("{verb} needs an id, or `default`")),
+            "default" => Ok(Self::Use(device, None)),
+            id => Ok(Self::Use(device, Some(id.to_owned()))),
         };
         let alone = |order: Self| match rest {
             "" => Ok(order),
@@ -122,6 +143,10 @@ impl FromStr for Order {
             "take" => alone(Self::Take),
             "move" => Ok(Self::Move((!rest.is_empty()).then(|| rest.to_owned()))),
             "devices" => alone(Self::Devices),
+            "sound" => alone(Self::Sound),
+            "microphone" => device(Device::Microphone),
+            "speaker" => device(Device::Speaker),
+            "ringer" => device(Device::Ringer),
             "quit" => alone(Self::Quit),
             _ => Err(format!("{verb:?} is no order; there are:\n{ORDERS}")),
         }
@@ -147,11 +172,25 @@ mod tests {
             "move desk phone".parse(),
             Ok(Order::Move(Some("desk phone".into())))
         );
+        assert_eq!("speaker default".parse(), Ok(Order::Use(Device::Speaker, None)));
+        let usb = Some("pulseaudio:usb".to_owned());
+        assert_eq!(
+            "ringer pulseaudio:usb".parse(),
+            Ok(Order::Use(Device::Ringer, usb))
+        );
     }
 
     #[test]
     fn mistakes_are_told() {
-        for line in ["call", "hold on", "answer now", "", "dance"] {
+        for line in [
+            "call",
+            "hold on",
+            "answer now",
+            "",
+            "dance",
+            "speaker",
+            "devices all",
+        ] {
             assert!(line.parse::<Order>().is_err(), "{line}");
         }
     }
@@ -177,6 +216,10 @@ mod tests {
             "take",
             "move",
             "devices",
+            "sound",
+            "microphone",
+            "speaker",
+            "ringer",
             "quit",
         ]) {
             assert!(words.contains(&verb), "{verb}");
