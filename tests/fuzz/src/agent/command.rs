@@ -25,7 +25,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// How many numbers mean something. What is new gets the next one, so that the scripts of the corpus keep their meaning.
-pub(super) const COUNT: u8 = 31;
+pub(super) const COUNT: u8 = 32;
 
 /// The number of a command: what is missing here does not compile.
 pub(super) fn number(command: &Command) -> u8 {
@@ -61,6 +61,7 @@ pub(super) fn number(command: &Command) -> u8 {
         Command::Subscribe { .. } => 28,
         Command::Unsubscribe(_) => 29,
         Command::SetToken(_) => 30,
+        Command::AskForDevices => 31,
     }
 }
 
@@ -130,6 +131,7 @@ pub(super) fn command(agent: &UserAgent, fresh: CallId, what: u8, which: u8, mor
             secret: Secret::new("renewed"),
             expires_at: (more != 0).then(|| Instant::from_secs(1_000 + 60 * u64::from(more))),
         }),
+        31 => Command::AskForDevices,
         _ => Command::Start,
     }
 }
