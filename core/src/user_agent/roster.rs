@@ -14,10 +14,12 @@ use crate::subscription::conference_info::{
 /// By the call with the focus.
 pub(super) type Rosters = SortedMap<CallId, Roster>;
 
-/// What the focus of one call tells of its conference.
+/// What the focus of one call tells of its conference. Calls with the same focus share what it tells: a focus that several
+/// calls of one user ask at once makes room for the last ones.
 #[derive(Clone, Debug)]
 pub(super) struct Roster {
     subscription: SubscriptionId,
+    uri: UriBuf,
     conference: Conference,
 }
 
@@ -28,9 +30,12 @@ impl UserAgent {
         let is_left = |id: &CallId| !calls.get(id).is_some_and(Call::is_in_conference);
         let left: Vec<_> = self.rosters.keys().copied().filter(is_left).collect();
         for id in left {
-            if let Some(roster) = self.rosters.remove(&id) {
-                self.subscriptions
-                    .remove_own(&mut self.endpoint, roster.subscription);
+            let Some(Roster { subscription, .. }) = self.rosters.remove(&id) else {
+                continue;
+            };
+            let is_shared = self.rosters.values().any(|it| it.subscription == subscription);
+            if !is_shared {
+                self.subscriptions.remove_own(&mut self.endpoint, subscription);
             }
         }
         // Who has withheld the own name does not tell it by asking who is there.
@@ -45,21 +50,7 @@ impl UserAgent {
 
     fn follow_roster(&mut self, id: CallId, uri: UriBuf) {
         let Some(roster) = self.rosters.get_mut(&id) else {
-            if self.subscriptions.is_full() || self.stopping.is_some() {
-                return;
-            }
-            let subscription = self
-                .subscriptions
-                .add_own(&mut self.endpoint, uri, PACKAGE, &[MEDIA_TYPE]);
-            let conference = Conference::default();
-            self.rosters.insert(
-                id,
-                Roster {
-                    subscription,
-                    conference,
-                },
-            );
-            return;
+            return self.begin_roster(id, uri);
         };
         match self.subscriptions.state(roster.subscription) {
             Some(SubscriptionState::Active { .. } | SubscriptionState::Pending { .. }) => {}
@@ -71,27 +62,60 @@ impl UserAgent {
         }
     }
 
+    fn begin_roster(&mut self, id: CallId, uri: UriBuf) {
+        let shared = self.rosters.values().find(|it| {
+            let state = self.subscriptions.state(it.subscription);
+            it.uri == uri && !matches!(state, Some(SubscriptionState::Ended { .. }) | None)
+        });
+        if let Some(roster) = shared.cloned() {
+            let participants = participants(&roster.conference, self.own_address());
+            self.with_call(id, |call, _| call.info.participants = participants);
+            return self.rosters.insert(id, roster);
+        }
+        if self.subscriptions.is_full() || self.stopping.is_some() {
+            return;
+        }
+        let target = uri.clone();
+        let subscription = self
+            .subscriptions
+            .add_own(&mut self.endpoint, target, PACKAGE, &[MEDIA_TYPE]);
+        let roster = Roster {
+            subscription,
+            uri,
+            conference: Conference::default(),
+        };
+        self.rosters.insert(id, roster);
+    }
+
     /// A document; `false` if everything has to be told again.
     pub(super) fn participants_told(&mut self, subscription: SubscriptionId, document: &[u8]) -> bool {
-        let mut rosters = self.rosters.iter_mut();
-        let Some((id, roster)) = rosters.find(|(_, it)| it.subscription == subscription) else {
-            return true;
-        };
-        if document.is_empty() {
+        let told = self.rosters.iter_mut();
+        let mut told = told.filter(|(_, it)| it.subscription == subscription).peekable();
+        if told.peek().is_none() || document.is_empty() {
             return true;
         }
         let Ok(info) = ConferenceInfo::read(document) else {
             return false;
         };
-        let taken = roster.conference.take(info);
         let own = self.endpoint.config.address_of_record.as_str();
-        let users = roster.conference.users.iter();
-        let participants = users.filter_map(|user| participant(user, own)).collect();
-        if let Some(call) = self.calls.get_mut(id) {
-            call.info.participants = participants;
+        let mut is_understood = true;
+        for (id, roster) in told {
+            is_understood &= roster.conference.take(info.clone()) != Taken::Gap;
+            if let Some(call) = self.calls.get_mut(id) {
+                call.info.participants = participants(&roster.conference, own);
+            }
         }
-        taken != Taken::Gap
+        is_understood
     }
+
+    fn own_address(&self) -> &str {
+        self.endpoint.config.address_of_record.as_str()
+    }
+}
+
+fn participants(conference: &Conference, own: &str) -> Vec<Participant> {
+    let users = conference.users.iter();
+    users.filter_map(|user| participant(user, own)).collect()
 }
 
 /// Where somebody with several devices stands is where the best of them does; `None` if none is there any more.

@@ -7,13 +7,15 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use clearline_core::conference_info::MEDIA_TYPE;
 use clearline_core::sip::{HeaderName, Message, Method};
 use clearline_core::{
-    CallOptions, CommandError, Direction, OperationError, OperationId, Participant, ParticipantState,
+    CallId, CallOptions, CommandError, Direction, OperationError, OperationId, Participant, ParticipantState,
 };
 
 use crate::conference_focus::{focus_of, with_factory};
 use crate::far_end::FarEnd;
 use crate::ladder::{CALL, Ladder};
 use crate::subscription::Notifier;
+
+const SECOND: CallId = CallId(0xca12);
 
 /// A call with a focus, which tells of its conference.
 struct Room {
@@ -241,6 +243,30 @@ fn nobody_is_shown_who_is_not_told_any_more() {
     room.ladder.receive(&end);
     room.ladder.expect_response(200, Method::Notify);
     assert_eq!(room.participants(), []);
+}
+
+/// A focus has a bound for each user: several that are shown the same would drive each other out.
+#[test]
+fn two_calls_with_one_focus_are_told_by_one_subscription() {
+    let mut room = Room::new();
+    let ladder = &mut room.ladder;
+    ladder.dial(SECOND, "conference");
+    let invite = ladder.expect(Method::Invite);
+    let mut again = focus_of(&invite);
+    ladder.receive(&again.accepts(&invite, Direction::SendRecv));
+    ladder.expect(Method::Ack);
+    ladder.expect_silence();
+    assert_eq!(ladder.info(SECOND).participants.len(), 2);
+    room.tell("partial", 2, &[("carol", "connected")]);
+    assert_eq!(room.stand().len(), 3);
+    assert_eq!(room.ladder.info(SECOND).participants, room.participants());
+
+    room.ladder.far_hangs_up(&mut room.focus);
+    room.tell("partial", 3, &[("carol", "disconnected")]);
+    assert_eq!(room.ladder.info(SECOND).participants.len(), 2);
+    room.ladder.far_hangs_up(&mut again);
+    let end = room.ladder.expect(Method::Subscribe);
+    assert_eq!(end.expires(), Ok(Some(0)));
 }
 
 #[test]
