@@ -192,7 +192,8 @@ impl Model {
         let Some(far) = self.info_at((other, id)) else {
             return self.expect(device, "the far end's call is alive", false);
         };
-        if self.setting == Setting::Busy {
+        // Who could not be told keeps the name of before.
+        if self.setting == Setting::Busy && !self.lossy.contains(&device) {
             let (shown, there) = (&call.remote.user, self.world.user(other));
             let what = format!("the far end is shown as {there}, not as {shown}");
             self.expect(device, &what, *shown == there);

@@ -257,4 +257,14 @@ pub(crate) const BUSY: &[Mended] = &[
         AddParticipant(92, 14, 166), CancelTransfer(238, 230), HoldAndAnswer(11),
     ]),
     (PROXY, 20_216, &[Dial(214, 246), Push(139, 137), Cut(54), HoldAndAnswer(139), Seconds(28)]),
+    (PROXY, 30_357, &[
+        Dial(193, 61), Millis(644), Dial(189, 227), Answer(173), Dial(142, 198), HangUp(211, 145), Answer(107),
+        Pull(201, 234), Dial(189, 51), Merge(212, 5), Dial(149, 142), Answer(103), Dial(154, 109),
+        AddParticipant(10, 204, 29), Consult(124, 228, 37), WrongPassword(62), Answer(209), Millis(72),
+        HoldAndAnswer(189), Answer(51), Merge(8, 235), AddParticipant(152, 185, 41), Answer(174), Answer(74),
+    ]),
+    (ASTERISK, 30_190, &[
+        Dial(203, 105), RightPassword(143), HoldAndAnswer(249), Transfer(17, 214, 96), Split(221, 44),
+        HalfOpenDown(105), Dial(196, 249), HoldAndAnswer(120), Dial(95, 236),
+    ]),
 ];
