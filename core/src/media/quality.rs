@@ -7,6 +7,7 @@
 //! It is a model for planning: it knows nothing of what is said and of devices that are bad. Echo is taken for cancelled, as every
 //! end point here does. A rating of one band says nothing beside one of the other, their MOS do.
 
+use crate::media::playout::Statistics;
 use crate::time::Duration;
 
 /// What frequencies a codec carries, and so which of the two models rates it.
@@ -69,6 +70,19 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// What was heard between two looks at a playout engine. `elsewhere` is the delay outside of it: half the round trip that RTCP
+    /// tells (RFC 3550 section 6.4.1), a packet, and the sound devices of both ends.
+    pub fn heard(before: &Statistics, now: &Statistics, elsewhere: Duration) -> Self {
+        let since = |count: fn(&Statistics) -> u64| count(now).saturating_sub(count(before)) as f64;
+        let waited = now.delay.saturating_sub(before.delay).as_secs_f64();
+        let waited = Duration::from_secs_f64(waited / since(|statistics| statistics.played).max(1.0));
+        Self {
+            delay: elsewhere.saturating_add(waited),
+            loss: since(|statistics| statistics.concealed) / since(|statistics| statistics.samples).max(1.0),
+            burst: 0.0,
+        }
+    }
+
     /// How much longer bursts are than if each packet had been lost by itself (BurstR, G.107 section 7.5); 1 or more.
     fn burst_ratio(&self) -> f64 {
         let by_chance = 1.0 / (1.0 - self.loss()).max(f64::EPSILON);
@@ -222,6 +236,34 @@ mod tests {
             },
         );
         near(93.2 - concealed.r(), 95.0 * 2.0 / 27.1, 1e-9);
+    }
+
+    #[test]
+    fn a_playout_engine_says_what_was_heard() {
+        let before = Statistics {
+            samples: 48_000,
+            concealed: 9_000,
+            played: 39_000,
+            delay: Duration::from_secs(39_000),
+            ..Statistics::default()
+        };
+        let now = Statistics {
+            samples: 96_000,
+            concealed: 9_960,
+            played: 87_000,
+            delay: Duration::from_secs(39_000 + 48_000 / 20),
+            ..Statistics::default()
+        };
+        let conditions = Conditions::heard(&before, &now, Duration::from_millis(60));
+        assert_eq!(conditions.delay, Duration::from_millis(110));
+        near(conditions.loss, 0.02, 1e-9);
+        let nothing = Conditions::heard(&now, &now, Duration::ZERO);
+        assert_eq!(nothing, Conditions::default());
+        assert_eq!(
+            Conditions::heard(&now, &before, Duration::ZERO),
+            Conditions::default(),
+            "another engine"
+        );
     }
 
     #[test]

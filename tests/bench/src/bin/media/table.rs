@@ -95,22 +95,22 @@ fn networks(text: &mut String, cases: &[Case]) {
 }
 
 fn stalls(text: &mut String, cases: &[Case], outcomes: &[Vec<Outcome>]) {
-    text.push_str("\n| after the stall of 300 ms | back after, s |\n|---|---|\n");
-    let stalls = cases
+    let Some((case, outcomes)) = cases
         .iter()
         .zip(outcomes)
-        .filter(|(case, _)| case.kind == Kind::Stall);
-    for (case, outcomes) in stalls {
-        let event = case.trace.packets[case.kind.lead() + 500].sent;
-        for outcome in outcomes {
-            let back = outcome.delays.back_after(event);
-            let back = match back {
-                None => "not within the call".to_owned(),
-                Some(Duration::ZERO) => "at once".to_owned(),
-                Some(back) => format!("{:.1}", back.as_secs_f64()),
-            };
-            let _ = writeln!(text, "| {} | {back} |", outcome.engine);
-        }
+        .find(|(case, _)| case.kind == Kind::Stall)
+    else {
+        return;
+    };
+    text.push_str("\n| after the stall of 300 ms | back after, s |\n|---|---|\n");
+    let event = case.trace.packets[case.kind.lead() + 500].sent;
+    for outcome in outcomes {
+        let back = match outcome.delays.back_after(event) {
+            None => "not within the call".to_owned(),
+            Some(Duration::ZERO) => "at once".to_owned(),
+            Some(back) => format!("{:.1}", back.as_secs_f64()),
+        };
+        let _ = writeln!(text, "| {} | {back} |", outcome.engine);
     }
 }
 
