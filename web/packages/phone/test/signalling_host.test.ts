@@ -260,13 +260,13 @@ describe('commands', () => {
 
   test('how a transfer stands is told with exact ids and readable errors', async () => {
     const window = await startedWindow();
-    const told = async (changes: object, related?: string): Promise<unknown> => {
-      await says((h) => h.call(CALL, callInfo({ state: 'active', ...changes }), related));
+    const told = async (changes: object, consulted?: string, followed?: string): Promise<unknown> => {
+      await says((h) => h.call(CALL, callInfo({ state: 'active', ...changes }), consulted, followed));
       const { transfer, succeeds } = window.last('call')!.state;
       return transfer ?? succeeds;
     };
     expect(await told({ transfer: { type: 'consulting', with: 1.2e18 } }, OTHER)).toEqual({ type: 'consulting', with: OTHER });
-    expect(await told({ succeeds: 1.2e18 }, OTHER)).toBe(OTHER);
+    expect(await told({ succeeds: 1.2e18 }, undefined, OTHER)).toBe(OTHER);
     expect(await told({ transfer: { type: 'proceeding', sipStatus: 180 } })).toEqual({ type: 'proceeding', sipStatus: 180 });
     expect(await told({ transfer: { type: 'failed', error: { type: 'target-failed', status: 486, reason: 'Busy' } } })).toEqual({ type: 'failed', code: 'target-failed', sipStatus: 486, message: 'not reached: 486 Busy' });
     expect(await told({ transfer: { type: 'failed', error: { type: 'outcome-unknown' } } })).toMatchObject({ code: 'outcome-unknown', sipStatus: null });
@@ -457,7 +457,7 @@ describe('restart and hand-over', () => {
     await vi.advanceTimersByTimeAsync(3_000);
     expect(newer.all('log')).toHaveLength(2);
     const end = { at: 0, cause: 'remote-hang-up', sipStatus: null, text: '', retryAfter: null };
-    await says((h) => h.call(CALL, callInfo({ state: 'ended', end }), undefined));
+    await says((h) => h.call(CALL, callInfo({ state: 'ended', end }), undefined, undefined));
     expect(window.last('gone')?.reason).toBe('outdated');
     expect(newer.last('gone')?.reason).toBe('outdated');
     expect(place.locks.isHeld(accountLock('alice'))).toBe(false);
