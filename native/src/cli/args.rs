@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::order::ORDERS;
+use super::ringer::SoundArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -80,6 +81,8 @@ pub(crate) struct PhoneArguments {
     pub(crate) account: AccountArguments,
     #[command(flatten)]
     pub(crate) audio: AudioArguments,
+    #[command(flatten)]
+    pub(crate) sounds: SoundArguments,
     /// Where the platform makes conferences, a name or an address, for example `conference`. Without it they are mixed here.
     #[arg(long, value_name = "ADDRESS", env = "CLEARLINE_CONFERENCE_FACTORY")]
     pub(crate) conference_factory: Option<String>,

@@ -8,10 +8,14 @@ use clearline_core::{CallId, MediaError, MediaErrorKind};
 #[cfg(feature = "devices")]
 use clearline_native::audio::devices::{DeviceAudio, DeviceSettings, VoiceProcessing};
 use clearline_native::audio::{Audio, AudioProvider, AudioSink, AudioSource, Recording, Silence, Sound};
+use clearline_native::ringer::Output as SoundOutput;
 use tokio::sync::watch;
 
 use super::args::AudioArguments;
 use super::exit::Failure;
+
+/// An output for a sound, or why there is none.
+type Opened = Result<Box<dyn AudioSink>, MediaError>;
 
 /// Gives each call the source and sink the arguments ask for.
 #[derive(Clone)]
@@ -90,6 +94,23 @@ impl CallAudio {
     #[cfg(feature = "devices")]
     pub(crate) fn devices(&self) -> &DeviceAudio {
         &self.0.devices
+    }
+
+    /// Opens what sounds besides the calls are heard through, if those are heard through a device.
+    #[cfg(feature = "devices")]
+    pub(crate) fn sounds(&self) -> Option<impl Fn(SoundOutput) -> Opened + Send + Sync + 'static> {
+        let devices = self.0.devices.clone();
+        let open = move |output| match output {
+            SoundOutput::Ringer => devices.open_ringer(),
+            SoundOutput::Speaker => devices.open_sink(),
+        };
+        matches!(self.0.sink, Sink::Speaker).then_some(open)
+    }
+
+    /// Without devices there is nothing to hear them through.
+    #[cfg(not(feature = "devices"))]
+    pub(crate) fn sounds(&self) -> Option<fn(SoundOutput) -> Opened> {
+        None
     }
 
     fn source(&self) -> Box<dyn AudioSource> {

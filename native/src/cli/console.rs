@@ -19,6 +19,7 @@ use super::interrupt::{self, interrupted};
 use super::order::{Order, Others};
 use super::orders_in::{Lines, Read};
 use super::output::Output;
+use super::ringer;
 
 /// Calls at once.
 const LINES: usize = 8;
@@ -31,6 +32,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
     let Line { phone, figures } =
         sign_in_with(&arguments.account, audio.clone(), LINES, factory, &mut interrupt).await?;
     output.event("registered", "registered", json!({}));
+    let ringer = ringer::start(&phone, &audio, &arguments.sounds);
     let mut events = phone.subscribe();
     let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
     let mut orders: JoinSet<(String, Result<(), String>)> = JoinSet::new();
@@ -65,6 +67,9 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
                 Ok(Read::Line(line)) => match line.parse() {
                     Ok(Order::Quit) => break Exit::Done,
                     Ok(order) => {
+                        if let (Order::Tones(tones), Some(ringer)) = (&order, &ringer) {
+                            tones.chars().for_each(|key| ringer.key(key));
+                        }
                         let (phone, audio) = (phone.clone(), audio.clone());
                         let output = *output;
                         orders.spawn(async move { (line, obey(&phone, &audio, order, &output).await) });

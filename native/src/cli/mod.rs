@@ -12,6 +12,7 @@ mod interrupt;
 mod order;
 mod orders_in;
 mod output;
+mod ringer;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
