@@ -90,6 +90,12 @@ impl CallAudio {
         }
     }
 
+    /// A person hears the calls.
+    #[cfg(feature = "devices")]
+    pub(crate) fn is_heard(&self) -> bool {
+        matches!(self.0.sink, Sink::Speaker)
+    }
+
     /// The sound devices, whether a call uses them or not.
     #[cfg(feature = "devices")]
     pub(crate) fn devices(&self) -> &DeviceAudio {

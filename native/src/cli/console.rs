@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: PhoneArguments, output: &Output) -> Result<Ex
     let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
     let mut orders: JoinSet<(String, Result<(), String>)> = JoinSet::new();
     let mut shown = BTreeMap::new();
+    let _ringer = devices::ring(&audio, &phone);
     let mut devices_in_use = pin!(devices::follow(&audio, output));
     let exit = loop {
         tokio::select! {

@@ -6,7 +6,13 @@ use super::order::Device;
 use super::output::Output;
 
 #[cfg(feature = "devices")]
+use clearline_core::media::{RingTone, TonePlan};
+use clearline_native::Phone;
+#[cfg(feature = "devices")]
 use clearline_native::audio::devices::{DeviceInfo, DevicesInUse, Role, list};
+use clearline_native::ringer::Ringer;
+#[cfg(feature = "devices")]
+use clearline_native::ringer::{self, RingerSettings};
 
 /// `clearline devices`.
 #[cfg(feature = "devices")]
@@ -49,6 +55,24 @@ pub(crate) async fn choose(audio: &CallAudio, device: Device, id: Option<String>
     }
     devices.choose(role, id);
     Ok(())
+}
+
+/// Rings, and plays what tells the user how a call stands, unless the calls are heard by a file.
+#[cfg(feature = "devices")]
+pub(crate) fn ring(audio: &CallAudio, phone: &Phone) -> Option<Ringer> {
+    if !audio.is_heard() {
+        return None;
+    }
+    let devices = audio.devices().clone();
+    let settings = RingerSettings {
+        ring: Some(RingTone::default()),
+        tones: TonePlan::of(""),
+    };
+    let open = move |output| match output {
+        ringer::Output::Ringer => devices.open_ringer(),
+        ringer::Output::Speaker => devices.open_sink(),
+    };
+    Some(Ringer::start(phone, settings, open))
 }
 
 /// Tells of devices that take over from others; never ends.
@@ -129,6 +153,12 @@ pub(crate) async fn show(_audio: &CallAudio, _output: &Output) -> Result<(), Str
 #[cfg(not(feature = "devices"))]
 pub(crate) async fn choose(_audio: &CallAudio, _device: Device, _id: Option<String>) -> Result<(), String> {
     Err(NONE.to_owned())
+}
+
+/// There are none in this build.
+#[cfg(not(feature = "devices"))]
+pub(crate) fn ring(_audio: &CallAudio, _phone: &Phone) -> Option<Ringer> {
+    None
 }
 
 /// There are none in this build.
