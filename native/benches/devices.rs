@@ -16,6 +16,7 @@
 #[expect(dead_code, reason = "the WebSocket is for the program's tests")]
 mod platform;
 #[path = "../tests/support/pulse.rs"]
+#[expect(dead_code, reason = "nothing is unplugged here")]
 mod pulse;
 
 use std::fmt::Write as _;
@@ -95,6 +96,8 @@ async fn measure() {
         );
         eprintln!("{row}");
         let _ = writeln!(table, "{row}");
+        // PulseAudio is left in peace before the next call.
+        sleep(Duration::from_secs(1)).await;
     }
     for (what, voice) in [
         (
@@ -213,7 +216,7 @@ fn record(name: &str) -> (cpal::Stream, Arc<Mutex<Vec<Instant>>>) {
                 let ago = Duration::from_secs_f64((samples.len() - index) as f64 / f64::from(RATE));
                 noted.lock().unwrap().push(now - ago);
             }
-            quiet = if sample.abs() > LOUD / 2.0 { 0 } else { quiet + 1 };
+            quiet = if sample.abs() > LOUD { 0 } else { quiet + 1 };
         }
     };
     let device = device(name);

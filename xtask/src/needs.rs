@@ -98,8 +98,13 @@ const NEEDS: &[Need] = &[
     },
     Need {
         purpose: Purpose::Sound,
-        present: || on_path("pulseaudio").is_some() || !cfg!(target_os = "linux"),
-        apt: "pulseaudio",
+        present: || {
+            ["pulseaudio", "pactl", "parec"]
+                .iter()
+                .all(|name| on_path(name).is_some())
+                || !cfg!(target_os = "linux")
+        },
+        apt: "pulseaudio pulseaudio-utils",
         brew: None,
         why: "sound devices that nobody hears",
     },

@@ -14,7 +14,12 @@ pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Everything any command needs.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    needs::satisfy(&[Purpose::Server, Purpose::Devices, Purpose::Browser])?;
+    needs::satisfy(&[
+        Purpose::Server,
+        Purpose::Devices,
+        Purpose::Sound,
+        Purpose::Browser,
+    ])?;
     if needs::has_apt() {
         needs::satisfy(&[Purpose::Interop])?;
     }

@@ -52,7 +52,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "native",
         what: "tests of every crate",
-        needs: NATIVE,
+        needs: &[Purpose::Server, Purpose::Devices, Purpose::Sound],
         run: native,
     },
     Suite {

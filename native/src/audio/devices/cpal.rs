@@ -15,7 +15,7 @@ use crate::audio::SAMPLE_RATE;
 use crate::clock::Clock;
 
 /// Callbacks per second that are asked for; the default of some systems is one every two seconds.
-const CALLBACKS: u32 = 100;
+const CALLBACKS: u32 = 200;
 
 /// The host that was there first stays the one that is used, even if it goes away for a while.
 #[derive(Default)]
@@ -43,6 +43,36 @@ impl CpalBackend {
             kind: MediaErrorKind::NoDevice,
             detail: format!("there is no device {id}"),
         })
+    }
+
+    fn try_input(&mut self, id: &str, lost: Lost) -> Result<(OpenStream, CaptureOut), MediaError> {
+        let device = self.device(id)?;
+        let (config, format) = choose(device.supported_input_configs().map_err(media_error)?)?;
+        let (filled, edge) = capture(config.sample_rate)?;
+        let pulse = filled.pulse();
+        let stream = match format {
+            Format::F32 => input::<f32>(&device, config, filled, lost),
+            Format::I16 => input::<i16>(&device, config, filled, lost),
+            Format::I32 => input::<i32>(&device, config, filled, lost),
+            Format::U8 => input::<u8>(&device, config, filled, lost),
+        };
+        let guard = Box::new(started(stream)?);
+        Ok((OpenStream { pulse, guard }, edge))
+    }
+
+    fn try_output(&mut self, id: &str, lost: Lost) -> Result<(OpenStream, PlaybackIn), MediaError> {
+        let device = self.device(id)?;
+        let (config, format) = choose(device.supported_output_configs().map_err(media_error)?)?;
+        let (edge, emptied) = playback(config.sample_rate)?;
+        let pulse = emptied.pulse();
+        let stream = match format {
+            Format::F32 => output::<f32>(&device, config, emptied, lost),
+            Format::I16 => output::<i16>(&device, config, emptied, lost),
+            Format::I32 => output::<i32>(&device, config, emptied, lost),
+            Format::U8 => output::<u8>(&device, config, emptied, lost),
+        };
+        let guard = Box::new(started(stream)?);
+        Ok((OpenStream { pulse, guard }, edge))
     }
 }
 
@@ -79,33 +109,18 @@ impl Backend for CpalBackend {
     }
 
     fn open_input(&mut self, id: &str, lost: Lost) -> Result<(OpenStream, CaptureOut), MediaError> {
-        let device = self.device(id)?;
-        let (config, format) = choose(device.supported_input_configs().map_err(media_error)?)?;
-        let (filled, edge) = capture(config.sample_rate)?;
-        let pulse = filled.pulse();
-        let stream = match format {
-            Format::F32 => input::<f32>(&device, config, filled, lost),
-            Format::I16 => input::<i16>(&device, config, filled, lost),
-            Format::I32 => input::<i32>(&device, config, filled, lost),
-            Format::U8 => input::<u8>(&device, config, filled, lost),
-        };
-        let guard = Box::new(started(stream)?);
-        Ok((OpenStream { pulse, guard }, edge))
+        self.try_input(id, lost.clone()).or_else(|_| {
+            self.host = None;
+            self.try_input(id, lost)
+        })
     }
 
+    /// A connection to the sound system that has lost a stream may refuse every other one; a fresh one does not.
     fn open_output(&mut self, id: &str, lost: Lost) -> Result<(OpenStream, PlaybackIn), MediaError> {
-        let device = self.device(id)?;
-        let (config, format) = choose(device.supported_output_configs().map_err(media_error)?)?;
-        let (edge, emptied) = playback(config.sample_rate)?;
-        let pulse = emptied.pulse();
-        let stream = match format {
-            Format::F32 => output::<f32>(&device, config, emptied, lost),
-            Format::I16 => output::<i16>(&device, config, emptied, lost),
-            Format::I32 => output::<i32>(&device, config, emptied, lost),
-            Format::U8 => output::<u8>(&device, config, emptied, lost),
-        };
-        let guard = Box::new(started(stream)?);
-        Ok((OpenStream { pulse, guard }, edge))
+        self.try_output(id, lost.clone()).or_else(|_| {
+            self.host = None;
+            self.try_output(id, lost)
+        })
     }
 }
 
@@ -310,13 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_ten_milliseconds_or_what_comes_near() {
+    fn a_buffer_is_five_milliseconds_or_what_comes_near() {
         let within = |min, max| buffer(44_100, &SupportedBufferSize::Range { min, max });
-        assert_eq!(within(1, 9_000), BufferSize::Fixed(441));
+        assert_eq!(within(1, 9_000), BufferSize::Fixed(220));
         assert_eq!(within(512, 9_000), BufferSize::Fixed(512));
         assert_eq!(
             buffer(8_000, &SupportedBufferSize::Unknown),
-            BufferSize::Fixed(80)
+            BufferSize::Fixed(40)
         );
     }
 }

@@ -12,8 +12,8 @@ use super::supervisor::{Role, Step, Supervisor};
 use super::{DeviceInfo, DevicesInUse};
 use crate::clock::Clock;
 
-/// A stream whose callback does not come for so long has ended without saying so.
-const STALL: Duration = Duration::from_secs(1);
+/// A stream whose callback does not come for so long has ended without saying so. PulseAudio's sinks may take two seconds to wake.
+const STALL: Duration = Duration::from_secs(3);
 /// Time between two looks at the callbacks.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -152,7 +152,12 @@ impl<B: Backend> Keeper<B> {
                     self.supervisor.opened(role, device);
                 }
                 Err(error) => {
-                    tracing::warn!(?role, error = error.detail, "the sound device does not open");
+                    tracing::warn!(
+                        ?role,
+                        device,
+                        error = error.detail,
+                        "the sound device does not open"
+                    );
                     *self.error(role) = Some(error);
                     self.supervisor.failed(now, role, device);
                 }
