@@ -267,4 +267,8 @@ pub(crate) const BUSY: &[Mended] = &[
         Dial(203, 105), RightPassword(143), HoldAndAnswer(249), Transfer(17, 214, 96), Split(221, 44),
         HalfOpenDown(105), Dial(196, 249), HoldAndAnswer(120), Dial(95, 236),
     ]),
+    (FREESWITCH, 50_000_003, &[
+        Dial(159, 24), Dial(72, 14), Answer(80), Answer(203), Transfer(171, 200, 71), Consult(241, 171, 45),
+        TransferTo(27, 191),
+    ]),
 ];

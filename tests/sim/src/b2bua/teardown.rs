@@ -213,6 +213,7 @@ impl B2bua {
     /// Ends a leg in the way it needs: BYE, now or after the ACK, or CANCEL.
     pub(super) fn hang_up(&mut self, id: LegId) {
         self.answer_what_is_served(id, 487);
+        self.end_relays_to(id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         match leg.stage {
             Stage::Calling { .. } => self.cancel_fork(id, None),
@@ -223,6 +224,31 @@ impl B2bua {
                 self.send(connection, bye, Purpose::Ignored);
                 self.forget_leg(id);
             }
+        }
+    }
+
+    /// Who has asked this leg for something that it will not be there to grant is to ask again.
+    fn end_relays_to(&mut self, id: LegId) {
+        let mut waiting = Vec::new();
+        self.purposes.retain(|_, (purpose, _)| match purpose {
+            Purpose::Relay { from, to, .. } if *to == id => {
+                waiting.push(*from);
+                false
+            }
+            Purpose::Relay { .. }
+            | Purpose::Call(_)
+            | Purpose::Fetch(_)
+            | Purpose::Refresh(_)
+            | Purpose::Check(_)
+            | Purpose::AskForOffer(_)
+            | Purpose::PutOffer { .. }
+            | Purpose::Notify(_)
+            | Purpose::Dismiss(_)
+            | Purpose::KeepAlive(_)
+            | Purpose::Ignored => true,
+        });
+        for from in waiting {
+            self.answer_what_is_served(from, 491);
         }
     }
 
