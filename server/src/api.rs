@@ -20,7 +20,7 @@ use crate::ice::{IceServer, IceServerList};
 use crate::listener::Peer;
 use crate::origin::{Site, client_address};
 use crate::storage::User;
-use crate::{conference, echo};
+use crate::{conference, echo, hold_music};
 use error::ApiError;
 use extract::{Guarded, JsonBody, SignedIn, UserId, session_cookie};
 
@@ -175,6 +175,9 @@ struct Device {
     /// Whom to call for a conference that is mixed on the platform (RFC 4579 section 5.4).
     #[serde(skip_serializing_if = "Option::is_none")]
     conference_factory: Option<String>,
+    /// What to play to whoever is put on hold: a path on this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_music: Option<&'static str>,
 }
 
 /// `POST device`: a fresh SIP secret for one device.
@@ -207,6 +210,7 @@ async fn device(
         ice_servers,
         ice_servers_expire_at: expire_at,
         conference_factory: app.has_conferences.then(|| conference::factory(&app.domain)),
+        hold_music: app.hold_music.as_ref().map(|_| hold_music::PATH),
     }))
 }
 

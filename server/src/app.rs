@@ -13,6 +13,7 @@ use axum::routing::{any, get};
 
 use crate::accounts::Accounts;
 use crate::api;
+use crate::hold_music::{self, HoldMusic};
 use crate::ice::IceServers;
 use crate::origin::OriginPolicy;
 use crate::sip::{Places, Switch, websocket};
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) users_to_show: Vec<ShownUser>,
     pub(crate) has_echo: bool,
     pub(crate) has_conferences: bool,
+    pub(crate) hold_music: Option<HoldMusic>,
     pub(crate) local_ca_certificate: Option<String>,
     pub(crate) started: Instant,
 }
@@ -78,6 +80,7 @@ impl App {
             .route("/healthz", get(api::health))
             .route("/sip", any(websocket::upgrade))
             .route("/local-ca.crt", get(web::local_ca))
+            .route(hold_music::PATH, get(hold_music::serve))
             .route("/u", get(web::choose))
             .route("/u/{user}", get(web::account_without_slash))
             .nest("/u/{user}/", account)

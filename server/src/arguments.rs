@@ -84,6 +84,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_echo: bool,
 
+    /// What whoever is put on hold hears, instead of a melody: WAV or Ogg Opus, at most 4 MiB and five minutes
+    #[arg(long, value_name = "FILE")]
+    hold_music: Option<PathBuf>,
+
     /// Without conferences on the platform: phones mix by themselves
     #[arg(long)]
     no_conferences: bool,
@@ -138,6 +142,7 @@ impl Arguments {
             },
             echo: !self.no_echo,
             conferences: (!self.no_conferences).then_some(conferences),
+            hold_music: self.hold_music,
         })
     }
 }

@@ -20,6 +20,7 @@ mod app;
 pub mod conference;
 pub mod echo;
 mod files;
+mod hold_music;
 mod ice;
 mod listener;
 pub mod local_ca;

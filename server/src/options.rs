@@ -38,6 +38,8 @@ pub struct Options {
     pub echo: bool,
     /// Conferences that are mixed here, and not on the device of one participant; `None` for none.
     pub conferences: Option<ConferenceOptions>,
+    /// What whoever is put on hold hears, instead of the phones' melody: WAV or Ogg Opus.
+    pub hold_music: Option<PathBuf>,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Options {
             connections: ConnectionLimits::default(),
             echo: true,
             conferences: Some(ConferenceOptions::default()),
+            hold_music: None,
         }
     }
 

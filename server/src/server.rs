@@ -17,6 +17,7 @@ use crate::app::{App, Parts, ShownUser};
 use crate::conference::Conferences;
 use crate::echo::Echo;
 use crate::files;
+use crate::hold_music::HoldMusic;
 use crate::ice::{IceOptionsError, IceServers};
 use crate::listener;
 use crate::local_ca::LocalCa;
@@ -172,6 +173,7 @@ impl Server {
             },
             has_echo: echo.is_some(),
             has_conferences: conferences.is_some(),
+            hold_music: options.hold_music.as_deref().and_then(HoldMusic::load),
             local_ca_certificate: tls
                 .local_ca
                 .as_ref()

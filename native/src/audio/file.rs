@@ -193,7 +193,7 @@ fn write_frames(mut file: WavWriter<BufWriter<std::fs::File>>, queue: &mpsc::Rec
     }
 }
 
-fn read_mono(mut reader: WavReader<std::io::BufReader<std::fs::File>>) -> Result<Vec<f32>, hound::Error> {
+pub(super) fn read_mono(mut reader: WavReader<impl std::io::Read>) -> Result<Vec<f32>, hound::Error> {
     let spec = reader.spec();
     let channels = usize::from(spec.channels.max(1));
     let interleaved: Vec<f32> = match spec.sample_format {
@@ -212,7 +212,7 @@ fn read_mono(mut reader: WavReader<std::io::BufReader<std::fs::File>>) -> Result
         .collect())
 }
 
-fn resample(mono: Vec<f32>, rate: u32) -> Result<Vec<i16>, Box<dyn std::error::Error>> {
+pub(super) fn resample(mono: Vec<f32>, rate: u32) -> Result<Vec<i16>, Box<dyn std::error::Error>> {
     if rate == SAMPLE_RATE || mono.is_empty() {
         return Ok(mono.into_iter().map(to_sample).collect());
     }

@@ -8,18 +8,25 @@
 pub mod devices;
 mod echo;
 mod file;
+mod music;
 mod silence;
 
-use clearline_core::{CallId, MediaError, MediaErrorKind};
+use clearline_core::{CallId, Duration, MediaError, MediaErrorKind};
 
 pub use echo::EchoAudio;
 pub use file::{Recording, Sound, SoundSource, WavError};
+pub use music::{MAX_MUSIC_BYTES, MusicError, MusicFormat};
 pub use silence::Silence;
 
 /// Samples per second of all audio in this crate.
 pub const SAMPLE_RATE: u32 = 48_000;
 /// Samples per frame: 20 ms.
 pub const FRAME: usize = 960;
+
+/// How many samples of each channel that is.
+fn frames_per(time: Duration, rate: u32) -> usize {
+    (time.as_secs_f64() * f64::from(rate)) as usize
+}
 
 /// Gives each media session its audio.
 pub trait AudioProvider: Send + Sync + 'static {

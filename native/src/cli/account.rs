@@ -50,7 +50,15 @@ pub(crate) async fn sign_in_with(
         urls: vec![url.clone()],
         ..Default::default()
     });
-    let media = WebRtcMedia::builder(audio).ice_servers(servers.collect()).build();
+    let (hold_music, hold_sound) = audio.hold();
+    let media = WebRtcMedia::builder(audio)
+        .ice_servers(servers.collect())
+        .hold_music(hold_music);
+    let media = match hold_sound {
+        Some(sound) => media.hold_sound(sound),
+        None => media,
+    };
+    let media = media.build();
     let figures = media.statistics();
     let mut phone = Phone::builder(config).transport(transport).media(media);
     if let Some(path) = &arguments.record_log {

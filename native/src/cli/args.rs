@@ -129,6 +129,9 @@ pub(crate) struct AudioArguments {
     /// Say what is in FILE (WAV). `call` and `answer` hang up after it unless --duration says otherwise.
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     pub(crate) play: Option<PathBuf>,
+    /// What whoever is on hold hears: `melody`, `none`, `platform` (it plays as soon as it sees that), or a file (WAV, Ogg Opus).
+    #[arg(long, value_name = "MUSIC", default_value = "melody")]
+    pub(crate) hold_music: String,
     /// Write what is heard to FILE (WAV, 48 kHz); the second call of `answer` to FILE-2, and so on.
     #[arg(long, value_name = "FILE", conflicts_with = "output")]
     pub(crate) record: Option<PathBuf>,

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clearline_core::media::HoldMusic;
 use clearline_core::{CallId, MediaError, MediaErrorKind};
 #[cfg(feature = "devices")]
 use clearline_native::audio::devices::{DeviceAudio, DeviceSettings, VoiceProcessing};
-use clearline_native::audio::{Audio, AudioProvider, AudioSink, AudioSource, Recording, Silence, Sound};
+use clearline_native::audio::{
+    Audio, AudioProvider, AudioSink, AudioSource, MAX_MUSIC_BYTES, MusicError, Recording, Silence, Sound,
+};
 use clearline_native::ringer::Output as SoundOutput;
 use tokio::sync::watch;
 
@@ -26,6 +29,8 @@ struct Inner {
     sink: Sink,
     #[cfg(feature = "devices")]
     devices: DeviceAudio,
+    hold_music: HoldMusic,
+    hold_sound: Option<Sound>,
     calls: AtomicU32,
     /// Tells when the sound of the newest call has been played.
     played: Mutex<Option<watch::Receiver<bool>>>,
@@ -63,14 +68,22 @@ impl CallAudio {
             }
             None => speaker(arguments, with_files)?,
         };
+        let (hold_music, hold_sound) = hold(&arguments.hold_music)?;
         Ok(Self(Arc::new(Inner {
             source,
             sink,
             #[cfg(feature = "devices")]
             devices: DeviceAudio::new(settings(arguments)),
+            hold_music,
+            hold_sound,
             calls: AtomicU32::new(0),
             played: Mutex::default(),
         })))
+    }
+
+    /// Who plays to a party on hold, and what, if that is not the melody.
+    pub(crate) fn hold(&self) -> (HoldMusic, Option<Sound>) {
+        (self.0.hold_music, self.0.hold_sound.clone())
     }
 
     /// Resolves when the file of `--play` has been said; never without such a file.
@@ -145,6 +158,25 @@ impl CallAudio {
             #[cfg(feature = "devices")]
             Sink::Speaker => self.0.devices.open_sink(),
             Sink::Silence => Ok(Box::new(Silence)),
+        }
+    }
+}
+
+/// A word, or a file that is read and checked.
+fn hold(wish: &str) -> Result<(HoldMusic, Option<Sound>), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::usage(format!("--hold-music {wish}: {error}"));
+    match wish {
+        "melody" => Ok((HoldMusic::Generated, None)),
+        "none" => Ok((HoldMusic::None, None)),
+        "platform" => Ok((HoldMusic::Platform, None)),
+        file => {
+            let size = std::fs::metadata(file).map_err(|error| failed(&error))?.len();
+            if size > MAX_MUSIC_BYTES {
+                return Err(failed(&MusicError::TooLarge));
+            }
+            let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+            let sound = Sound::music(&bytes).map_err(|error| failed(&error))?;
+            Ok((HoldMusic::Generated, Some(sound)))
         }
     }
 }

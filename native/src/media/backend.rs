@@ -14,7 +14,7 @@ use super::peer::{IceServer, PeerConfig};
 use super::session::{self, Shared};
 use super::statistics::StatisticsReader;
 use super::{MediaBackend, MediaJob};
-use crate::audio::AudioProvider;
+use crate::audio::{AudioProvider, Sound};
 
 /// WebRTC audio: each session is a task with a peer connection, an Opus codec and an audio source and sink.
 ///
@@ -29,6 +29,7 @@ pub struct WebRtcMediaBuilder {
     audio: Arc<dyn AudioProvider>,
     peers: PeerConfig,
     hold_music: HoldMusic,
+    hold_sound: Option<Sound>,
     conference_seats: usize,
 }
 
@@ -44,6 +45,7 @@ impl WebRtcMedia {
             audio: Arc::new(audio),
             peers: PeerConfig::default(),
             hold_music: HoldMusic::default(),
+            hold_sound: None,
             conference_seats: SEATS,
         }
     }
@@ -76,6 +78,13 @@ impl WebRtcMediaBuilder {
         self
     }
 
+    /// What is played instead of the melody where this side plays ([`HoldMusic::Generated`]).
+    #[must_use]
+    pub fn hold_sound(mut self, sound: Sound) -> Self {
+        self.hold_sound = Some(sound);
+        self
+    }
+
     /// How many sessions one conference takes; 8 unless said otherwise.
     #[must_use]
     pub fn conference_seats(mut self, seats: usize) -> Self {
@@ -89,6 +98,7 @@ impl WebRtcMediaBuilder {
             audio: self.audio,
             peers: self.peers,
             hold_music: self.hold_music,
+            hold_sound: self.hold_sound,
             conferences: Conferences::new(self.conference_seats),
             statistics: StatisticsReader::default(),
         };

@@ -1,10 +1,10 @@
 //! What leaves in each frame: the microphone, or what is sent instead of it.
 
 use clearline_core::MediaErrorKind;
-use clearline_core::media::Melody;
 
 use super::conference::Chair;
-use crate::audio::{AudioSource, FRAME, SAMPLE_RATE};
+use super::hold::Music;
+use crate::audio::{AudioSource, FRAME, Sound};
 
 /// What leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,15 +30,18 @@ pub(super) struct Capture {
     source: Box<dyn AudioSource>,
     problem: Option<MediaErrorKind>,
     /// For a party on hold, while it plays.
-    music: Option<Melody>,
+    music: Option<Music>,
+    /// What that is; without one, the melody.
+    hold_sound: Option<Sound>,
 }
 
 impl Capture {
-    pub(super) fn new(source: Box<dyn AudioSource>) -> Self {
+    pub(super) fn new(source: Box<dyn AudioSource>, hold_sound: Option<Sound>) -> Self {
         Self {
             source,
             problem: None,
             music: None,
+            hold_sound,
         }
     }
 
@@ -56,10 +59,11 @@ impl Capture {
             chair.hear(if talks { &mut frame } else { &mut unheard });
         }
         if outlet == Outlet::Music {
-            let melody = self.music.get_or_insert_with(|| Melody::new(SAMPLE_RATE));
-            melody.fill(&mut frame);
-        } else if let Some(mut melody) = self.music.take() {
-            melody.release(&mut frame);
+            let sound = self.hold_sound.as_ref();
+            let music = self.music.get_or_insert_with(|| Music::new(sound));
+            music.fill(&mut frame);
+        } else if let Some(music) = self.music.take() {
+            music.release(&mut frame);
         }
         frame
     }
@@ -100,10 +104,11 @@ mod tests {
     }
 
     fn capture(random: u32) -> Capture {
-        Capture::new(Box::new(Room {
+        let room = Room {
             random,
             is_lost: false,
-        }))
+        };
+        Capture::new(Box::new(room), None)
     }
 
     fn outlets() -> impl Strategy<Value = Vec<Outlet>> {
@@ -145,7 +150,7 @@ mod tests {
                 self.0.then_some(MediaErrorKind::NoDevice)
             }
         }
-        let mut capture = Capture::new(Box::new(Flaky(false)));
+        let mut capture = Capture::new(Box::new(Flaky(false)), None);
         assert_eq!(capture.news(), None);
         capture.frame(Outlet::Muted, None);
         assert_eq!(capture.news(), Some(Some(MediaErrorKind::NoDevice)));

@@ -12,6 +12,7 @@ mod capture;
 mod codec;
 mod conference;
 mod description;
+mod hold;
 mod outgoing;
 mod peer;
 mod reports;

@@ -25,7 +25,7 @@ use super::peer::{self, Peer, PeerConfig, PeerEvent};
 use super::reports;
 use super::statistics::StatisticsReader;
 use super::stream::{Stream, StreamEvent, StreamParts};
-use crate::audio::AudioProvider;
+use crate::audio::{AudioProvider, Sound};
 
 /// What sessions share.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) audio: Arc<dyn AudioProvider>,
     pub(crate) peers: PeerConfig,
     pub(crate) hold_music: HoldMusic,
+    pub(crate) hold_sound: Option<Sound>,
     pub(crate) conferences: Conferences,
     pub(crate) statistics: StatisticsReader,
 }
@@ -225,6 +226,7 @@ impl Open {
             reports,
             events,
             statistics: shared.statistics.clone(),
+            hold_sound: shared.hold_sound.clone(),
         });
         Ok(Self {
             peer,

@@ -18,7 +18,7 @@ use super::outgoing::Outgoing;
 use super::peer::RtpSender;
 use super::statistics::StatisticsReader;
 use super::telephone_event::EventReceiver;
-use crate::audio::{Audio, AudioSink, FRAME, SAMPLE_RATE};
+use crate::audio::{Audio, AudioSink, FRAME, SAMPLE_RATE, Sound};
 use crate::clock::Clock;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -48,6 +48,8 @@ pub(crate) struct StreamParts {
     pub(crate) reports: mpsc::Receiver<ReceptionReport>,
     pub(crate) events: mpsc::UnboundedSender<StreamEvent>,
     pub(crate) statistics: StatisticsReader,
+    /// For a party on hold; without one, the melody.
+    pub(crate) hold_sound: Option<Sound>,
 }
 
 /// Handle of a running stream; dropping it ends the stream and releases its audio.
@@ -161,7 +163,7 @@ impl AudioLoop {
             switches,
             clock,
             agreement: None,
-            capture: Capture::new(source),
+            capture: Capture::new(source, parts.hold_sound),
             outgoing: Outgoing::new(parts.ssrc, clock.now()),
             incoming: Incoming::default(),
             sink,

@@ -4,6 +4,7 @@
 mod conference;
 mod device;
 mod echo;
+mod hold_music;
 mod pages;
 mod program;
 mod session;

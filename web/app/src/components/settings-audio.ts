@@ -12,7 +12,7 @@ import { icon } from './icons.js';
 import './device-select.js';
 import './level-meter.js';
 
-type Switch = 'waitingBeep' | 'callSounds' | 'keySounds';
+type Switch = 'waitingBeep' | 'callSounds' | 'keySounds' | 'holdMusic';
 
 const RINGS: ReadonlyArray<readonly [RingTone, MessageKey]> = [
   ['classic', 'ring.classic'],
@@ -24,6 +24,7 @@ const SWITCHES: ReadonlyArray<readonly [Switch, MessageKey, MessageKey]> = [
   ['waitingBeep', 'sounds.waiting', 'sounds.waitingHint'],
   ['callSounds', 'sounds.call', 'sounds.callHint'],
   ['keySounds', 'sounds.keys', 'sounds.keysHint'],
+  ['holdMusic', 'sounds.hold', 'sounds.holdHint'],
 ];
 
 /** Microphone, speaker and where it rings; each can be tried. */

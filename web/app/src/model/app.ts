@@ -96,7 +96,7 @@ export class App {
     this.#desk.set({ type: 'opening' });
     const storage = accountStorage(account.id);
     try {
-      this.#connected = await connectPhone(account, this.#server, storage.values, this.create, () => this.session.expired());
+      this.#connected = await connectPhone(account, this.#server, storage.values, this.settings.state, this.create, () => this.session.expired());
     } catch (error) {
       this.#openFailed(error);
       return;

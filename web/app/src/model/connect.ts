@@ -1,8 +1,10 @@
-import type { Phone, PhoneConfig } from '@clearline/phone';
+import type { HoldMusic, Phone, PhoneConfig } from '@clearline/phone';
 import type { KeyValue } from '../storage/database.js';
 import { browser } from './browser.js';
 import { deviceName } from './own-devices.js';
 import { ServerError, type Account, type ServerApi } from './server.js';
+import type { Preferences } from './settings.js';
+import type { Readable } from './store.js';
 
 const RENEW_BEFORE_MS = 5 * 60_000;
 const RENEW_RETRY_MS = 60_000;
@@ -20,11 +22,16 @@ export async function connectPhone(
   account: Account,
   server: ServerApi,
   storage: KeyValue,
+  settings: Readable<Pick<Preferences, 'holdMusic'>>,
   create: (config: PhoneConfig) => Promise<Phone>,
   expired: () => void,
 ): Promise<Connected> {
   const instanceId = await deviceId(account.id, storage);
   const device = await server.device(instanceId);
+  const holdMusic = (): HoldMusic => {
+    if (!settings.value.holdMusic) return 'none';
+    return device.holdMusic === undefined ? 'generated' : { url: new URL(device.holdMusic, location.href) };
+  };
   const phone = await create({
     addressOfRecord: device.addressOfRecord,
     authUser: device.authUser,
@@ -35,9 +42,11 @@ export async function connectPhone(
     iceServers: device.iceServers,
     accountKey: account.id,
     remoteCalls: true,
+    holdMusic: holdMusic(),
     deviceName: deviceName(navigator.userAgent),
     ...(device.conferenceFactory === undefined ? {} : { conferenceFactory: device.conferenceFactory }),
   });
+  const stopFollowing = settings.subscribe(() => phone.update({ holdMusic: holdMusic() }));
   const keeper = new CredentialKeeper(phone, server, instanceId, expired);
   keeper.renewAt(device.iceServersExpireAt);
   // A refusal shows in the registration state, which the keeper and the header both watch.
@@ -45,6 +54,7 @@ export async function connectPhone(
   return {
     phone,
     dispose: () => {
+      stopFollowing();
       keeper.dispose();
       phone.dispose();
     },

@@ -16,6 +16,8 @@ export interface DeviceCredentials {
   readonly iceServersExpireAt: number | null;
   /** Where the platform makes conferences, if it does. */
   readonly conferenceFactory?: string;
+  /** What to play to whoever is put on hold, on this server; without it, a melody. */
+  readonly holdMusic?: string;
 }
 
 export interface IceServers {

@@ -14,6 +14,8 @@ export interface Preferences {
   readonly keySounds: boolean;
   readonly callSounds: boolean;
   readonly waitingBeep: boolean;
+  /** Whoever is put on hold hears music, and not nothing. */
+  readonly holdMusic: boolean;
   readonly notifications: boolean;
   readonly keypadOpen: boolean;
 }
@@ -26,6 +28,7 @@ export const DEFAULTS: Preferences = {
   keySounds: true,
   callSounds: true,
   waitingBeep: true,
+  holdMusic: true,
   notifications: true,
   keypadOpen: false,
 };

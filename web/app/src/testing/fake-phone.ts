@@ -104,7 +104,7 @@ export class FakePhone implements Phone {
     await this.callById(members[0]?.id ?? '')?.transferTo(members[1]?.id ?? '');
   }
 
-  update(config: Partial<Pick<PhoneConfig, 'password' | 'iceServers'>>): void {
+  update(config: Partial<Pick<PhoneConfig, 'password' | 'token' | 'iceServers' | 'holdMusic'>>): void {
     this.commands.push(`update ${Object.keys(config).sort().join(' ')}`);
   }
 

@@ -14,6 +14,8 @@ export class FakeServer implements ServerApi {
   /** Thrown by the next request. */
   failWith: Error | null = null;
   deviceRequests = 0;
+  /** The tenant's own, if there is. */
+  holdMusic: string | undefined;
 
   async session(): Promise<Account | null> {
     this.#fail();
@@ -40,6 +42,7 @@ export class FakeServer implements ServerApi {
       servers: ['ws://127.0.0.1:8080/sip'],
       iceServers: [],
       iceServersExpireAt: null,
+      ...(this.holdMusic === undefined ? {} : { holdMusic: this.holdMusic }),
     };
   }
 
