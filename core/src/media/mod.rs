@@ -2,7 +2,6 @@
 
 pub mod codec;
 pub mod hold_music;
-pub mod jitter_buffer;
 pub mod level;
 pub mod mixer;
 pub mod playout;
@@ -13,9 +12,9 @@ mod sine;
 pub mod tone;
 
 pub use hold_music::{HoldMusic, Melody};
-pub use jitter_buffer::{JitterBuffer, JitterStatistics, Playout};
 pub use level::Level;
 pub use mixer::{Mixer, Seat};
+pub use playout::Playout;
 pub use rate::{Decimator, Interpolator};
 pub use sender_policy::{EncoderSettings, ReceptionReport, SenderPolicy};
 pub use tone::{RingTone, Tone, TonePlan};

@@ -4,7 +4,7 @@
 //! real packets: ICE, DTLS-SRTP, Opus, G.722 and G.711, telephone events. Audio never passes through signalling:
 //!
 //! ```text
-//! AudioSource -> encoder -> RTP ------> network ------> RTP -> jitter buffer -> decoder -> AudioSink
+//! AudioSource -> encoder -> RTP ------> network ------> RTP -> playout engine (decoder) -> AudioSink
 //! ```
 
 mod backend;
@@ -13,6 +13,7 @@ mod codec;
 mod conference;
 mod description;
 mod hold;
+mod incoming;
 mod outgoing;
 mod peer;
 mod reports;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clearline_core::CallId;
-use clearline_core::media::{JitterStatistics, ReceptionReport};
+use clearline_core::media::ReceptionReport;
+use clearline_core::media::playout::Statistics;
 
 /// Calls whose figures are kept.
 const KEPT: usize = 64;
@@ -15,7 +16,7 @@ pub struct MediaStatistics {
     /// RTP packets sent, telephone events included.
     pub packets_sent: u64,
     /// RTP packets received and how they fared.
-    pub received: JitterStatistics,
+    pub received: Statistics,
     /// What the far end has last reported of what was sent, if it does.
     pub reported: Option<ReceptionReport>,
     /// Level of the audio sent in the last second, in dB relative to full scale; -infinity for silence.

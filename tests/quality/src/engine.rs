@@ -1,14 +1,12 @@
 //! What plays: everything that takes packets in and is asked for 10 ms at a time.
 
 mod fixed;
-mod jitter_buffer;
 mod opus_line;
 mod playout;
 
 use clearline_core::Instant;
 
 pub use fixed::Fixed;
-pub use jitter_buffer::Adaptive;
 pub use playout::Own;
 
 use crate::PULL;
@@ -72,21 +70,18 @@ impl Statistics {
 pub enum Make {
     /// The playout engine of the core.
     Playout,
-    /// The older jitter buffer of the core.
-    JitterBuffer,
     /// A delay of 60 ms after the first packet, whatever comes.
     Fixed,
 }
 
 impl Make {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Playout, Self::JitterBuffer, Self::Fixed];
+    pub const ALL: [Self; 2] = [Self::Playout, Self::Fixed];
 
     /// What tables call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Playout => "playout",
-            Self::JitterBuffer => "jitter_buffer",
             Self::Fixed => "fixed 60 ms",
         }
     }
@@ -105,7 +100,6 @@ impl Make {
     pub fn start(self) -> Result<Box<dyn Engine>, opus::Error> {
         Ok(match self {
             Self::Playout => Box::new(Own::new()?),
-            Self::JitterBuffer => Box::new(Adaptive::new()?),
             Self::Fixed => Box::new(Fixed::new()?),
         })
     }

@@ -6,8 +6,8 @@ use super::stretch::Times;
 
 /// Periods less alike than this are not a voice; a longer piece repeats less audibly then.
 const VOICED: f32 = 0.6;
-/// Background louder than this is somebody speaking, in power: -46 dB.
-const LOUDEST_BACKGROUND: f32 = 27_000.0;
+/// Background louder than this is somebody speaking, in power: -56 dB.
+const LOUDEST_BACKGROUND: f32 = 2_700.0;
 
 /// Repeats the end of a signal.
 #[derive(Clone, Debug)]
@@ -152,8 +152,8 @@ impl Fade {
     };
     /// Background.
     pub(super) const BACKGROUND: Self = Self {
-        full: 500.0,
-        silent: 1_000.0,
+        full: 100.0,
+        silent: 350.0,
     };
 
     /// The level after so many milliseconds.

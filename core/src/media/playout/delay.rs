@@ -22,20 +22,26 @@ const STEP: f32 = 2_000.0;
 /// In milliseconds of delay per per cent of audio made up.
 const GENTLE: f32 = 22.0;
 /// In milliseconds of delay per (per cent)² of audio made up.
-const STEEP: f32 = 9.0;
+const STEEP: f32 = 20.0;
 /// How long things are remembered, in microseconds.
 const MEMORY: f32 = 25e6;
 /// Microseconds of a call that are taken for granted at its beginning, and how much was made up without any delay in them.
 const PRIOR: f32 = 2e6;
 const PRIOR_LATE: f32 = 25_000.0;
 /// How fast delay can be taken back, in microseconds per microsecond: packets that come late while it still is high cost nothing.
-const RECOVERY: f32 = 0.1;
-/// A packet this much later than anything before (in microseconds) is a spike: it counts from the second one on.
-const SPIKE: f32 = 60_000.0;
+const RECOVERY: f32 = 0.4;
+/// How long it is not even tried, in microseconds: what has come late once often does again at once.
+const HOLD: f32 = 400_000.0;
+/// How fast the target falls, in microseconds per microsecond, so that what happens every few seconds is prepared for.
+const RELEASE: f32 = 0.004;
+/// A packet this much later than anything before, in microseconds, is a spike: it counts from the second one on.
+const SPIKE: f32 = 100_000.0;
 /// Spikes further apart than this, in microseconds, have nothing to do with each other.
 const SPIKES_APART: i64 = 15_000_000;
 /// No target is lower, so that a packet does not have to come at the last moment.
 const LEAST: f32 = 4_000.0;
+/// A packet later than this part of the target may be the beginning of something.
+const OVERDUE: f32 = 0.8;
 
 /// The delay a stream needs, learned from when its packets came. All times are in microseconds.
 #[derive(Clone, Debug)]
@@ -47,6 +53,9 @@ pub(super) struct DelayEstimate {
     time: f32,
     /// How late the stream is at the moment: the latest packet's lateness, taken back at the speed of recovery.
     level: f32,
+    /// The same, taken back only after a while, and for how long it has not risen.
+    held: f32,
+    held_for: f32,
     spike: Option<Spike>,
     headroom: f32,
 }
@@ -73,6 +82,8 @@ impl DelayEstimate {
             made_up,
             time: PRIOR,
             level: 0.0,
+            held: 0.0,
+            held_for: 0.0,
             spike: None,
             headroom: LEAST,
         };
@@ -84,6 +95,7 @@ impl DelayEstimate {
     pub(super) fn restart(&mut self) {
         self.baseline = Baseline::default();
         self.level = 0.0;
+        self.held = 0.0;
         self.spike = None;
     }
 
@@ -92,8 +104,11 @@ impl DelayEstimate {
         self.baseline.learn(now, transit);
         let duration = duration.as_micros() as f32;
         self.fade(duration);
+        self.recover(duration);
         let late = self.lateness(transit);
-        self.level = (self.level - duration * RECOVERY).max(0.0);
+        if late > self.held {
+            (self.held, self.held_for) = (late, 0.0);
+        }
         if late > self.level {
             self.late(micros(now), self.level, late);
             self.level = late;
@@ -118,9 +133,15 @@ impl DelayEstimate {
         self.headroom as i64
     }
 
-    /// The transit to play at.
+    /// The transit to play at: the target, or what the last packets needed.
     pub(super) fn target(&self) -> i64 {
-        self.baseline.lowest.saturating_add(self.headroom())
+        let headroom = self.headroom.max(self.held);
+        self.baseline.lowest.saturating_add(headroom as i64)
+    }
+
+    /// Whether a packet that would have this transit now is late enough to be worried about.
+    pub(super) fn is_overdue(&self, transit: i64) -> bool {
+        self.lateness(transit) > (self.headroom * OVERDUE).max(LEAST)
     }
 
     fn lateness(&self, transit: i64) -> f32 {
@@ -131,6 +152,16 @@ impl DelayEstimate {
         let keep = 1.0 - (duration / MEMORY).min(0.1);
         self.made_up.iter_mut().for_each(|made_up| *made_up *= keep);
         self.time = self.time * keep + duration;
+    }
+
+    fn recover(&mut self, duration: f32) {
+        let taken_back = duration * RECOVERY;
+        self.level = (self.level - taken_back).max(0.0);
+        self.held_for += duration;
+        if self.held_for > HOLD {
+            self.held = (self.held - taken_back).max(0.0);
+        }
+        self.headroom -= duration * RELEASE;
     }
 
     fn late(&mut self, now: i64, from: f32, to: f32) {
@@ -161,17 +192,16 @@ impl DelayEstimate {
 
     fn choose(&mut self) {
         let per_cent = 100.0 / self.time;
-        let mut best = f32::INFINITY;
-        let mut delay = 0.0_f32;
+        let (mut lowest, mut cheapest, mut delay) = (f32::INFINITY, 0.0, 0.0_f32);
         for &made_up in self.made_up.iter() {
             let loss = made_up * per_cent;
             let price = delay / 1_000.0 + GENTLE * loss + STEEP * loss * loss;
-            if price < best {
-                best = price;
-                self.headroom = delay.max(LEAST);
+            if price < lowest {
+                (lowest, cheapest) = (price, delay);
             }
             delay += STEP;
         }
+        self.headroom = self.headroom.max(cheapest).max(LEAST);
     }
 }
 

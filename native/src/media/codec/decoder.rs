@@ -1,116 +1,100 @@
-//! Payloads into samples.
+//! Payloads into samples, for the playout engine.
 
 use clearline_core::MediaError;
-use clearline_core::media::Interpolator;
-use clearline_core::media::codec::g711::Law;
 use clearline_core::media::codec::g722;
+use clearline_core::media::playout::{self, Undecodable};
 use opus::Channels;
 
 use super::{Format, codec_error};
-use crate::audio::{FRAME, SAMPLE_RATE};
+use crate::audio::SAMPLE_RATE;
 
-/// The longest packet Opus may carry: 120 ms.
-pub(super) const MAX_DECODED: usize = 6 * FRAME;
+/// The longest packet Opus sends in a pause: no audio, only its table of contents (RFC 6716 section 3.1).
+const PAUSE: usize = 2;
 
-/// Makes samples at 48 kHz of payloads, and of their absence.
+/// Makes samples of payloads, each codec at a rate of its own.
 pub(crate) enum Decoder {
     Opus(Box<opus::Decoder>),
-    Narrow(Box<Narrow>),
-}
-
-/// A codec of a lower rate without concealment of its own.
-pub(crate) struct Narrow {
-    codec: NarrowCodec,
-    interpolator: Interpolator,
-    last: Vec<i16>,
-    gain: f32,
-}
-
-enum NarrowCodec {
-    G722(Box<g722::Decoder>),
-    G711(Law),
+    /// Those of the core, which have neither copies nor concealment.
+    Narrow(Box<dyn playout::Decoder + Send>),
 }
 
 impl Decoder {
     pub(crate) fn new(format: Format) -> Result<Self, MediaError> {
-        let (codec, ratio) = match format {
-            Format::Opus => {
-                let decoder = opus::Decoder::new(SAMPLE_RATE, Channels::Mono).map_err(codec_error)?;
-                return Ok(Self::Opus(Box::new(decoder)));
-            }
-            Format::G722 => (NarrowCodec::G722(Box::default()), 3),
-            Format::G711(law) => (NarrowCodec::G711(law), 6),
-        };
-        Ok(Self::Narrow(Box::new(Narrow {
-            codec,
-            interpolator: Interpolator::new(ratio),
-            last: Vec::new(),
-            gain: 1.0,
-        })))
+        Ok(match format {
+            Format::Opus => Self::Opus(Box::new(
+                opus::Decoder::new(SAMPLE_RATE, Channels::Mono).map_err(codec_error)?,
+            )),
+            Format::G722 => Self::Narrow(Box::new(g722::Decoder::default())),
+            Format::G711(law) => Self::Narrow(Box::new(law)),
+        })
     }
+}
 
-    /// Appends the samples of `payload` to `output`. What cannot be decoded is concealed.
-    pub(crate) fn decode(&mut self, payload: &[u8], output: &mut Vec<i16>) {
-        let samples = match self {
-            Self::Opus(decoder) => opus_frame(decoder, payload, MAX_DECODED, false),
-            Self::Narrow(narrow) => Some(narrow.decode(payload)),
-        };
-        match samples {
-            Some(samples) if !samples.is_empty() => output.extend(samples),
-            _ => self.conceal(None, FRAME, output),
+impl playout::Decoder for Decoder {
+    fn clock_rate(&self) -> u32 {
+        match self {
+            Self::Opus(_) => Format::Opus.clock_rate(),
+            Self::Narrow(codec) => codec.clock_rate(),
         }
     }
 
-    /// Appends `samples` samples in place of a lost packet, using the redundancy in the packet after it if there is one.
-    pub(crate) fn conceal(&mut self, next: Option<&[u8]>, samples: usize, output: &mut Vec<i16>) {
+    fn sample_rate(&self) -> u32 {
+        match self {
+            Self::Opus(_) => SAMPLE_RATE,
+            Self::Narrow(codec) => codec.sample_rate(),
+        }
+    }
+
+    fn duration(&self, payload: &[u8]) -> Option<usize> {
+        match self {
+            Self::Opus(decoder) => decoder.get_nb_samples(payload).ok(),
+            Self::Narrow(codec) => codec.duration(payload),
+        }
+    }
+
+    fn decode(&mut self, payload: &[u8], output: &mut [i16]) -> Result<usize, Undecodable> {
+        match self {
+            Self::Opus(decoder) => decoder.decode(payload, output, false).map_err(|_| Undecodable),
+            Self::Narrow(codec) => codec.decode(payload, output),
+        }
+    }
+
+    /// Of one frame of 10 or 20 ms in a packet, as telephones have them: the second bit of the SILK part (RFC 6716 section
+    /// 4.2.3) says so.
+    fn has_copy_of_previous(&self, payload: &[u8]) -> bool {
+        let (Self::Opus(_), [contents, first, ..]) = (self, payload) else {
+            return false;
+        };
+        let (configuration, is_stereo, frames) = (contents >> 3, contents & 4 != 0, contents & 3);
+        let is_one_frame_of_silk = matches!(configuration, 0 | 1 | 4 | 5 | 8 | 9 | 12..=15);
+        is_one_frame_of_silk && !is_stereo && frames == 0 && first & 0x40 != 0
+    }
+
+    fn recover(&mut self, next: &[u8], output: &mut [i16]) -> bool {
+        match self {
+            Self::Opus(decoder) => decoder.decode(next, output, true).is_ok(),
+            Self::Narrow(_) => false,
+        }
+    }
+
+    fn conceal(&mut self, output: &mut [i16]) -> bool {
+        match self {
+            Self::Opus(decoder) => decoder.decode(&[], output, false).is_ok(),
+            Self::Narrow(_) => false,
+        }
+    }
+
+    fn is_pause(&self, payload: &[u8]) -> bool {
+        matches!(self, Self::Opus(_)) && payload.len() <= PAUSE
+    }
+
+    fn reset(&mut self) {
         match self {
             Self::Opus(decoder) => {
-                let concealed = opus_frame(
-                    decoder,
-                    next.unwrap_or_default(),
-                    samples.min(MAX_DECODED),
-                    next.is_some(),
-                );
-                output.extend(concealed.unwrap_or_else(|| vec![0; samples]));
+                // Fails on a pointer that is none, which a decoder never has.
+                let _ = decoder.reset_state();
             }
-            Self::Narrow(narrow) => narrow.conceal(samples, output),
+            Self::Narrow(codec) => codec.reset(),
         }
     }
-}
-
-impl Narrow {
-    fn decode(&mut self, payload: &[u8]) -> Vec<i16> {
-        // Either codec makes a byte of 125 us.
-        let payload = payload.get(..MAX_DECODED / 6).unwrap_or(payload);
-        let narrow = match &mut self.codec {
-            NarrowCodec::G722(decoder) => {
-                let mut narrow = vec![0; 2 * payload.len()];
-                decoder.decode(payload, &mut narrow);
-                narrow
-            }
-            NarrowCodec::G711(law) => payload.iter().map(|&byte| law.decode(byte)).collect(),
-        };
-        let mut wide = vec![0; payload.len() * 6];
-        self.interpolator.run(&narrow, &mut wide);
-        self.last.clone_from(&wide);
-        self.gain = 1.0;
-        wide
-    }
-
-    /// Repeats the last packet, fading out within three (in the spirit of G.711 appendix I, without its pitch search).
-    fn conceal(&mut self, samples: usize, output: &mut Vec<i16>) {
-        self.gain = (self.gain - 0.34).max(0.0);
-        let count = if self.last.is_empty() { 0 } else { samples };
-        let faded = self.last.iter().cycle().take(count);
-        let before = output.len();
-        output.extend(faded.map(|&sample| (f32::from(sample) * self.gain) as i16));
-        output.resize(before + samples, 0);
-    }
-}
-
-fn opus_frame(decoder: &mut opus::Decoder, payload: &[u8], samples: usize, fec: bool) -> Option<Vec<i16>> {
-    let mut output = vec![0; samples];
-    let count = decoder.decode(payload, &mut output, fec).ok()?;
-    output.truncate(count);
-    Some(output)
 }

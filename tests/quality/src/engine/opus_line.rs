@@ -39,11 +39,6 @@ impl OpusLine {
         }
     }
 
-    /// The samples of `payload`, for who looks at them before they are played.
-    pub(super) fn decoded(&mut self, payload: &[u8]) -> Vec<i16> {
-        self.samples(payload, MAX_DECODED, false).unwrap_or_default()
-    }
-
     /// Appends `samples` samples that are lost, from the redundancy in the packet after them if it has any.
     pub(super) fn recover(&mut self, next: &[u8], samples: usize) {
         if !has_redundancy(next) {
@@ -63,11 +58,6 @@ impl OpusLine {
             .samples(&[], samples, false)
             .unwrap_or_else(|| vec![0; samples]);
         self.ready.extend(concealed);
-    }
-
-    /// Appends samples made elsewhere.
-    pub(super) fn append(&mut self, samples: impl IntoIterator<Item = i16>) {
-        self.ready.extend(samples);
     }
 
     pub(super) fn play(&mut self, output: &mut [i16; PULL]) {
