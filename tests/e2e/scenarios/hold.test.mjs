@@ -60,7 +60,7 @@ scenario(
     await alice.press("resume");
     await alice.button("Hold").waitFor();
 
-    await alice.page.getByRole("link", { name: /settings/i }).first().click();
+    await alice.button("Settings").click();
     const choice = alice.page.getByRole("switch", { name: /music on hold/i });
     await choice.click();
     assert.equal(await choice.getAttribute("aria-checked"), "false");
