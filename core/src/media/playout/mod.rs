@@ -9,7 +9,7 @@
 //! Every packet has a *position*: where its audio begins, in samples of the stream. Arrival minus position is a packet's
 //! *transit*, now minus the position that plays is that of playing. A packet is in time if its transit is the lower one, the
 //! difference is how long it waits. So the engine has one thing to control: the transit it plays at, towards a target that
-//! [`DelayEstimate`] learns.
+//! `DelayEstimate` learns.
 //!
 //! ```text
 //!            due                   nothing has come
