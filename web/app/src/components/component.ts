@@ -18,6 +18,11 @@ export class Component extends LitElement {
     this.requestUpdate();
   }
 
+  /** What was asked for just before it left is not drawn any more: its parts may be gone. Coming back it draws anyhow. */
+  protected override shouldUpdate(): boolean {
+    return this.isConnected;
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     for (const release of this.#release) release();
