@@ -12,7 +12,7 @@ use clearline_interop::world::{Way, World};
 use clearline_interop::{Device, Flow, Kamailio, kamailio_cases, within};
 use clearline_native::{Call, PhoneError};
 
-kamailio_cases!(ws = Ws, topology_hiding = TopologyHiding; [
+kamailio_cases!(ws = Ws, wss = Wss, topology_hiding = TopologyHiding; [
     a_caller_is_sent_on,
     a_callee_is_sent_on,
     a_caller_comes_back_when_the_target_is_busy_unknown_or_away,
@@ -359,4 +359,31 @@ async fn pullable(device: &Device, user: &str) -> RemoteCallId {
         .await
         .unwrap();
     told.remote_calls[0].id
+}
+
+/// Where every message loses what it tells of the other leg (`topos`).
+#[tokio::test]
+#[ignore = "needs Kamailio: cargo xtask interop"]
+async fn a_call_is_taken_over_where_the_topology_is_hidden() {
+    let kamailio = Kamailio::start(Settings {
+        dialog_events: true,
+        topology_hiding: true,
+        ..Settings::default()
+    })
+    .await;
+    let of_alice = |number| {
+        let device = Device::builder(&kamailio, "alice", number);
+        device.configure(|config| config.remote_calls = true).registered()
+    };
+    let desk = of_alice(1).await;
+    let bob = Device::registered(&kamailio, "bob", 2).await;
+    let (at_bob, at_desk) = connect(&bob, "alice", &desk).await;
+    let tablet = of_alice(3).await;
+    let there = pullable(&tablet, "bob").await;
+    let taken = tablet.phone.pull(there).await.unwrap();
+    let is_taken = |info: &clearline_core::CallInfo| info.state == CallState::Active;
+    within(15, "it is taken", taken.when(is_taken)).await.unwrap();
+    assert_eq!(ended(&at_desk).await, EndCause::AnsweredElsewhere);
+    within(5, "hanging up", at_bob.hang_up()).await.unwrap();
+    assert_eq!(ended(&taken).await, EndCause::RemoteHangUp);
 }
