@@ -6,6 +6,8 @@
 mod platform;
 #[expect(dead_code, reason = "voices are for the tests that compare them")]
 mod support;
+#[path = "support/within.rs"]
+mod within;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,7 @@ use clearline_native::audio::devices::{
 use clearline_native::{Clock, Phone};
 use platform::{DOMAIN, PASSWORD};
 use support::{Person, voice};
+use within::within;
 
 /// The most a decoder makes of exact zeros.
 const NOTHING: u16 = 2;
@@ -132,12 +135,6 @@ async fn phone(
         .unwrap();
     phone.registered().await.unwrap();
     phone
-}
-
-async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), work)
-        .await
-        .expect("in time")
 }
 
 fn loudest(samples: &[i16]) -> u16 {

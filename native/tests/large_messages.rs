@@ -8,6 +8,8 @@
 #[path = "support/platform.rs"]
 #[expect(dead_code, reason = "this platform is a script of its own")]
 mod platform;
+#[path = "support/within.rs"]
+mod within;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use clearline_native::media::{MediaBackend, MediaJob};
 use clearline_native::transport::{ChannelListener, ChannelTransport, Connection};
 use platform::DOMAIN;
 use tokio::sync::mpsc;
+use within::within;
 
 const CONFERENCE: &str = "sip:conf-1@clearline.localhost";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
@@ -49,12 +52,6 @@ impl MediaBackend for Paper {
     }
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work)
-        .await
-        .expect("in time")
-}
-
 /// Platform and conference in one.
 struct Focus {
     listener: ChannelListener,
@@ -65,7 +62,7 @@ struct Focus {
 
 impl Focus {
     async fn accepted(mut listener: ChannelListener) -> Self {
-        let line = within(listener.accept()).await.unwrap();
+        let line = within(20, listener.accept()).await.unwrap();
         Self {
             listener,
             line,
@@ -97,7 +94,9 @@ impl Focus {
 
     async fn received(&mut self) -> Message {
         loop {
-            let bytes = within(self.line.incoming.recv()).await.expect("the connection");
+            let bytes = within(20, self.line.incoming.recv())
+                .await
+                .expect("the connection");
             // Line ends keep the connection alive.
             if let Ok(message) = Message::parse(bytes) {
                 return message;
@@ -195,12 +194,12 @@ async fn a_roster_of_a_megabyte_is_refused_and_the_call_goes_on() {
     let phone = Phone::builder(config).media(Paper).start().unwrap();
     let mut focus = Focus::accepted(listener).await;
     focus.until(Method::Register).await;
-    within(phone.registered()).await.unwrap();
+    within(20, phone.registered()).await.unwrap();
 
-    let call = within(phone.call("conf-1")).await.unwrap();
+    let call = within(20, phone.call("conf-1")).await.unwrap();
     focus.until(Method::Subscribe).await;
     assert_eq!(focus.tells(&document(1, &["alice", "bob"])).await, 200);
-    let told = within(call.when(|info| info.participants.len() == 2)).await;
+    let told = within(20, call.when(|info| info.participants.len() == 2)).await;
     assert_eq!(names(&told.unwrap()), ["alice", "bob"]);
 
     let many: Vec<String> = (0..6_400).map(|number| format!("user-{number}")).collect();
@@ -216,7 +215,7 @@ async fn a_roster_of_a_megabyte_is_refused_and_the_call_goes_on() {
 
     // The subscription goes on, and on the same connection.
     assert_eq!(focus.tells(&document(3, &["alice", "bob", "carol"])).await, 200);
-    let told = within(call.when(|info| info.participants.len() == 3)).await;
+    let told = within(20, call.when(|info| info.participants.len() == 3)).await;
     assert_eq!(told.unwrap().state, CallState::Active);
     let another = tokio::time::timeout(Duration::from_millis(1), focus.listener.accept()).await;
     assert!(another.is_err(), "the phone has connected again");

@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "the WebSocket is for the program's tests")]
 mod platform;
 mod support;
+#[path = "support/within.rs"]
+mod within;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use clearline_native::transport::ChannelTransport;
 use clearline_native::{Call, EchoAudio, Phone, PhoneError, RegistrationError};
 use platform::{DOMAIN, PASSWORD};
 use support::{Person, similarity, voice};
+use within::within;
 
 const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102"), ("echo", "600")];
 
@@ -40,12 +43,6 @@ async fn phone(config: Config, transport: &ChannelTransport, audio: impl AudioPr
         .unwrap();
     phone.registered().await.unwrap();
     phone
-}
-
-async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), work)
-        .await
-        .expect("in time")
 }
 
 /// Alice calls bob, and bob answers.

@@ -6,6 +6,8 @@
 mod platform;
 #[expect(dead_code, reason = "the programs bring their own microphones and ears")]
 mod support;
+#[path = "support/within.rs"]
+mod within;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -22,6 +24,7 @@ use serde_json::Value;
 use support::{similarity, voice};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use within::within;
 
 const USERS: &[(&str, &str)] = &[("alice", "101"), ("bob", "102"), ("carol", "103")];
 
@@ -75,12 +78,6 @@ async fn finish(mut command: Command) -> (Option<i32>, String, String) {
 fn outcome(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), work)
-        .await
-        .expect("in time")
 }
 
 /// Reads the program's output until a line contains `text`.

@@ -36,24 +36,26 @@ const HELP: &str = "\
 cargo xtask COMMAND [OPTIONS]
 
   run [--release] [SERVER OPTIONS]   build everything and start the server (default: 127.0.0.1:8080)
-                                     server options: --port N  --listen ADDRESS  --users FILE
+                                     server options: --port N  --listen ADDRESS  --users FILE  --hold-music FILE
                                      --tls-cert FILE --tls-key FILE  --local-ca
   test [--only A,B] [--skip A,B]     every check; ends with one line `N passed, N failed`
   e2e [NAME]                         the browser scenarios, or those whose file name contains NAME
   interop [NAME]                     calls with Kamailio, SIPp, rtpengine and baresip, or the cases whose name
                                      contains NAME
-  bench [calls|survival|focus|devices|messages|agent|server|sockets]
+  bench [calls|survival|focus|devices|media|messages|agent|server|sockets]
                                      call set-up beside JsSIP, silence when the network changes or the page is
                                      reloaded, a conference of eight, from mouth to ear through sound devices,
+                                     playout engines on bad networks (--live: the browser's own too),
                                      messages beside other SIP stacks,
                                      instructions and bytes of an agent, the platform with 10,000 bindings,
                                      the server with 1,000 WebSockets
   fuzz [--minutes N] [--keep] [TARGET]
-                                     libFuzzer on message, session-description, xml, header and agent, a minute
-                                     each; --keep adds what was found to the corpus
+                                     libFuzzer on message, session-description, xml, header, media and agent, a
+                                     minute each; --keep adds what was found to the corpus
   replay FILE                        a session again, from the log that `clearline --record-log` has written
   model [--minutes N] [--seed S]     random transitions beside a reference model, on every kind of platform
-        [--platform NAME] [--cases N] [--go-on]
+        [--platform NAME] [--cases N]  of a busy day with several calls and devices, or a plain one
+        [--setting busy|plain] [--go-on]
   interleave [--depth N] [--states N] [--from WORDS]
                                      all orders in which two or three agents can act, from prepared states
   size                               bytes a browser downloads, and the budget

@@ -313,14 +313,10 @@ async fn a_call_is_taken_over_by_ones_own_other_device() {
         ..Settings::default()
     })
     .await;
-    let of_alice = |number| {
-        let device = Device::builder(&kamailio, "alice", number);
-        device.configure(|config| config.remote_calls = true).registered()
-    };
-    let desk = of_alice(1).await;
+    let desk = following(&kamailio, 1).await;
     let bob = Device::registered(&kamailio, "bob", 2).await;
     let (at_bob, at_desk) = connect(&bob, "alice", &desk).await;
-    let tablet = of_alice(3).await;
+    let tablet = following(&kamailio, 3).await;
     let there = pullable(&tablet, "bob").await;
     let taken = tablet.phone.pull(there).await.unwrap();
     talking(&taken).await;
@@ -348,6 +344,15 @@ async fn a_call_is_taken_over_by_ones_own_other_device() {
     .unwrap();
 }
 
+/// A device of alice that is told what her other ones do.
+async fn following(kamailio: &Kamailio, number: u8) -> Device {
+    let device = Device::builder(kamailio, "alice", number);
+    device
+        .configure(|config| config.remote_calls = true)
+        .registered()
+        .await
+}
+
 /// Waits until the device is told of an answered call with `user` on another one, and of no other.
 async fn pullable(device: &Device, user: &str) -> RemoteCallId {
     let is_it = |call: &RemoteCall| {
@@ -371,18 +376,13 @@ async fn a_call_is_taken_over_where_the_topology_is_hidden() {
         ..Settings::default()
     })
     .await;
-    let of_alice = |number| {
-        let device = Device::builder(&kamailio, "alice", number);
-        device.configure(|config| config.remote_calls = true).registered()
-    };
-    let desk = of_alice(1).await;
+    let desk = following(&kamailio, 1).await;
     let bob = Device::registered(&kamailio, "bob", 2).await;
     let (at_bob, at_desk) = connect(&bob, "alice", &desk).await;
-    let tablet = of_alice(3).await;
+    let tablet = following(&kamailio, 3).await;
     let there = pullable(&tablet, "bob").await;
     let taken = tablet.phone.pull(there).await.unwrap();
-    let is_taken = |info: &clearline_core::CallInfo| info.state == CallState::Active;
-    within(15, "it is taken", taken.when(is_taken)).await.unwrap();
+    talking(&taken).await;
     assert_eq!(ended(&at_desk).await, EndCause::AnsweredElsewhere);
     within(5, "hanging up", at_bob.hang_up()).await.unwrap();
     assert_eq!(ended(&taken).await, EndCause::RemoteHangUp);
